@@ -3,6 +3,11 @@
  * All arrays may lie on SharedArrayBuffers; nobody writes to an array that was handed over.
  */
 
+import type { ComputePool, OnProgress } from '../compute/task.ts';
+
+/** Bytes of one entity key in `userKeys` / `itemKeys`. */
+export const KEY_BYTES = 16;
+
 /** Sparse rows (CSR). Row r holds `indices[indptr[r] .. indptr[r+1])`, ascending and distinct; values are weights > 0 unless said otherwise. */
 export interface SparseRows {
   readonly rows: number;
@@ -48,4 +53,31 @@ export interface FittedModel {
   /** Present for models that are a product of factors; score = user row . item row (+ nothing else). */
   readonly factors?: { readonly users: DenseRows; readonly items: DenseRows };
   rank(options: RankOptions): Promise<RankedLists>;
+}
+
+/**
+ * What a model learns from. Entities come in the canonical order (by key bytes, or by the file's ids), each user with at
+ * least one interaction. Checked by `checkTrainInput` before any work starts.
+ */
+export interface TrainInput {
+  /** Rows are users, columns are items. */
+  readonly interactions: SparseRows;
+  /** `KEY_BYTES` bytes a user, in row order. Keyed draws use these, else the dense ids: with keys, leaving a person out changes nobody else's draws. */
+  readonly userKeys?: Uint8Array;
+  /** `KEY_BYTES` bytes an item, in column order. */
+  readonly itemKeys?: Uint8Array;
+  /** When each interaction happened, ms since the epoch, parallel to `interactions.indices`. */
+  readonly times?: Float64Array;
+}
+
+/** What a fit runs on. A fit is a coordinator: it awaits phases and does no maths on the event loop. */
+export interface FitContext {
+  readonly pool: ComputePool;
+  /** 32-bit; every draw is keyed by it. */
+  readonly seed: number;
+  /** Aborting rejects the fit with CANCELLED (or the signal's AppError reason) and ends its threads at once. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: OnProgress;
+  /** Ask for plain SIMD, whose bytes are equal on every CPU (erasure proofs, sharded runs). Default: the fastest engine. */
+  readonly deterministic?: boolean;
 }
