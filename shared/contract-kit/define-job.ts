@@ -1,0 +1,83 @@
+/**
+ * Owns what a job contract is. A contract says what may be asked (input), what is answered (output), whether
+ * the input is personal, for which purposes data may be loaded, how its effect is committed, and every limit.
+ * All types of client, executor and processors are inferred from it.
+ */
+import type { z } from 'zod';
+import type { Purpose } from './purposes.ts';
+
+/**
+ * How an effect becomes true, once:
+ * `none`: no effect in the store; the terminal state is BullMQ's.
+ * `record`: one insert `_id: runKey` is claim, output and commit.
+ * `dataset`: claim, immutable version, commit; pointers follow.
+ */
+export const EFFECT_CLASSES = ['none', 'record', 'dataset'] as const;
+export type EffectClass = (typeof EFFECT_CLASSES)[number];
+
+export interface JobLimits {
+  /** Largest serialised input in bytes, before sealing; above 64 KiB it travels as a payload claim. */
+  readonly inputBytesMax: number;
+  /** Attempts until a failing run is dead-lettered. */
+  readonly attemptsMax: number;
+  /** First delay between attempts; doubles each time. */
+  readonly backoffMs: number;
+  /** Longest a single attempt may take. */
+  readonly durationMsMax: number;
+  /** Most memory a single run may take. */
+  readonly memoryMbMax: number;
+  /** Runs that one worker process executes at once. */
+  readonly concurrency: number;
+}
+
+export const DEFAULT_LIMITS: JobLimits = {
+  inputBytesMax: 16 * 1024 * 1024,
+  attemptsMax: 5,
+  backoffMs: 1_000,
+  durationMsMax: 60 * 60_000,
+  memoryMbMax: 2_048,
+  concurrency: 1,
+};
+
+export interface JobDefinition<K extends string, I extends z.ZodType, O extends z.ZodType> {
+  readonly kind: K;
+  /** Raised when an old payload would not mean the same any more. */
+  readonly version: number;
+  /** One sentence for people. */
+  readonly title: string;
+  readonly input: I;
+  readonly output: O;
+  /** Personal input is sealed by the client; Redis holds ciphertext. */
+  readonly personal: boolean;
+  readonly effect: EffectClass;
+  /** Data of people who consented to none of these is not loaded. Empty: the kind loads no personal data by purpose. */
+  readonly purposes: readonly Purpose[];
+  /** A withdrawal between load and commit refuses the whole result instead of publishing it marked stale. */
+  readonly strict?: boolean;
+  readonly limits?: Partial<JobLimits>;
+}
+
+export interface Contract<K extends string = string, I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType>
+  extends JobDefinition<K, I, O> {
+  readonly strict: boolean;
+  readonly limits: JobLimits;
+}
+
+export type ContractInput<C extends Contract> = z.input<C['input']>;
+export type ContractParsed<C extends Contract> = z.output<C['input']>;
+export type ContractOutput<C extends Contract> = z.output<C['output']>;
+
+const KIND_PATTERN = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Makes a contract with every default filled in; throws RangeError on an impossible definition (at boot, never at run time). */
+export function defineJob<const K extends string, I extends z.ZodType, O extends z.ZodType>(
+  definition: JobDefinition<K, I, O>,
+): Contract<K, I, O> {
+  if (!KIND_PATTERN.test(definition.kind)) throw new RangeError(`kind "${definition.kind}" must be kebab-case`);
+  if (!Number.isInteger(definition.version) || definition.version < 1)
+    throw new RangeError(`${definition.kind}: version must be >= 1`);
+  const limits = { ...DEFAULT_LIMITS, ...definition.limits };
+  for (const [name, value] of Object.entries(limits))
+    if (!(Number.isFinite(value) && value > 0)) throw new RangeError(`${definition.kind}: limit ${name} must be > 0`);
+  return Object.freeze({ ...definition, strict: definition.strict ?? false, limits: Object.freeze(limits) });
+}

@@ -1,0 +1,48 @@
+/**
+ * Owns the names that processes agree on: tenants, run keys, BullMQ job ids, Redis keys.
+ *
+ * runKey = tenant.kind.sha256(key). The BullMQ job id is a letter and the hash of the whole runKey: two tenants
+ * share a queue, so a hash of the caller's key alone would let one tenant's job swallow another's.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+
+export const DEFAULT_TENANT = 'main';
+export const tenantSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
+export const sourceNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
+
+/** Default prefix of every Redis key; `{...}` keeps one deployment's keys in one cluster slot. */
+export const DEFAULT_PREFIX = 'millrace';
+
+const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+export function runKeyOf(tenant: string, kind: string, key: string): string {
+  return `${tenant}.${kind}.${sha256Hex(key)}`;
+}
+
+/** The run key of a job enqueued without a key: as unlikely to meet another as a hash. */
+export function freshRunKey(tenant: string, kind: string): string {
+  return `${tenant}.${kind}.${randomBytes(32).toString('hex')}`;
+}
+
+export function jobIdOf(runKey: string): string {
+  return `r${sha256Hex(runKey)}`;
+}
+
+/** Durable mark that a run is to be cancelled. */
+export const cancelKey = (prefix: string, runKey: string): string => `${prefix}:cancel:${runKey}`;
+/** Channel that carries run keys to cancel. */
+export const cancelChannel = (prefix: string): string => `${prefix}:cancel`;
+/** How long a cancel mark is kept: longer than any run may wait and run. */
+export const CANCEL_TTL_S = 14 * 24 * 3600;
+
+/** Hash that mirrors the state of a pipeline run for clients without a store; the ledger stays the authority. */
+export const pipelineKey = (prefix: string, tenant: string, id: string): string => `${prefix}:pipeline:${tenant}:${id}`;
+/** Channel on which that mirror's changes are announced. */
+export const pipelineChannel = (prefix: string, tenant: string, id: string): string =>
+  `${prefix}:pipeline:${tenant}:${id}:changes`;
+export const PIPELINE_TTL_S = 7 * 24 * 3600;
