@@ -295,5 +295,5 @@ export class AppError extends Error {
 export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new AppError('INTERNAL', { message: `${message.replace(/\.?$/, '.')}`, cause: thrown });
+  return new AppError('INTERNAL', { message: message.replace(/\.?$/, '.'), cause: thrown });
 }

@@ -1,0 +1,184 @@
+/**
+ * Owns what runs after what. A pipeline is a static graph of steps with joins; each step is an ordinary job
+ * whose input is made from the parameters, the outputs of earlier steps and the release that was live at the start.
+ * Only the last step, `publish`, moves the release pointer.
+ */
+import { z } from 'zod';
+import type { Contract, ContractInput, ContractOutput } from '../shared/contract-kit/define-job.ts';
+import { AppError } from '../shared/errors.ts';
+import { biasAudit } from './bias-audit/contract.ts';
+import { candidateGeneration } from './candidate-generation/contract.ts';
+import { EMBEDDING_MODELS, embeddingTraining } from './embedding-training/contract.ts';
+import { featureBuild } from './feature-build/contract.ts';
+import { ingestion } from './ingestion/contract.ts';
+import { pipeline, type ReleaseParts } from './pipeline/contract.ts';
+import { segmentation } from './segmentation/contract.ts';
+
+/** What a step's input is made from. */
+export interface StepContext {
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Moment the run speaks of, ms since 1970. */
+  readonly asOf: number;
+  /** Parts of the release that was live when the run started. */
+  readonly live: ReleaseParts;
+  /** The committed output of an earlier step, parsed by its contract. */
+  output<C extends Contract>(step: string, contract: C): ContractOutput<C>;
+}
+
+export interface Step {
+  readonly contract: Contract;
+  readonly after: readonly string[];
+  input(context: StepContext): unknown;
+}
+
+export interface Pipeline {
+  readonly name: string;
+  readonly title: string;
+  readonly params: z.ZodType<Record<string, unknown>>;
+  readonly steps: Readonly<Record<string, Step>>;
+}
+
+function step<C extends Contract>(
+  contract: C,
+  after: readonly string[],
+  input: (context: StepContext) => ContractInput<C>,
+): Step {
+  return { contract, after, input };
+}
+
+const params = z.strictObject({
+  model: z.enum(EMBEDDING_MODELS).default('ials'),
+  modelParams: z.record(z.string(), z.unknown()).default({}),
+  candidates: z.int().min(1).max(500).default(50),
+  segments: z.int().min(2).max(100).optional(),
+  attributes: z.array(z.string()).min(1).max(10).default(['gender', 'ageGroup']),
+  seed: z.int().default(1),
+});
+type Params = z.output<typeof params>;
+const of = (context: StepContext): Params => context.params as Params;
+
+/** A part that must be live already, for pipelines that renew only some parts. */
+function livePart(context: StepContext, part: keyof ReleaseParts): string {
+  const version = context.live[part];
+  if (version === undefined)
+    throw new AppError('NOT_PUBLISHED', { message: `No ${part} are published yet.`, details: { part } });
+  return version;
+}
+
+const compact = step(ingestion, [], ({ asOf }) => ({ compact: { asOf } }));
+const datasetOf = (context: StepContext): string => {
+  const dataset = context.output('compact', ingestion).dataset;
+  if (dataset === undefined) throw new AppError('DATASET_NOT_FOUND', { details: { step: 'compact' } });
+  return dataset.version;
+};
+const features = step(featureBuild, ['compact'], (context) => ({ dataset: datasetOf(context), asOf: context.asOf }));
+const segments = step(segmentation, ['features'], (context) => {
+  const { segments: k, seed } = of(context);
+  return { features: context.output('features', featureBuild).version, seed, ...(k === undefined ? {} : { k }) };
+});
+const embeddings = step(embeddingTraining, ['compact'], (context) => {
+  const { model, modelParams, seed } = of(context);
+  return { dataset: datasetOf(context), model, params: modelParams, seed };
+});
+const audit = (
+  after: readonly string[],
+  candidates: (context: StepContext) => string,
+  dataset: (context: StepContext) => string,
+): Step =>
+  step(biasAudit, after, (context) => ({
+    dataset: dataset(context),
+    candidates: candidates(context),
+    attributes: of(context).attributes,
+    seed: of(context).seed,
+  }));
+const publish = (after: readonly string[], parts: (context: StepContext) => ReleaseParts): Step =>
+  step(pipeline, after, (context) => ({ publish: { parts: parts(context), asOf: context.asOf } }));
+
+const madeCandidates = (context: StepContext): string => context.output('candidates', candidateGeneration).version;
+const madeAudit = (context: StepContext): string => context.output('audit', biasAudit).version;
+const madeSegments = (context: StepContext): string => context.output('segments', segmentation).version;
+
+export const PIPELINES = {
+  refresh: {
+    name: 'refresh',
+    title: 'Everything: data set, features, segments, embeddings, candidates, audit, publish.',
+    params,
+    steps: {
+      compact,
+      features,
+      segments,
+      embeddings,
+      candidates: step(candidateGeneration, ['compact', 'embeddings'], (context) => ({
+        dataset: datasetOf(context),
+        embeddings: context.output('embeddings', embeddingTraining).version,
+        k: of(context).candidates,
+      })),
+      audit: audit(['candidates'], madeCandidates, datasetOf),
+      publish: publish(['audit', 'segments'], (context) => ({
+        dataset: datasetOf(context),
+        embeddings: context.output('embeddings', embeddingTraining).version,
+        segments: madeSegments(context),
+        candidates: madeCandidates(context),
+        audit: madeAudit(context),
+      })),
+    },
+  },
+  'refresh-segments': {
+    name: 'refresh-segments',
+    title: 'New segments from the newest events; the rest of the release stays.',
+    params,
+    steps: {
+      compact,
+      features,
+      segments,
+      audit: audit(['segments'], (context) => livePart(context, 'candidates'), datasetOf),
+      publish: publish(['audit'], (context) => ({ segments: madeSegments(context), audit: madeAudit(context) })),
+    },
+  },
+  'refresh-candidates': {
+    name: 'refresh-candidates',
+    title: 'New candidates from the newest events and the live embeddings.',
+    params,
+    steps: {
+      compact,
+      candidates: step(candidateGeneration, ['compact'], (context) => ({
+        dataset: datasetOf(context),
+        embeddings: livePart(context, 'embeddings'),
+        k: of(context).candidates,
+      })),
+      audit: audit(['candidates'], madeCandidates, datasetOf),
+      publish: publish(['audit'], (context) => ({
+        dataset: datasetOf(context),
+        candidates: madeCandidates(context),
+        audit: madeAudit(context),
+      })),
+    },
+  },
+  'audit-live': {
+    name: 'audit-live',
+    title: 'A fresh audit of what is live.',
+    params,
+    steps: {
+      audit: audit(
+        [],
+        (context) => livePart(context, 'candidates'),
+        (context) => livePart(context, 'dataset'),
+      ),
+      publish: publish(['audit'], (context) => ({ audit: madeAudit(context) })),
+    },
+  },
+} as const satisfies Record<string, Pipeline>;
+
+export type PipelineName = keyof typeof PIPELINES;
+export const PIPELINE_NAMES = Object.keys(PIPELINES) as PipelineName[];
+export type PipelineParams = z.input<typeof params>;
+
+/** A pipeline by name; throws PIPELINE_UNKNOWN. */
+export function pipelineOf(name: string): Pipeline {
+  if (!Object.hasOwn(PIPELINES, name))
+    throw new AppError('PIPELINE_UNKNOWN', {
+      message: `There is no pipeline "${name}".`,
+      details: { name, known: PIPELINE_NAMES },
+    });
+  return PIPELINES[name as PipelineName];
+}

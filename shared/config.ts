@@ -1,0 +1,136 @@
+/**
+ * Owns the environment: parsed once per process, every problem listed together, secrets redacted, frozen.
+ * A process that is started by hand finds the services of `npm start` through the state folder.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { DEFAULT_PREFIX, DEFAULT_TENANT, tenantSchema } from './contract-kit/names.ts';
+import { AppError } from './errors.ts';
+
+export const PROJECT_DIR = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+const hexKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex digits');
+const hexKeys = z
+  .string()
+  .regex(
+    /^[0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*$/,
+    'must be 64 hex digits (several: comma-separated, the current one first)',
+  );
+const port = z.coerce.number().int().min(0).max(65_535);
+
+const environmentSchema = z.object({
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }),
+  MONGODB_URL: z.url({ protocol: /^mongodb(\+srv)?$/ }),
+  MILLRACE_DATABASE: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,38}$/)
+    .default('millrace'),
+  MILLRACE_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_{}-]{1,60}$/)
+    .default(DEFAULT_PREFIX),
+  MILLRACE_TENANT: tenantSchema.default(DEFAULT_TENANT),
+  MILLRACE_MASTER_KEY: hexKey,
+  MILLRACE_TENANT_KEY: hexKey,
+  MILLRACE_SEAL_KEY: hexKeys,
+  MILLRACE_HOST: z.string().min(1).default('127.0.0.1'),
+  MILLRACE_GATEWAY_PORT: port.default(4401),
+  MILLRACE_DASHBOARD_PORT: port.default(4400),
+  MILLRACE_THREADS: z.coerce.number().int().min(1).max(256).optional(),
+  MILLRACE_TFJS_NATIVE: z.string().optional(),
+  MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MILLRACE_DEMO: z.stringbool().default(false),
+});
+
+export interface Config {
+  readonly redisUrl: string;
+  readonly mongodbUrl: string;
+  readonly database: string;
+  readonly prefix: string;
+  readonly tenant: string;
+  readonly masterKey: Buffer;
+  readonly tenantKey: Buffer;
+  readonly sealKeys: string;
+  readonly host: string;
+  readonly gatewayPort: number;
+  readonly dashboardPort: number;
+  /** Threads of the compute pool; absent: what the machine has. */
+  readonly threads?: number;
+  readonly tfjsNative?: string;
+  readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** A newcomer's demo: initial passwords are allowed. */
+  readonly demo: boolean;
+  readonly stateDir: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export const stateDirOf = (environment: Environment): string =>
+  resolve(environment.MILLRACE_STATE ?? join(PROJECT_DIR, '.millrace'));
+
+/** Values that come from files: keys (also NAME_FILE, for container secrets) and the services that `npm start` wrote down. */
+function fromFiles(environment: Environment): Record<string, string> {
+  const found: Record<string, string> = {};
+  const state = stateDirOf(environment);
+  for (const name of ['MASTER', 'TENANT', 'SEAL']) {
+    const path = environment[`MILLRACE_${name}_KEY_FILE`] ?? join(state, 'keys', `${name.toLowerCase()}.key`);
+    if (existsSync(path)) found[`MILLRACE_${name}_KEY`] = readFileSync(path, 'utf8').trim();
+  }
+  const services = join(state, 'services.json');
+  if (!existsSync(services)) return found;
+  try {
+    const parsed = z
+      .object({ redisUrl: z.string(), mongodbUrl: z.string() })
+      .parse(JSON.parse(readFileSync(services, 'utf8')));
+    return { ...found, REDIS_URL: parsed.redisUrl, MONGODB_URL: parsed.mongodbUrl };
+  } catch {
+    return found; // a half-written file of a start in progress: the missing URLs are reported below
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  REDIS_URL: 'is not set and no services are running: `npm start` starts them',
+  MONGODB_URL: 'is not set and no services are running: `npm start` starts them',
+  MILLRACE_MASTER_KEY: 'is missing: the first `npm start` makes it in the state folder',
+  MILLRACE_TENANT_KEY: 'is missing: the first `npm start` makes it in the state folder',
+  MILLRACE_SEAL_KEY: 'is missing: the first `npm start` makes it in the state folder',
+};
+
+/** Parses the environment; throws CONFIG_INVALID that lists every problem without echoing a value. */
+export function readConfig(environment: Environment = process.env): Config {
+  const set = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environmentSchema.safeParse({ ...fromFiles(environment), ...set });
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => {
+      const name = path.join('.');
+      return `${name} ${set[name] === undefined ? (HINTS[name] ?? message) : message}`;
+    });
+    throw new AppError('CONFIG_INVALID', {
+      message: `The configuration is not valid: ${problems.join('; ')}.`,
+      details: { problems },
+    });
+  }
+  const e = parsed.data;
+  return Object.freeze({
+    redisUrl: e.REDIS_URL,
+    mongodbUrl: e.MONGODB_URL,
+    database: e.MILLRACE_DATABASE,
+    prefix: e.MILLRACE_PREFIX,
+    tenant: e.MILLRACE_TENANT,
+    masterKey: Buffer.from(e.MILLRACE_MASTER_KEY, 'hex'),
+    tenantKey: Buffer.from(e.MILLRACE_TENANT_KEY, 'hex'),
+    sealKeys: e.MILLRACE_SEAL_KEY,
+    host: e.MILLRACE_HOST,
+    gatewayPort: e.MILLRACE_GATEWAY_PORT,
+    dashboardPort: e.MILLRACE_DASHBOARD_PORT,
+    ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
+    ...(e.MILLRACE_TFJS_NATIVE === undefined ? {} : { tfjsNative: e.MILLRACE_TFJS_NATIVE }),
+    log: e.MILLRACE_LOG,
+    demo: e.MILLRACE_DEMO,
+    stateDir: stateDirOf(environment),
+  });
+}
