@@ -48,7 +48,11 @@ export interface RunDocument {
   /** Version that the run made, if its kind makes one. */
   readonly version?: string;
   readonly output?: unknown;
+  /** What following the commit needs beside the output; the processor's own business. */
+  readonly plan?: unknown;
   readonly next: readonly Intent[];
+  /** Claims since an attempt last ended in words; many of them mean that the input kills its process. */
+  readonly unsettled: number;
   /** True once pointers have followed and intents are relayed. */
   readonly followed: boolean;
   readonly error?: RunError;
@@ -81,6 +85,7 @@ export interface CommitRequest {
   readonly fence: number;
   readonly output: unknown;
   readonly version?: string;
+  readonly plan?: unknown;
   readonly next: readonly Intent[];
   readonly lineage: RunLineage;
 }
@@ -103,8 +108,10 @@ export interface Ledger {
     state: Exclude<RunState, 'running' | 'committed'>,
     error: RunError,
   ): Promise<boolean>;
+  /** An attempt failed in words and another will follow. */
+  settle(runKey: string, fence: number, error: RunError): Promise<void>;
   /** Effect class `record`: claim, output and commit in one insert. False: it was there already. */
-  record(run: Omit<RunDocument, 'state' | 'fence' | 'followed'>): Promise<boolean>;
+  record(run: Omit<RunDocument, 'state' | 'fence' | 'followed' | 'unsettled'>): Promise<boolean>;
   read(runKey: string): Promise<RunDocument | undefined>;
   latest(
     tenant: string,

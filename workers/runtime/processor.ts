@@ -1,0 +1,71 @@
+/**
+ * Owns what a processor is: the part of a job that differs from kind to kind. The executor calls its functions
+ * in this order: load -> compute -> write -> (commit by the executor) -> follow.
+ *
+ * load     reads what is needed through ports, under the run's consent epoch.
+ * compute  does the maths in threads of the pool; no input or output.
+ * write    puts immutable data into the store that nobody sees yet, and returns the output.
+ * withdraw drops people who withdrew between load and commit from what `write` wrote.
+ * follow   after the commit: makes it visible. Must be idempotent; needs nothing but the run document, since
+ *          another process may do it after a crash. May return the final output.
+ */
+import type { ComputePool, OnProgress } from '../../shared/compute/task.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
+import type { Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { Log } from '../../shared/telemetry/log.ts';
+
+/** What every run of a process shares. */
+export interface Ports {
+  readonly store: Store;
+  readonly pool: ComputePool;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Content hash of the sources. */
+  readonly codeVersion: string;
+  /** Where TensorFlow's native engine lies, if the configuration says so. */
+  readonly tfjsNative?: string;
+}
+
+export interface RunContext extends Ports {
+  readonly tenant: string;
+  readonly runKey: string;
+  /** 0 for effect classes without a claim. */
+  readonly fence: number;
+  /** Moment that the run speaks of, ms since 1970. */
+  readonly asOf: number;
+  /** Epoch of the consent log, taken before anything was loaded. */
+  readonly consentEpoch: number;
+  /** Aborted on cancel, deadline, lost lock and shutdown; its reason is an AppError. */
+  readonly signal: AbortSignal;
+  readonly progress: OnProgress;
+}
+
+export interface Written<C extends Contract> {
+  readonly output: ContractOutput<C>;
+  /** The immutable version that the run made. */
+  readonly version?: string;
+  /** What `follow` needs beside the output; kept in the run document, so never personal in the clear. */
+  readonly plan?: unknown;
+  readonly next?: readonly Intent[];
+  readonly lineage?: Partial<RunLineage>;
+}
+
+export interface Processor<C extends Contract = Contract, Loaded = unknown, Computed = unknown> {
+  readonly contract: C;
+  load(input: ContractParsed<C>, context: RunContext): Promise<Loaded>;
+  compute(loaded: Loaded, context: RunContext): Promise<Computed>;
+  write(computed: Computed, context: RunContext): Promise<Written<C>>;
+  withdraw?(written: Written<C>, subjects: readonly SubjectKey[], context: RunContext): Promise<void>;
+  follow?(run: RunDocument, ports: Ports): Promise<ContractOutput<C> | undefined>;
+}
+
+/** Ties the three types of a processor together; at run time it is the identity. */
+export function defineProcessor<C extends Contract, Loaded, Computed>(
+  processor: Processor<C, Loaded, Computed>,
+): Processor<C, Loaded, Computed> {
+  return processor;
+}
+
+/** A processor whose types the executor need not know. */
+export type AnyProcessor = Processor<Contract, never, never>;
