@@ -99,7 +99,7 @@ export interface Ledger {
   >;
   /** The commit point: true when this fence committed now, false when it no longer holds the run. */
   commit(request: CommitRequest): Promise<boolean>;
-  /** Marks pointers as followed and intents as relayed; may replace the output by the final one. */
+  /** Marks an ended run's pointers as followed and intents as relayed; may replace the output by the final one. */
   markFollowed(runKey: string, output?: unknown): Promise<void>;
   /** Ends a run without an effect. True when it ended now; a committed run is never ended. */
   end(
@@ -118,7 +118,9 @@ export interface Ledger {
     limit: number,
     filter?: { readonly kind?: string; readonly state?: RunState },
   ): Promise<RunDocument[]>;
-  /** Committed runs whose pointers have not followed for `olderThanMs`. */
+  /** Runs that are claimed and have not ended, claimed before that moment; oldest first. */
+  running(claimedBeforeMs: number, limit: number): Promise<RunDocument[]>;
+  /** Ended runs of which what follows (pointers, intents, the pipeline's next step) has not been done for `olderThanMs`. */
   unfollowed(olderThanMs: number, limit: number): Promise<RunDocument[]>;
 }
 

@@ -1,0 +1,61 @@
+/** Owns the state of pipeline runs: one document a run, advanced by compare-and-set on `seq`. */
+import type { Collection, Db } from 'mongodb';
+import type { PipelineRunDocument, PipelineRuns } from '../ports.ts';
+import { isDuplicateKey } from './ledger.ts';
+
+type Stored = Omit<PipelineRunDocument, 'id'> & { _id: string };
+
+const toRun = ({ _id, ...rest }: Stored): PipelineRunDocument => ({ id: _id, ...rest });
+
+class MongoPipelineRuns implements PipelineRuns {
+  readonly #runs: Collection<Stored>;
+
+  constructor(db: Db) {
+    this.#runs = db.collection<Stored>('pipeline_runs');
+  }
+
+  async create(run: PipelineRunDocument): Promise<PipelineRunDocument> {
+    const { id, ...rest } = run;
+    try {
+      await this.#runs.insertOne({ _id: id, ...rest });
+      return run;
+    } catch (thrown) {
+      if (!isDuplicateKey(thrown)) throw thrown;
+      const found = await this.#runs.findOne({ _id: id });
+      if (found === null) throw thrown;
+      return toRun(found);
+    }
+  }
+
+  async read(id: string): Promise<PipelineRunDocument | undefined> {
+    const found = await this.#runs.findOne({ _id: id });
+    return found === null ? undefined : toRun(found);
+  }
+
+  async advance(before: PipelineRunDocument, after: Omit<PipelineRunDocument, 'seq'>): Promise<boolean> {
+    const { id, ...rest } = after;
+    const result = await this.#runs.updateOne({ _id: id, seq: before.seq }, { $set: { ...rest, seq: before.seq + 1 } });
+    return result.matchedCount === 1;
+  }
+
+  async running(limit: number): Promise<PipelineRunDocument[]> {
+    const found = await this.#runs.find({ state: 'running' }).sort({ changedAt: 1 }).limit(limit).toArray();
+    return found.map(toRun);
+  }
+
+  async latest(tenant: string, limit: number): Promise<PipelineRunDocument[]> {
+    const found = await this.#runs.find({ tenant }).sort({ createdAt: -1 }).limit(limit).toArray();
+    return found.map(toRun);
+  }
+}
+
+export function mongoPipelineRuns(db: Db): PipelineRuns {
+  return new MongoPipelineRuns(db);
+}
+
+export async function createPipelineRunIndexes(db: Db): Promise<void> {
+  await db.collection('pipeline_runs').createIndexes([
+    { key: { state: 1, changedAt: 1 }, name: 'running', partialFilterExpression: { state: 'running' } },
+    { key: { tenant: 1, createdAt: -1 }, name: 'latest' },
+  ]);
+}

@@ -1,0 +1,88 @@
+/**
+ * Owns releases and the one pointer a tenant has. The pointer is moved by compare-and-set on `seq`; a release that speaks
+ * of an earlier moment than the live one comes too late, and a held pointer does not move.
+ */
+import type { Collection, Db } from 'mongodb';
+import type { Pointer, Release, Releases } from '../ports.ts';
+import { isDuplicateKey } from './ledger.ts';
+
+type StoredPointer = Pointer & { _id: string };
+type StoredRelease = Omit<Release, 'version'> & { _id: string; version: string };
+
+const pointerId = (tenant: string): string => `${tenant}.release`;
+const releaseId = (tenant: string, version: string): string => `${tenant}.${version}`;
+
+function withoutId<T extends { _id: string }>({ _id, ...rest }: T): Omit<T, '_id'> {
+  return rest;
+}
+
+class MongoReleases implements Releases {
+  readonly #pointers: Collection<StoredPointer>;
+  readonly #releases: Collection<StoredRelease>;
+
+  constructor(db: Db) {
+    this.#pointers = db.collection<StoredPointer>('pointers');
+    this.#releases = db.collection<StoredRelease>('releases');
+  }
+
+  async write(release: Release): Promise<void> {
+    try {
+      await this.#releases.insertOne({ _id: releaseId(release.tenant, release.version), ...release });
+    } catch (thrown) {
+      if (!isDuplicateKey(thrown)) throw thrown; // an earlier attempt of the same run wrote the same document
+    }
+  }
+
+  async read(tenant: string, version: string): Promise<Release | undefined> {
+    const found = await this.#releases.findOne({ _id: releaseId(tenant, version) });
+    return found === null ? undefined : withoutId(found);
+  }
+
+  async pointer(tenant: string): Promise<Pointer | undefined> {
+    const found = await this.#pointers.findOne({ _id: pointerId(tenant) });
+    return found === null ? undefined : withoutId(found);
+  }
+
+  async live(tenant: string): Promise<Release | undefined> {
+    const pointer = await this.pointer(tenant);
+    return pointer === undefined ? undefined : this.read(tenant, pointer.version);
+  }
+
+  async move(tenant: string, expectedSeq: number, next: Omit<Pointer, 'seq' | 'hold'>): ReturnType<Releases['move']> {
+    const current = await this.pointer(tenant);
+    if (current?.runKey === next.runKey) return 'moved';
+    if (current !== undefined && next.asOf < current.asOf) return 'late';
+    if (current?.hold === true) return 'held';
+    if ((current?.seq ?? 0) !== expectedSeq) return 'conflict';
+    const moved = { ...next, seq: expectedSeq + 1, hold: false };
+    if (current === undefined) return this.#first(tenant, moved);
+    const result = await this.#pointers.updateOne(
+      { _id: pointerId(tenant), seq: expectedSeq, hold: false },
+      { $set: moved },
+    );
+    return result.matchedCount === 1 ? 'moved' : 'conflict';
+  }
+
+  async #first(tenant: string, pointer: Pointer): Promise<'moved' | 'conflict'> {
+    try {
+      await this.#pointers.insertOne({ _id: pointerId(tenant), ...pointer });
+      return 'moved';
+    } catch (thrown) {
+      if (isDuplicateKey(thrown)) return 'conflict';
+      throw thrown;
+    }
+  }
+
+  async history(tenant: string, limit: number): Promise<Release[]> {
+    const found = await this.#releases.find({ tenant }).sort({ createdAt: -1 }).limit(limit).toArray();
+    return found.map(withoutId);
+  }
+}
+
+export function mongoReleases(db: Db): Releases {
+  return new MongoReleases(db);
+}
+
+export async function createReleaseIndexes(db: Db): Promise<void> {
+  await db.collection('releases').createIndexes([{ key: { tenant: 1, createdAt: -1 }, name: 'history' }]);
+}
