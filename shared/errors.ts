@@ -43,17 +43,35 @@ export const ERROR_CODES = {
     what: 'The API key is missing, unknown or revoked.',
     todo: 'Send `authorization: Bearer KEY`; make one with `millrace key create --scope SCOPE`.',
   },
+  AUTH_LOGIN_NEEDED: {
+    retry: 'never',
+    status: 401,
+    what: 'You are not logged in, or your session has ended.',
+    todo: 'Log in at /login.',
+  },
   AUTH_PASSWORD_WRONG: {
     retry: 'never',
     status: 401,
     what: 'User name or password is wrong.',
     todo: 'Try again, or set a new one with `millrace password reset`.',
   },
+  AUTH_ROLE_MISSING: {
+    retry: 'never',
+    status: 403,
+    what: 'Your account may look but not change anything.',
+    todo: 'Ask an operator or an admin.',
+  },
   AUTH_SCOPE_MISSING: {
     retry: 'never',
     status: 403,
     what: 'The API key does not have the scope that this route needs.',
     todo: 'Make a key with that scope: `millrace key create --scope SCOPE`.',
+  },
+  AUTH_TOO_MANY_ATTEMPTS: {
+    retry: 'later',
+    status: 429,
+    what: 'Too many failed logins.',
+    todo: 'Wait for the seconds in `details.retryAfterSeconds`, or set a new password with `millrace password reset`.',
   },
   BLOCK_CORRUPT: {
     retry: 'never',
@@ -169,6 +187,18 @@ export const ERROR_CODES = {
     what: 'The input does not fit the contract.',
     todo: 'Mend the fields listed in `details.issues`.',
   },
+  INPUT_TOO_LARGE: {
+    retry: 'never',
+    status: 413,
+    what: 'The request is larger than this route takes.',
+    todo: 'Send fewer records at once; `details.bytesMax` is the limit.',
+  },
+  INPUT_TOO_LARGE: {
+    retry: 'never',
+    status: 413,
+    what: 'The input is larger than its kind allows.',
+    todo: 'Send it in smaller parts; `details.bytesMax` is the limit.',
+  },
   INTERNAL: {
     retry: 'backoff',
     status: 500,
@@ -194,6 +224,12 @@ export const ERROR_CODES = {
     what: 'Another attempt has taken over this run.',
     todo: 'Nothing: the other attempt decides.',
   },
+  LIMIT_RATE: {
+    retry: 'later',
+    status: 429,
+    what: 'This key sends requests faster than its limit.',
+    todo: 'Wait for the seconds in `details.retryAfterSeconds` and try again.',
+  },
   MODEL_PARAMS_INVALID: {
     retry: 'never',
     status: 422,
@@ -207,6 +243,18 @@ export const ERROR_CODES = {
     status: 404,
     what: 'Nothing has been published yet.',
     todo: 'Run `millrace run refresh --wait`.',
+  },
+  NUMERICS_INPUT_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'The arrays given to a computation are not valid.',
+    todo: 'Mend what `details` names: ids in range, rows ascending, finite values.',
+  },
+  NUMERICS_MEMORY_LIMIT: {
+    retry: 'later',
+    status: 507,
+    what: 'The computation needs more memory than its bound.',
+    todo: 'Ask for fewer factors or clusters, give it less data, or raise the bound.',
   },
   OUTPUT_INVALID: {
     retry: 'never',
@@ -253,6 +301,12 @@ export const ERROR_CODES = {
     todo: 'See the run of that step in `details.runKey`.',
   },
   USAGE: { retry: 'never', status: 400, what: 'The command was not understood.', todo: 'See `millrace --help`.' },
+  WAIT_TIMEOUT: {
+    retry: 'later',
+    status: 504,
+    what: 'The job did not end within the time that the caller would wait; it goes on.',
+    todo: 'Wait longer, or ask again later.',
+  },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof ERROR_CODES;

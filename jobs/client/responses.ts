@@ -1,0 +1,53 @@
+/** Owns what the gateway answers to reads: one set of schemas for the gateway that writes and the client that reads. */
+import { z } from 'zod';
+import { claimRefSchema } from '../../shared/contract-kit/envelope.ts';
+
+/** Most recommendations of one response. */
+export const RECOMMENDATIONS_MAX = 500;
+
+export const recommendationsResponseSchema = z.object({
+  /** Names this response in later events (`requestId`), so that effects can be traced to it. */
+  requestId: z.string(),
+  user: z.string(),
+  /** Version of the release that was live. */
+  release: z.string(),
+  /** Version of the embeddings that ranked; of popularity: the candidates' version. */
+  model: z.string(),
+  /** Name of the serving policy that chose and ordered the items. */
+  policy: z.string(),
+  /** `popularity`: nothing personal was known, everybody new gets this list. */
+  origin: z.enum(['model', 'popularity']),
+  items: z.array(
+    z.object({
+      item: z.string(),
+      title: z.string().optional(),
+      /** Larger is better; comparable only within one response. */
+      score: z.number(),
+      /** 1 = top. */
+      position: z.int().min(1),
+    }),
+  ),
+});
+export type RecommendationsResponse = z.output<typeof recommendationsResponseSchema>;
+
+export const segmentsResponseSchema = z.object({
+  user: z.string(),
+  /** Version of the release that was live. */
+  release: z.string(),
+  /** Number of the segment, from 0; null: the person is in none. */
+  segment: z.int().min(0).nullable(),
+  name: z.string().optional(),
+});
+export type SegmentsResponse = z.output<typeof segmentsResponseSchema>;
+
+/** Answer to POST /v1/claims. */
+export const claimResponseSchema = claimRefSchema;
+
+/** Body of every answer with a status >= 400: what `AppError.toJSON` gives. */
+export const errorResponseSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  retry: z.string().optional(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+export type ErrorResponse = z.output<typeof errorResponseSchema>;
