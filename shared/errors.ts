@@ -190,14 +190,8 @@ export const ERROR_CODES = {
   INPUT_TOO_LARGE: {
     retry: 'never',
     status: 413,
-    what: 'The request is larger than this route takes.',
-    todo: 'Send fewer records at once; `details.bytesMax` is the limit.',
-  },
-  INPUT_TOO_LARGE: {
-    retry: 'never',
-    status: 413,
-    what: 'The input is larger than its kind allows.',
-    todo: 'Send it in smaller parts; `details.bytesMax` is the limit.',
+    what: 'The input is larger than its kind or route takes.',
+    todo: 'Send less at once; `details.bytesMax` is the limit.',
   },
   INTERNAL: {
     retry: 'backoff',
