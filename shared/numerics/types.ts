@@ -80,4 +80,6 @@ export interface FitContext {
   readonly onProgress?: OnProgress;
   /** Ask for plain SIMD, whose bytes are equal on every CPU (erasure proofs, sharded runs). Default: the fastest engine. */
   readonly deterministic?: boolean;
+  /** Bound on the shared memory of the fit and of ranking, bytes. Checked before work starts. Default 2 GiB. */
+  readonly memoryBytesMax?: number;
 }

@@ -1,0 +1,112 @@
+/**
+ * Owns the TypeScript view of the kernel module (../kernels/assembly/index.ts). Every pointer is a byte offset into the shared
+ * memory that the instance was made with; `width` is a multiple of 16 and rows are 64-byte aligned. The kernels do not check:
+ * callers lay memory out with MemoryPlan and validate input first.
+ */
+export interface KernelExports {
+  staticEnd(): number;
+  gramChunk(y: number, from: number, to: number, width: number, out: number): void;
+  gramReduce(
+    chunks: number,
+    count: number,
+    scale: number,
+    width: number,
+    packed: number,
+    from: number,
+    to: number,
+  ): void;
+  solveScratchBytes(width: number): number;
+  solveRows(
+    x: number,
+    y: number,
+    packed: number,
+    width: number,
+    indptr: number,
+    indices: number,
+    weights: number,
+    regularisers: number,
+    from: number,
+    to: number,
+    steps: number,
+    scratch: number,
+  ): void;
+  rankScratchBytes(width: number, k: number): number;
+  rankFactors(
+    x: number,
+    packed: number,
+    n: number,
+    width: number,
+    from: number,
+    to: number,
+    userHashes: number,
+    itemHashes: number,
+    indptr: number,
+    excluded: number,
+    k: number,
+    items: number,
+    scores: number,
+    scratch: number,
+  ): void;
+  rankScores(
+    vector: number,
+    n: number,
+    user: number,
+    userHash: number,
+    itemHashes: number,
+    indptr: number,
+    excluded: number,
+    k: number,
+    items: number,
+    scores: number,
+    scratch: number,
+  ): void;
+  itemNeighbours(
+    userPtr: number,
+    userIdx: number,
+    userVal: number,
+    itemPtr: number,
+    itemIdx: number,
+    itemVal: number,
+    norms: number,
+    n: number,
+    shrink: number,
+    k: number,
+    from: number,
+    to: number,
+    outItems: number,
+    outValues: number,
+    scratch: number,
+  ): void;
+  neighbourScores(
+    indptr: number,
+    indices: number,
+    values: number,
+    user: number,
+    neighbours: number,
+    similarities: number,
+    k: number,
+    n: number,
+    out: number,
+  ): void;
+  assignClusters(
+    points: number,
+    from: number,
+    to: number,
+    width: number,
+    centroids: number,
+    count: number,
+    labels: number,
+    distances: number,
+    sums: number,
+  ): void;
+  lowerDistances(points: number, from: number, to: number, width: number, centroid: number, distances: number): void;
+  clusterDistances(
+    points: number,
+    n: number,
+    width: number,
+    point: number,
+    labels: number,
+    count: number,
+    sums: number,
+  ): void;
+}

@@ -1,0 +1,148 @@
+/** Owns what the threads of an iALS fit do, one exported function a phase. Everything lies in the kernel's shared memory. */
+import { randomStream } from '../../random.ts';
+import { checkTrainInput } from '../check-input.ts';
+import { instantiate } from '../engine/load.ts';
+import { f32, i32 } from '../engine/memory.ts';
+import { takeChunks } from '../engine/work-sharing.ts';
+import { transpose } from '../sparse.ts';
+import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
+import { type IalsLayout, type IalsSide, SOLVE_CHUNK_ROWS } from './ials-layout.ts';
+import type { IalsParams } from './ials-params.ts';
+
+export interface IalsShared {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly layout: IalsLayout;
+}
+
+type SideName = 'users' | 'items';
+
+/** Checks the input, then writes both sides' rows, confidences and regularisers into the memory. One thread. */
+export function prepare(payload: IalsShared & { readonly input: TrainInput; readonly params: IalsParams }): void {
+  const { input, layout, memory, params } = payload;
+  checkTrainInput(input, { signed: true });
+  writeSide(memory, layout.users, layout.items.count, input.interactions, params);
+  writeSide(memory, layout.items, layout.users.count, transpose(input.interactions), params);
+}
+
+function writeSide(
+  memory: WebAssembly.Memory,
+  side: IalsSide,
+  others: number,
+  rows: SparseRows,
+  params: IalsParams,
+): void {
+  i32(memory, side.indptr).set(rows.indptr);
+  i32(memory, side.indices).set(rows.indices);
+  if (side.weights.length > 0) f32(memory, side.weights).set(rows.values.map((value) => confidence(value, params)));
+  const regularisers = f32(memory, side.regularisers);
+  for (let row = 0; row < side.count; row++) {
+    const own = rows.indptr[row + 1]! - rows.indptr[row]!;
+    regularisers[row] = params.lambda * (own + params.unobservedWeight * others) ** params.nu;
+  }
+}
+
+/** The weight of an observed interaction; a negative value keeps its sign (preference 0 at that weight). */
+export function confidence(value: number, params: Pick<IalsParams, 'weighting' | 'alpha'>): number {
+  const size = Math.abs(value);
+  if (params.weighting === 'linear') return params.alpha * value;
+  if (params.weighting === 'log') return Math.sign(value) * (1 + params.alpha * Math.log1p(size));
+  return Math.sign(value);
+}
+
+/**
+ * Item factors start at N(0, sigma / sqrt(factors)), each drawn from a stream of its own key; users start at 0, because they are
+ * solved first. Threads share the items.
+ */
+export function initialise(
+  payload: IalsShared & {
+    readonly itemKeys: Uint8Array | undefined;
+    readonly seed: number;
+    readonly params: IalsParams;
+  },
+): void {
+  const { layout, memory, params, seed } = payload;
+  const factors = f32(memory, layout.items.factors);
+  const scale = params.sigma / Math.sqrt(params.factors);
+  const root = randomStream(seed, 'ials-item');
+  takeChunks(memory, layout.counter, layout.items.count, SOLVE_CHUNK_ROWS, (from, to) => {
+    for (let item = from; item < to; item++) {
+      const stream = root.derive(...entityKey(payload.itemKeys, item));
+      for (let d = 0; d < params.factors; d++) factors[item * layout.width + d] = scale * stream.normal();
+    }
+  });
+}
+
+/** The words that key an entity's draws: its key bytes as four 32-bit numbers, or its dense id. */
+export function entityKey(keys: Uint8Array | undefined, entity: number): number[] {
+  if (keys === undefined) return [entity];
+  const view = new DataView(keys.buffer, keys.byteOffset + entity * KEY_BYTES, KEY_BYTES);
+  return [0, 4, 8, 12].map((at) => view.getUint32(at));
+}
+
+/** The Gram matrix of each chunk of `side`'s factors. Threads share the chunks; chunk c is always the same rows. */
+export function gram(payload: IalsShared & { readonly side: SideName }): void {
+  const { layout, memory, module } = payload;
+  const side = layout[payload.side];
+  const kernels = instantiate(module, memory);
+  const partBytes = layout.width * layout.width * 4;
+  takeChunks(memory, layout.counter, side.gramChunks, 1, (chunk) => {
+    const from = chunk * side.gramChunkRows;
+    const to = Math.min(side.count, from + side.gramChunkRows);
+    kernels.gramChunk(side.factors.at, from, to, layout.width, layout.gramParts.at + chunk * partBytes);
+  });
+}
+
+/** Adds the chunks in their order and scales by the weight of the unobserved. One thread. */
+export function reduce(payload: IalsShared & { readonly side: SideName; readonly params: IalsParams }): void {
+  const { layout, memory, module, params } = payload;
+  const { gramChunks } = layout[payload.side];
+  const { width } = layout;
+  const parts = layout.gramParts.at;
+  instantiate(module, memory).gramReduce(parts, gramChunks, params.unobservedWeight, width, layout.gram.at, 0, width);
+}
+
+/** Solves the rows of `side` against the other side's factors. Threads share the rows. */
+export function solve(
+  payload: IalsShared & { readonly side: SideName; readonly params: IalsParams; readonly thread?: number },
+): void {
+  const { layout, memory, module, params } = payload;
+  const side = layout[payload.side];
+  const other = layout[payload.side === 'users' ? 'items' : 'users'];
+  const kernels = instantiate(module, memory);
+  const scratch = layout.scratch[payload.thread ?? 0]!.at;
+  const weights = side.weights.length > 0 ? side.weights.at : 0;
+  takeChunks(memory, layout.counter, side.count, SOLVE_CHUNK_ROWS, (from, to) => {
+    kernels.solveRows(
+      side.factors.at,
+      other.factors.at,
+      layout.gram.at,
+      layout.width,
+      side.indptr.at,
+      side.indices.at,
+      weights,
+      side.regularisers.at,
+      from,
+      to,
+      params.steps,
+      scratch,
+    );
+  });
+}
+
+/** Copies one side's factors out, without the padding. Returns whether all are finite. */
+export function copyFactors(payload: IalsShared & { readonly side: SideName; readonly into: Float32Array }): boolean {
+  const { into, layout, memory } = payload;
+  const { count, factors } = layout[payload.side];
+  const source = f32(memory, factors);
+  const width = into.length / count;
+  if (width === layout.width) into.set(source);
+  else
+    for (let row = 0; row < count; row++)
+      into.set(source.subarray(row * layout.width, row * layout.width + width), row * width);
+  return into.every((value) => Number.isFinite(value));
+}
+
+export function containsNegative({ values }: { readonly values: Float32Array }): boolean {
+  return values.some((value) => value < 0);
+}

@@ -1,0 +1,135 @@
+/**
+ * Owns the fit of implicit-feedback ALS with a frequency-scaled regulariser: a coordinator of phases, all maths in threads.
+ *
+ * Minimises sum_observed c (1 - u.v)^2 + a0 sum_all (u.v)^2 + lambda sum_u (|I_u| + a0 |I|)^nu |u|^2 + the same for items
+ * (Rendle, Krichene, Zhang, Koren: "Revisiting the Performance of iALS on Item Recommendation Benchmarks", RecSys 2022;
+ * Hu, Koren, Volinsky, ICDM 2008; conjugate gradients: Takacs, Pilaszy, Tikk, RecSys 2011).
+ * Complexity per epoch: (steps + 1) * (2 interactions * factors + (users + items) * factors^2) multiply-adds.
+ */
+import { cancellation } from '../../compute/cancellation.ts';
+import { AppError } from '../../errors.ts';
+import { type Engine, loadEngine } from '../engine/load.ts';
+import { sharedPhase } from '../engine/work-sharing.ts';
+import { rankByFactors } from '../ranking/rank-factors.ts';
+import { sharedFloat32 } from '../sparse.ts';
+import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { IalsShared } from './ials.task.ts';
+import { type IalsLayout, layOutIals } from './ials-layout.ts';
+import type { IalsParams } from './ials-params.ts';
+
+export { type IalsParams, ialsParams } from './ials-params.ts';
+
+const TASKS = new URL('./ials.task.ts', import.meta.url).href;
+
+/**
+ * Fits user and item factors. Same input, parameters and seed give the same bytes for any number of threads.
+ * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before any work), CANCELLED, KERNEL_MISSING.
+ */
+export async function fitIals(input: TrainInput, params: IalsParams, context: FitContext): Promise<FittedModel> {
+  const { interactions } = input;
+  const { plan, layout } = layOutIals({
+    users: interactions.rows,
+    items: interactions.columns,
+    interactions: interactions.indices.length,
+    factors: params.factors,
+    weighted: params.weighting !== 'none' || (await hasDislikes(input, context)),
+    threads: context.pool.threads,
+  });
+  const memory = plan.allocate(context.memoryBytesMax);
+  const engine = await loadEngine(context);
+  const fit = new IalsFit({ module: engine.module, memory, layout }, params, context);
+  await fit.run(input);
+  const factors = await fit.factors();
+  return fittedModel(engine, factors, input, params, context);
+}
+
+/** Dislikes carry a sign even where values are not used as weights. */
+async function hasDislikes(input: TrainInput, { pool, signal }: FitContext): Promise<boolean> {
+  const task = { module: TASKS, name: 'containsNegative', payload: { values: input.interactions.values } };
+  const [answer] = await pool.runPhase<boolean>([task], signal);
+  return answer!;
+}
+
+class IalsFit {
+  readonly #shared: IalsShared;
+  readonly #layout: IalsLayout;
+  readonly #params: IalsParams;
+  readonly #context: FitContext;
+
+  constructor(shared: IalsShared, params: IalsParams, context: FitContext) {
+    this.#shared = shared;
+    this.#layout = shared.layout;
+    this.#params = params;
+    this.#context = context;
+  }
+
+  async run(input: TrainInput): Promise<void> {
+    const { epochs } = this.#params;
+    const { onProgress, seed, signal } = this.#context;
+    await this.#once('prepare', { input });
+    await this.#everywhere('initialise', { itemKeys: input.itemKeys, seed });
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      if (signal?.aborted) throw cancellation(signal);
+      await this.#halfEpoch('users', 'items');
+      await this.#halfEpoch('items', 'users');
+      onProgress?.({ done: epoch + 1, total: epochs, label: 'epochs' });
+    }
+  }
+
+  async #halfEpoch(side: 'users' | 'items', other: 'users' | 'items'): Promise<void> {
+    await this.#everywhere('gram', { side: other });
+    await this.#once('reduce', { side: other });
+    await this.#everywhere('solve', { side });
+  }
+
+  async #once(name: string, more: object): Promise<void> {
+    const payload = { ...this.#shared, params: this.#params, ...more };
+    await this.#context.pool.runPhase([{ module: TASKS, name, payload }], this.#context.signal);
+  }
+
+  async #everywhere(name: string, more: object): Promise<void> {
+    const { pool, signal } = this.#context;
+    const payload = { ...this.#shared, params: this.#params, ...more };
+    const task = { module: TASKS, name, payload };
+    await pool.runPhase(sharedPhase(pool.threads, this.#shared.memory, this.#layout.counter, task), signal);
+  }
+
+  async factors(): Promise<{ users: DenseRows; items: DenseRows }> {
+    const width = this.#params.factors;
+    const [users, items] = (['users', 'items'] as const).map((side) => {
+      const rows = this.#layout[side].count;
+      return { rows, width, data: sharedFloat32(rows * width) };
+    }) as [DenseRows, DenseRows];
+    const tasks = Object.entries({ users, items }).map(([side, { data }]) => ({
+      module: TASKS,
+      name: 'copyFactors',
+      payload: { ...this.#shared, side, into: data },
+    }));
+    const finite = await this.#context.pool.runPhase<boolean>(tasks, this.#context.signal);
+    if (finite.includes(false)) {
+      throw new AppError('MODEL_PARAMS_INVALID', {
+        message: 'The factors grew beyond what float32 holds: the regularisation is too weak for this data.',
+        details: { issues: [{ path: ['lambda'], message: 'raise lambda or unobservedWeight' }] },
+      });
+    }
+    return { users, items };
+  }
+}
+
+function fittedModel(
+  engine: Engine,
+  factors: { users: DenseRows; items: DenseRows },
+  input: TrainInput,
+  params: IalsParams,
+  context: FitContext,
+): FittedModel {
+  const { userKeys, itemKeys } = input;
+  return {
+    name: 'ials',
+    engine: engine.name,
+    threads: context.pool.threads,
+    params,
+    factors,
+    rank: (options) => rankByFactors({ ...factors, userKeys, itemKeys }, options, context),
+  };
+}
