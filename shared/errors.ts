@@ -115,6 +115,12 @@ export const ERROR_CODES = {
     what: 'Nobody concerned has given consent for this purpose.',
     todo: 'Import consents, or leave these people out.',
   },
+  CONSENT_CHANGED: {
+    retry: 'backoff',
+    status: 409,
+    what: 'Consents were withdrawn while the run was at work, and its kind publishes nothing that they went into.',
+    todo: 'Nothing: the next attempt leaves these people out.',
+  },
   CONTRACT_VERSION_UNKNOWN: {
     retry: 'later',
     status: 422,
@@ -180,6 +186,12 @@ export const ERROR_CODES = {
     status: 404,
     what: 'A file or folder is not there or cannot be read.',
     todo: 'Check the path and its permissions.',
+  },
+  FOLLOW_PENDING: {
+    retry: 'backoff',
+    status: 503,
+    what: 'The run has committed; what follows from it is not done yet.',
+    todo: 'Nothing: it is finished in the background.',
   },
   INPUT_INVALID: {
     retry: 'never',
@@ -275,6 +287,12 @@ export const ERROR_CODES = {
     status: 500,
     what: 'A port is in use by another program.',
     todo: 'Stop that program, or set another port.',
+  },
+  RUN_POISONOUS: {
+    retry: 'never',
+    status: 500,
+    what: 'Every attempt at this run took its process down.',
+    todo: 'Look at its input; enqueue it again under a new key after mending it.',
   },
   SCHEDULE_INVALID: {
     retry: 'never',

@@ -1,0 +1,370 @@
+/**
+ * Owns the way of every job, a list of verbs:
+ * parse -> authorise -> claim -> load -> compute -> check output -> authorise again and commit -> record -> settle.
+ *
+ * Invariants
+ * 1. Nothing visible changes before the commit; the commit is one update guarded by the fence.
+ * 2. Every run ends in exactly one terminal state of the ledger (class `none`: of BullMQ).
+ * 3. A run that ended is never computed again: a redelivered job gets the recorded outcome.
+ */
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import type { Contract } from '../../shared/contract-kit/define-job.ts';
+import type { Envelope } from '../../shared/contract-kit/envelope.ts';
+import type { SealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError, toAppError } from '../../shared/errors.ts';
+import type { RunDocument, RunError, RunLineage } from '../../shared/store/ports.ts';
+import type { CancelWatch } from './cancellation.ts';
+import { follow, type Relay } from './follow.ts';
+import { parseEnvelope, parseInput } from './parse.ts';
+import type { AnyProcessor, Ports, Processor, RunContext, Written } from './processor.ts';
+import { progressReporter } from './progress.ts';
+
+/** Claims in a row without an attempt that ended in words: the input kills its process. */
+export const UNSETTLED_MAX = 5;
+/** How long a job that this process cannot run waits for one that can. */
+const LATER_WINDOW_MS = 10 * 60_000;
+const LATER_DELAY_MS = 5_000;
+
+export interface ExecutorOptions {
+  readonly contract: Contract;
+  readonly processor: AnyProcessor;
+  readonly ports: Ports;
+  readonly ring: SealRing | undefined;
+  readonly cancels: CancelWatch;
+  readonly relay: Relay;
+  /** Turns the data of jobs that schedulers made into an envelope. */
+  readonly adapt?: (job: Job) => unknown;
+  /** Told of the progress of steps, for the pipeline's mirror. */
+  readonly onStepProgress?: (envelope: Envelope, progress: { done: number; total: number; label: string }) => void;
+}
+
+/** One attempt at one run; `abort` reaches it through its controller. */
+interface Attempt {
+  readonly job: Job;
+  readonly envelope: Envelope;
+  readonly controller: AbortController;
+  fence: number;
+}
+
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #processor: Processor;
+  readonly #attempts = new Map<string, AbortController>();
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    // The types of one processor fit together by `defineProcessor`; between its functions values are opaque here.
+    this.#processor = options.processor as unknown as Processor;
+  }
+
+  /** Runs one delivery of a job; its result is the contract's output. Throws what BullMQ should record. */
+  readonly execute = async (job: Job, token?: string): Promise<unknown> => {
+    let attempt: Attempt | undefined;
+    try {
+      const envelope = this.#parse(job);
+      attempt = { job, envelope, controller: new AbortController(), fence: 0 };
+      return await this.#guarded(attempt);
+    } catch (thrown) {
+      throw await this.#settleFailure(job, token, attempt, reasonOf(attempt, thrown));
+    }
+  };
+
+  /** Ends the attempts of these jobs: another worker may have them. */
+  lose(jobIds: readonly string[]): void {
+    for (const id of jobIds) this.#attempts.get(id)?.abort(new AppError('LEASE_LOST', { details: { jobId: id } }));
+  }
+
+  #parse(job: Job): Envelope {
+    const { adapt, contract } = this.#options;
+    return parseEnvelope(adapt === undefined ? job : { id: job.id as string, data: adapt(job) }, contract);
+  }
+
+  /** Runs the verbs while cancel, deadline and lost locks can reach the attempt. */
+  async #guarded(attempt: Attempt): Promise<unknown> {
+    const { contract, cancels } = this.#options;
+    const id = attempt.job.id as string;
+    const unwatch = cancels.watch(attempt.envelope.runKey, attempt.controller);
+    const deadline = setTimeout(() => {
+      attempt.controller.abort(
+        new AppError('DEADLINE_EXCEEDED', { details: { limitMs: contract.limits.durationMsMax } }),
+      );
+    }, contract.limits.durationMsMax);
+    this.#attempts.set(id, attempt.controller);
+    try {
+      if (contract.effect === 'dataset') return await this.#runDataset(attempt);
+      return contract.effect === 'record' ? await this.#runRecord(attempt) : await this.#runNone(attempt);
+    } finally {
+      clearTimeout(deadline);
+      unwatch();
+      this.#attempts.delete(id);
+    }
+  }
+
+  async #runNone(attempt: Attempt): Promise<unknown> {
+    const input = await this.#input(attempt);
+    const context = await this.#authorise(attempt);
+    const written = await this.#compute(attempt, input, context);
+    return written.output;
+  }
+
+  async #runRecord(attempt: Attempt): Promise<unknown> {
+    const { ports, contract } = this.#options;
+    const { envelope } = attempt;
+    const input = await this.#input(attempt);
+    const context = await this.#authorise(attempt);
+    const startedAt = ports.clock.now();
+    const written = await this.#compute(attempt, input, context);
+    await this.#refuseIfCancelled(attempt);
+    const run = {
+      runKey: envelope.runKey,
+      tenant: envelope.tenant,
+      kind: contract.kind,
+      contractVersion: contract.version,
+      inputHash: envelope.inputHash,
+      asOf: envelope.asOf,
+      ...(envelope.step === undefined ? {} : { step: envelope.step }),
+      codeVersion: ports.codeVersion,
+      createdAt: startedAt,
+      claimedAt: startedAt,
+      endedAt: ports.clock.now(),
+      output: written.output,
+      next: written.next ?? [],
+      lineage: lineageOf(written, context, (ports.clock.now() - startedAt) / 1000),
+    };
+    if (await ports.store.ledger.record(run)) {
+      if (run.next.length === 0 && run.step === undefined) return written.output;
+      return this.#record({ ...run, state: 'committed', fence: 0, unsettled: 0, followed: false });
+    }
+    const recorded = await ports.store.ledger.read(envelope.runKey);
+    if (recorded === undefined) throw new AppError('INTERNAL', { message: 'A recorded run is gone.' });
+    return this.#ended(attempt, recorded);
+  }
+
+  async #runDataset(attempt: Attempt): Promise<unknown> {
+    const claimed = await this.#claim(attempt);
+    if (claimed.state !== 'running') return this.#ended(attempt, claimed);
+    const { ports } = this.#options;
+    const input = await this.#input(attempt);
+    const context = await this.#authorise(attempt);
+    const startedAt = ports.clock.now();
+    const written = await this.#compute(attempt, input, context);
+    const committed = await this.#commit(attempt, claimed, context, written, (ports.clock.now() - startedAt) / 1000);
+    return this.#record(committed);
+  }
+
+  async #input(attempt: Attempt): Promise<unknown> {
+    const { contract, ring, ports } = this.#options;
+    return parseInput(attempt.envelope, contract, ring, ports.store.claims);
+  }
+
+  /** Takes the consent epoch before anything is loaded. */
+  async #authorise(attempt: Attempt): Promise<RunContext> {
+    const { ports, contract } = this.#options;
+    const { envelope } = attempt;
+    const consentEpoch = contract.purposes.length === 0 ? 0 : await ports.store.consents.epoch(envelope.tenant);
+    return {
+      ...ports,
+      tenant: envelope.tenant,
+      runKey: envelope.runKey,
+      fence: attempt.fence,
+      asOf: envelope.asOf,
+      consentEpoch,
+      signal: attempt.controller.signal,
+      progress: progressReporter(attempt.job, (progress) => this.#options.onStepProgress?.(envelope, progress)),
+    };
+  }
+
+  async #claim(attempt: Attempt): Promise<RunDocument> {
+    const { ports, contract } = this.#options;
+    const { envelope } = attempt;
+    const { run } = await ports.store.ledger.claim({
+      runKey: envelope.runKey,
+      tenant: envelope.tenant,
+      kind: contract.kind,
+      contractVersion: contract.version,
+      inputHash: envelope.inputHash,
+      asOf: envelope.asOf,
+      codeVersion: ports.codeVersion,
+      ...(envelope.step === undefined ? {} : { step: envelope.step }),
+    });
+    attempt.fence = run.fence;
+    if (run.state !== 'running') return run;
+    await this.#refuseIfCancelled(attempt);
+    if (run.unsettled > UNSETTLED_MAX)
+      throw new AppError('RUN_POISONOUS', { details: { runKey: run.runKey, claims: run.unsettled } });
+    return run;
+  }
+
+  /** load -> compute -> write -> check output. */
+  async #compute(attempt: Attempt, input: unknown, context: RunContext): Promise<Written<Contract>> {
+    const { signal } = attempt.controller;
+    signal.throwIfAborted();
+    const loaded = await this.#processor.load(input, context);
+    signal.throwIfAborted();
+    const computed = await this.#processor.compute(loaded, context);
+    signal.throwIfAborted();
+    const written = await this.#processor.write(computed, context);
+    signal.throwIfAborted();
+    const output = this.#options.contract.output.safeParse(written.output);
+    if (output.success) return { ...written, output: output.data };
+    const issues = output.error.issues.map(({ path, message }) => ({ path, message }));
+    throw new AppError('OUTPUT_INVALID', { details: { kind: this.#options.contract.kind, issues } });
+  }
+
+  async #refuseIfCancelled(attempt: Attempt): Promise<void> {
+    if (await this.#options.cancels.isCancelled(attempt.envelope.runKey))
+      throw new AppError('CANCELLED', { details: { runKey: attempt.envelope.runKey } });
+  }
+
+  async #commit(
+    attempt: Attempt,
+    claimed: RunDocument,
+    context: RunContext,
+    written: Written<Contract>,
+    seconds: number,
+  ): Promise<RunDocument> {
+    const { ports } = this.#options;
+    const consentEpoch = await this.#authoriseAgain(context, written);
+    await this.#refuseIfCancelled(attempt);
+    attempt.controller.signal.throwIfAborted();
+    const commit = {
+      output: written.output,
+      next: written.next ?? [],
+      lineage: lineageOf(written, { ...context, consentEpoch }, seconds),
+      ...(written.version === undefined ? {} : { version: written.version }),
+      ...(written.plan === undefined ? {} : { plan: written.plan }),
+    };
+    if (!(await ports.store.ledger.commit({ runKey: claimed.runKey, fence: attempt.fence, ...commit })))
+      throw new AppError('LEASE_LOST', { details: { runKey: claimed.runKey, fence: attempt.fence } });
+    return { ...claimed, ...commit, state: 'committed', endedAt: ports.clock.now() };
+  }
+
+  /** People who withdrew since the load leave what is about to be published; aggregates are refused or marked stale. */
+  async #authoriseAgain(context: RunContext, written: Written<Contract>): Promise<number> {
+    const { contract, ports } = this.#options;
+    if (contract.purposes.length === 0) return context.consentEpoch;
+    const { epoch, subjects } = await ports.store.consents.withdrawnSince(
+      context.tenant,
+      context.consentEpoch,
+      contract.purposes,
+    );
+    if (subjects.length === 0) return epoch;
+    if (contract.strict) throw new AppError('CONSENT_CHANGED', { details: { withdrawn: subjects.length } });
+    await this.#processor.withdraw?.(written, subjects, context);
+    if (written.version !== undefined) await ports.store.versions.markStale(context.tenant, written.version);
+    return epoch;
+  }
+
+  /** After the commit nothing may fail the run any more: what does not follow now is followed by the sweeper. */
+  async #record(run: RunDocument): Promise<unknown> {
+    const { ports, relay } = this.#options;
+    try {
+      return await follow(run, this.#options.processor, ports, relay);
+    } catch (thrown) {
+      ports.log.warn({ runKey: run.runKey, error: toAppError(thrown).toJSON() }, 'committed, but not followed yet');
+      throw new AppError('FOLLOW_PENDING', { cause: thrown, details: { runKey: run.runKey } });
+    }
+  }
+
+  /** A redelivered job of a run that has ended: its outcome, without computing again. */
+  async #ended(attempt: Attempt, run: RunDocument): Promise<unknown> {
+    const { ports, relay, processor } = this.#options;
+    if (run.inputHash !== attempt.envelope.inputHash)
+      throw new AppError('KEY_REUSED', { details: { runKey: run.runKey } });
+    const output = await follow(run, processor, ports, relay);
+    if (run.state === 'committed') return output;
+    throw new EndedRun(run);
+  }
+
+  /** Decides what BullMQ is told: retry, wait, or the end; the ledger hears of an end first. */
+  async #settleFailure(
+    job: Job,
+    token: string | undefined,
+    attempt: Attempt | undefined,
+    failure: AppError,
+  ): Promise<Error> {
+    const { ports, contract } = this.#options;
+    const { clock, log } = ports;
+    if (failure instanceof EndedRun) return new UnrecoverableError(JSON.stringify(failure.outcome));
+    const fields = { kind: contract.kind, jobId: job.id, runKey: attempt?.envelope.runKey, error: failure.toJSON() };
+    if (failure.code === 'LEASE_LOST') {
+      log.warn(fields, 'another attempt has taken over');
+      return new Error(JSON.stringify(failure));
+    }
+    const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+    if (failure.retry === 'later' && clock.now() - job.timestamp < LATER_WINDOW_MS) {
+      await job.moveToDelayed(clock.now() + LATER_DELAY_MS, token);
+      return new DelayedError();
+    }
+    if (failure.code === 'FOLLOW_PENDING') return new Error(JSON.stringify(failure));
+    if (failure.retry === 'backoff' && !lastAttempt) {
+      log.warn(fields, 'attempt failed, will be tried again');
+      if (attempt !== undefined && attempt.fence > 0)
+        await this.#tellLedger(() =>
+          ports.store.ledger.settle(attempt.envelope.runKey, attempt.fence, failure.toJSON()),
+        );
+      return new Error(JSON.stringify(failure));
+    }
+    log.error(
+      { ...fields, cause: failure.cause instanceof Error ? failure.cause.stack : undefined },
+      'run ended without an effect',
+    );
+    if (attempt !== undefined) await this.#end(attempt, failure);
+    return new UnrecoverableError(JSON.stringify(failure));
+  }
+
+  async #end(attempt: Attempt, failure: AppError): Promise<void> {
+    const { contract, ports, relay } = this.#options;
+    if (contract.effect !== 'dataset' || failure.code === 'KEY_REUSED') return;
+    const state =
+      failure.code === 'CANCELLED' ? 'cancelled' : failure.code === 'DEADLINE_EXCEEDED' ? 'expired' : 'dead-lettered';
+    await this.#tellLedger(async () => {
+      await ports.store.ledger.end(
+        attempt.envelope.runKey,
+        attempt.fence > 0 ? attempt.fence : undefined,
+        state,
+        failure.toJSON(),
+      );
+      const run = await ports.store.ledger.read(attempt.envelope.runKey);
+      if (run !== undefined && run.state !== 'running') await follow(run, undefined, ports, relay);
+    });
+  }
+
+  /** The store may be away while a failure is settled; the sweeper reconciles BullMQ with the ledger later. */
+  async #tellLedger(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      this.#options.ports.log.warn(
+        { error: toAppError(thrown).toJSON() },
+        'the ledger could not be told; the sweeper will',
+      );
+    }
+  }
+}
+
+/** A run that ended before, without an effect: the job is told again what it was told then. */
+class EndedRun extends AppError {
+  readonly outcome: RunError;
+
+  constructor(run: RunDocument) {
+    const outcome = run.error ?? { code: 'CANCELLED', message: `The run ended as ${run.state}.`, details: {} };
+    super('CANCELLED', { message: outcome.message });
+    this.outcome = outcome;
+  }
+}
+
+/** An aborted attempt failed because of what aborted it, whatever the processor made of that. */
+function reasonOf(attempt: Attempt | undefined, thrown: unknown): AppError {
+  if (attempt?.controller.signal.aborted === true && attempt.controller.signal.reason instanceof AppError)
+    return attempt.controller.signal.reason;
+  return toAppError(thrown);
+}
+
+function lineageOf(
+  written: Written<Contract>,
+  context: Pick<RunContext, 'consentEpoch'>,
+  computeSeconds: number,
+): RunLineage {
+  return { inputs: [], ...written.lineage, consentEpoch: context.consentEpoch, computeSeconds };
+}

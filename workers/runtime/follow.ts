@@ -1,0 +1,33 @@
+/**
+ * Owns what happens after a run has ended: pointers follow, intents are relayed, the pipeline hears of it.
+ * Everything here is idempotent and needs only the run document, so that a retry or the sweeper in another process
+ * can finish what a killed one began.
+ */
+import type { Intent, RunDocument } from '../../shared/store/ports.ts';
+import type { AnyProcessor, Ports } from './processor.ts';
+
+/** Carries an intent out; must be idempotent. */
+export type Relay = (intent: Intent, run: RunDocument) => Promise<void>;
+
+/** Rolls an ended run forward and returns its final output (undefined for runs that did not commit). */
+export async function follow(
+  run: RunDocument,
+  processor: AnyProcessor | undefined,
+  ports: Ports,
+  relay: Relay,
+): Promise<unknown> {
+  if (run.followed) return run.output;
+  let output = run.output;
+  if (run.state === 'committed') {
+    if (processor?.follow !== undefined) output = (await processor.follow(run, ports)) ?? output;
+    for (const intent of run.next) await relay(intent, run);
+  }
+  if (run.step !== undefined) {
+    // The pipeline reads the final output from the ledger, so it must stand there first.
+    await ports.store.ledger.markFollowed(run.runKey, output);
+    await relay({ type: 'advance', run: run.step.run }, run);
+  } else {
+    await ports.store.ledger.markFollowed(run.runKey, output);
+  }
+  return output;
+}
