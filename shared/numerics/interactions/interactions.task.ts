@@ -1,0 +1,214 @@
+/**
+ * Owns the passes over event columns that run in threads: runs of subjects, likings, what was met, decayed popularity.
+ * One linear pass each over sorted rows; memory is a few arrays as long as the rows. Slow reference: interactions.reference.ts.
+ */
+import { fromTriples, sharedFloat32, sharedInt32 } from '../sparse.ts';
+import { KEY_BYTES, type SparseRows } from '../types.ts';
+import type {
+  EventArrays,
+  InteractionRequest,
+  InteractionView,
+  PopularityRequest,
+  SeenRequest,
+  SubjectRuns,
+} from './columns.ts';
+import { compareKeys, isAbsent, KeyIndex, sharedBytes } from './key-index.ts';
+import { type InteractionArrays, RATING_SCALES } from './weights.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Runs of equal subjects. Rows must be sorted by subject. */
+export function findSubjects({ columns }: { readonly columns: Pick<EventArrays, 'rows' | 'subject'> }): SubjectRuns {
+  const { rows, subject } = columns;
+  const starts: number[] = [];
+  for (let row = 0; row < rows; row++)
+    if (row === 0 || compareKeys(subject, row - 1, subject, row) !== 0) starts.push(row);
+  const keys = sharedBytes(starts.length * KEY_BYTES);
+  for (let s = 0; s < starts.length; s++) keys.set(keyAt(subject, starts[s]!), s * KEY_BYTES);
+  return { subjects: starts.length, keys, starts: sharedInt32(starts.length + 1, [...starts, rows]) };
+}
+
+/** Which sources each subject has rows of: 1 at [s * sources + source]. */
+export function findSources(payload: {
+  readonly columns: Pick<EventArrays, 'source'>;
+  readonly runs: SubjectRuns;
+  readonly sources: number;
+}): Uint8Array {
+  const { columns, runs, sources } = payload;
+  const present = sharedBytes(runs.subjects * sources);
+  for (let s = 0; s < runs.subjects; s++)
+    for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) present[s * sources + columns.source[row]!] = 1;
+  return present;
+}
+
+const keyAt = (keys: Uint8Array, at: number): Uint8Array => keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES);
+
+/** The scale of each source's ratings, from the highest rating among its surviving rows. */
+export function ratingScales(request: InteractionRequest): Float32Array {
+  const { columns, runs, sources, allowed, table } = request;
+  const highest = new Float32Array(sources);
+  for (let s = 0; s < runs.subjects; s++)
+    for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) {
+      const source = columns.source[row]!;
+      if (table.scaled[columns.type[row]!] === 0 || allowed[s * sources + source] === 0) continue;
+      if (columns.value[row]! > highest[source]!) highest[source] = columns.value[row]!;
+    }
+  return highest.map((value) => RATING_SCALES.find((scale) => value <= scale) ?? RATING_SCALES.at(-1)!);
+}
+
+/** Whether an event of this type and value says "liked". */
+function isPositive(table: InteractionArrays, type: number, value: number, scale: number): boolean {
+  if (table.weight[type] === 0) return false;
+  const from = table.positiveFrom[type]!;
+  // The threshold of ratings is a share such as 0.6, which float32 rounds: compare with a little room.
+  return from === -Infinity || value >= (table.scaled[type] === 1 ? from * scale - 1e-5 : from);
+}
+
+interface Pair {
+  /** 0: does not count. */
+  weight: number;
+  time: number;
+}
+
+/** Folds the rows [from, to) of one (subject, item), in order of time, into what they say together. */
+function foldPair(
+  request: InteractionRequest,
+  scales: Float32Array,
+  s: number,
+  from: number,
+  to: number,
+  pair: Pair,
+): void {
+  const { columns, sources, allowed, table, metAfter } = request;
+  pair.weight = 0;
+  pair.time = 0;
+  let refused = false;
+  for (let row = from; row < to; row++) {
+    const source = columns.source[row]!;
+    if (allowed[s * sources + source] === 0) continue;
+    const type = columns.type[row]!;
+    if (metAfter !== undefined && table.seen[type] === 1 && columns.recordedAt[row]! <= metAfter) {
+      pair.weight = 0;
+      return;
+    }
+    const positive = isPositive(table, type, columns.value[row]!, scales[source]!);
+    if (table.explicit[type] === 1) refused = !positive;
+    if (!positive) continue;
+    pair.weight = Math.max(pair.weight, table.weight[type]!);
+    pair.time = columns.occurredAt[row]!;
+  }
+  if (refused) pair.weight = 0;
+}
+
+/** End of the rows with the same item as `from`, at most `limit`. */
+function endOfItem(columns: EventArrays, from: number, limit: number): number {
+  let to = from + 1;
+  while (to < limit && compareKeys(columns.item, from, columns.item, to) === 0) to++;
+  return to;
+}
+
+/** Who likes what, among admitted rows. */
+export function findInteractions(request: InteractionRequest): InteractionView {
+  const { columns, runs } = request;
+  const scales = ratingScales(request);
+  const items = new KeyIndex();
+  const found = {
+    subject: new Int32Array(columns.rows),
+    item: new Int32Array(columns.rows),
+    weight: new Float32Array(columns.rows),
+    time: new Float64Array(columns.rows),
+  };
+  let count = 0;
+  const pair: Pair = { weight: 0, time: 0 };
+  for (let s = 0; s < runs.subjects; s++) {
+    const end = runs.starts[s + 1]!;
+    for (let from = runs.starts[s]!, to = from; from < end; from = to) {
+      to = endOfItem(columns, from, end);
+      if (isAbsent(columns.item, from)) continue;
+      foldPair(request, scales, s, from, to, pair);
+      if (pair.weight === 0) continue;
+      found.subject[count] = s;
+      found.item[count] = items.add(columns.item, from);
+      found.weight[count] = pair.weight;
+      found.time[count++] = pair.time;
+    }
+  }
+  return viewOf(runs, items, found, count);
+}
+
+interface FoundPairs {
+  readonly subject: Int32Array;
+  readonly item: Int32Array;
+  readonly weight: Float32Array;
+  readonly time: Float64Array;
+}
+
+/** Gives dense ids in the order of keys. Pairs come by (subject, item key), so rows stay ascending. */
+function viewOf(runs: SubjectRuns, items: KeyIndex, found: FoundPairs, count: number): InteractionView {
+  const order = items.sorted();
+  const rank = new Int32Array(order.length);
+  const itemKeys = sharedBytes(order.length * KEY_BYTES);
+  for (let n = 0; n < order.length; n++) {
+    rank[order[n]!] = n;
+    itemKeys.set(keyAt(items.keys(), order[n]!), n * KEY_BYTES);
+  }
+  const ends: number[] = [0];
+  const users: number[] = [];
+  const indices = sharedInt32(count);
+  for (let n = 0; n < count; n++) {
+    if (users.at(-1) !== found.subject[n]) {
+      users.push(found.subject[n]!);
+      ends.push(n);
+    }
+    ends[ends.length - 1] = n + 1;
+    indices[n] = rank[found.item[n]!]!;
+  }
+  const userKeys = sharedBytes(users.length * KEY_BYTES);
+  for (let u = 0; u < users.length; u++) userKeys.set(keyAt(runs.keys, users[u]!), u * KEY_BYTES);
+  const times = new Float64Array(new SharedArrayBuffer(count * 8));
+  times.set(found.time.subarray(0, count));
+  const values = sharedFloat32(count, found.weight.subarray(0, count));
+  const indptr = sharedInt32(users.length + 1, ends);
+  return {
+    userKeys,
+    itemKeys,
+    times,
+    interactions: { rows: users.length, columns: order.length, indptr, indices, values },
+  };
+}
+
+/** What each person has met by an act of their own, liked or not. Values are 1. */
+export function findSeen({ columns, runs, sources, allowed, table, rowOf, rows, itemKeys }: SeenRequest): SparseRows {
+  const items = KeyIndex.of(itemKeys);
+  const users: number[] = [];
+  const met: number[] = [];
+  for (let s = 0; s < runs.subjects; s++) {
+    if (rowOf[s]! < 0) continue;
+    const end = runs.starts[s + 1]!;
+    for (let from = runs.starts[s]!, to = from; from < end; from = to) {
+      to = endOfItem(columns, from, end);
+      const item = items.find(columns.item, from);
+      if (item < 0) continue;
+      for (let row = from; row < to; row++) {
+        if (table.seen[columns.type[row]!] === 0 || allowed[s * sources + columns.source[row]!] === 0) continue;
+        users.push(rowOf[s]!);
+        met.push(item);
+        break;
+      }
+    }
+  }
+  return fromTriples(rows, items.size, users, met, new Float32Array(users.length).fill(1));
+}
+
+/**
+ * Popularity of each item: people who liked it, each decayed by the age of their last positive event. float64, people in order, so
+ * the same for any number of threads.
+ */
+export function decayedPopularity({ interactions, times, asOf, halfLifeDays }: PopularityRequest): Float64Array {
+  const popularity = new Float64Array(new SharedArrayBuffer(interactions.columns * 8));
+  for (let n = 0; n < interactions.indices.length; n++) {
+    const ageDays = Math.max(0, asOf - times[n]!) / DAY_MS;
+    popularity[interactions.indices[n]!]! += 2 ** (-ageDays / halfLifeDays);
+  }
+  return popularity;
+}
