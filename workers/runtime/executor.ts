@@ -53,8 +53,7 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    // The types of one processor fit together by `defineProcessor`; between its functions values are opaque here.
-    this.#processor = options.processor as unknown as Processor;
+    this.#processor = options.processor;
   }
 
   /** Runs one delivery of a job; its result is the contract's output. Throws what BullMQ should record. */

@@ -1,0 +1,56 @@
+/** Owns how the runtime itself enqueues jobs (steps, intents): the same making of jobs as the client's, payloads straight into the store. */
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type JobPlace, type MadeJob, makeJob } from '../../jobs/client/make-job.ts';
+import type { Contract } from '../../shared/contract-kit/define-job.ts';
+import type { SealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { Claims } from '../../shared/store/ports.ts';
+
+export interface EnqueuerOptions {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly contracts: Readonly<Record<string, Contract>>;
+  readonly claims: Claims;
+  readonly ring: SealRing | undefined;
+}
+
+export class Enqueuer implements AsyncDisposable {
+  readonly #options: EnqueuerOptions;
+  readonly #queues = new Map<string, Queue>();
+
+  constructor(options: EnqueuerOptions) {
+    this.#options = options;
+  }
+
+  contract(kind: string): Contract {
+    const found = this.#options.contracts[kind];
+    if (found === undefined)
+      throw new AppError('KIND_UNKNOWN', { details: { kind, known: Object.keys(this.#options.contracts) } });
+    return found;
+  }
+
+  queue(kind: string): Queue {
+    let queue = this.#queues.get(kind);
+    if (queue === undefined) {
+      const { redis, prefix } = this.#options;
+      queue = new Queue(kind, { connection: redis, prefix });
+      queue.on('error', () => {}); // the connection's owner reports; a failed add rejects by itself
+      this.#queues.set(kind, queue);
+    }
+    return queue;
+  }
+
+  /** Adds a job; adding the same run key again changes nothing. Returns its run key. */
+  async enqueue(kind: string, input: unknown, place: Omit<JobPlace, 'ring'>): Promise<string> {
+    const { ring, claims } = this.#options;
+    const made = makeJob(this.contract(kind), input, { ...place, ring });
+    const job: MadeJob = made.fits ? made.job : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body)));
+    await this.queue(kind).add(job.name, job.data, job.opts);
+    return job.data.runKey;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+  }
+}

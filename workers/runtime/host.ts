@@ -1,0 +1,130 @@
+/**
+ * Owns the make-up of one worker process: store, Redis, compute pool, and for some kinds a worker pool each,
+ * with the orchestrator, the sweeper and the schedules beside them. main.ts and the tests start it; nothing else.
+ */
+import { Redis } from 'ioredis';
+import { CONTRACTS, JOB_KINDS, type JobKind } from '../../jobs/registry.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { computePool } from '../../shared/compute/pool.ts';
+import type { Config } from '../../shared/config.ts';
+import { sealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError } from '../../shared/errors.ts';
+import { openStore } from '../../shared/store/mongo/open.ts';
+import type { Store } from '../../shared/store/ports.ts';
+import type { Log } from '../../shared/telemetry/log.ts';
+import { CancelWatch } from './cancellation.ts';
+import { codeVersion } from './code-version.ts';
+import { Enqueuer } from './enqueuer.ts';
+import type { Relay } from './follow.ts';
+import { Orchestrator } from './orchestrator.ts';
+import { WorkerPool } from './pool.ts';
+import type { AnyProcessor, Ports } from './processor.ts';
+import { adaptTick, declareDefaults } from './schedules.ts';
+import { Sweeper } from './sweeper.ts';
+
+export interface HostOptions {
+  readonly config: Config;
+  readonly log: Log;
+  /** Kinds to work on; absent: all. */
+  readonly kinds?: readonly JobKind[];
+  /** Declare the default schedules. */
+  readonly schedules?: boolean;
+}
+
+export interface Host extends AsyncDisposable {
+  readonly store: Store;
+  readonly pools: readonly WorkerPool[];
+  readonly sweeper: Sweeper;
+}
+
+/** Finds the processor of a kind by its name. */
+async function processorOf(kind: JobKind): Promise<AnyProcessor> {
+  const module = (await import(`../${kind}/processor.ts`)) as { default: AnyProcessor };
+  return module.default;
+}
+
+/** A connection for BullMQ's workers: waits out failovers instead of failing commands. Throws SERVICE_UNAVAILABLE when Redis does not answer at the start. */
+export async function openRedis(url: string): Promise<Redis> {
+  const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
+  let last: unknown;
+  redis.on('error', (error) => {
+    last = error;
+  });
+  try {
+    await Promise.race([
+      redis.connect(),
+      new Promise((_resolve, reject) =>
+        redis.once('close', () => reject(last instanceof Error ? last : new Error('closed'))),
+      ),
+    ]);
+    return redis;
+  } catch (cause) {
+    redis.disconnect();
+    const { hostname, port } = new URL(url);
+    throw new AppError('SERVICE_UNAVAILABLE', {
+      message: `Redis at ${hostname}:${port || 6379} does not answer.`,
+      cause,
+    });
+  }
+}
+
+/** Starts a worker process. Whatever was opened is closed again, in reverse, when it is disposed or fails to start. */
+export async function startHost({ config, log, kinds = JOB_KINDS, schedules = false }: HostOptions): Promise<Host> {
+  await using stack = new AsyncDisposableStack();
+  const redis = stack.adopt(await openRedis(config.redisUrl), async (connection) => connection.disconnect());
+  const pool = stack.use(computePool(config.threads === undefined ? {} : { threads: config.threads }));
+  const { mongodbUrl: url, database, masterKey, tenantKey, prefix } = config;
+  const store = stack.use(await openStore({ url, database, masterKey, tenantKey, compute: pool }));
+  const ring = sealRing(config.sealKeys);
+  const processors = new Map<string, AnyProcessor>();
+  for (const kind of kinds) processors.set(kind, await processorOf(kind));
+  const ports: Ports = {
+    store,
+    pool,
+    clock: systemClock,
+    log,
+    codeVersion: codeVersion(),
+    ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
+  };
+  const enqueuer = stack.use(new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring }));
+  let orchestrator: Orchestrator | undefined;
+  const cancels = stack.use(
+    await CancelWatch.open(redis, prefix, (name) => {
+      if (name.startsWith('pipeline:')) void orchestrator?.advance(name.slice('pipeline:'.length)).catch(() => {}); // the sweeper advances too
+    }),
+  );
+  orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log });
+  const relay = relayOf(orchestrator, enqueuer);
+  if (schedules) await declareDefaults(enqueuer.queue('pipeline'), config.tenant);
+  const pools = kinds.map((kind) =>
+    stack.use(
+      new WorkerPool({
+        contract: CONTRACTS[kind],
+        processor: processors.get(kind) as AnyProcessor,
+        ports: { ...ports, log: log.child({ kind }) },
+        ring,
+        cancels,
+        relay,
+        redis,
+        prefix,
+        ...(kind === 'pipeline' ? { adapt: adaptTick } : {}),
+        onStepProgress: ({ tenant, step }, progress) => {
+          if (step !== undefined) orchestrator.stepProgress(tenant, step.run, step.step, progress);
+        },
+      }),
+    ),
+  );
+  const sweeper = stack.use(
+    new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
+  );
+  await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));
+  const owned = stack.move();
+  return { store, pools, sweeper, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function relayOf(orchestrator: Orchestrator, enqueuer: Enqueuer): Relay {
+  return async (intent, run) => {
+    if (intent.type === 'advance') return orchestrator.advance(intent.run);
+    await enqueuer.enqueue(intent.kind, intent.input, { tenant: run.tenant, key: intent.key, asOf: run.asOf });
+  };
+}

@@ -1,0 +1,57 @@
+/** Owns a worker pool: one BullMQ worker of one kind with the executor behind it. */
+import { Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { toAppError } from '../../shared/errors.ts';
+import { Executor, type ExecutorOptions } from './executor.ts';
+
+/** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
+const LOCK_MS = 6_000;
+const STALLED_CHECK_MS = 3_000;
+/** BullMQ's own limit would fail a twice-killed job without asking us: poison is counted in the ledger. */
+const STALLED_COUNT_MAX = 1_000_000;
+const CLOSE_MS = 20_000;
+
+export interface PoolOptions extends ExecutorOptions {
+  readonly redis: Redis;
+  readonly prefix: string;
+  /** Overrides the contract's. */
+  readonly concurrency?: number;
+}
+
+export class WorkerPool implements AsyncDisposable {
+  readonly kind: string;
+  readonly worker: Worker;
+  readonly #log: ExecutorOptions['ports']['log'];
+
+  constructor(options: PoolOptions) {
+    const { contract, redis, prefix } = options;
+    this.kind = contract.kind;
+    this.#log = options.ports.log.child({ kind: contract.kind });
+    const executor = new Executor(options);
+    this.worker = new Worker(contract.kind, executor.execute, {
+      connection: redis,
+      prefix,
+      concurrency: options.concurrency ?? contract.limits.concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: STALLED_COUNT_MAX,
+      metrics: { maxDataPoints: 60 * 24 },
+    });
+    this.worker.on('error', (error) =>
+      this.#log.warn({ error: toAppError(error).message }, 'the queue connection has a problem'),
+    );
+    this.worker.on('lockRenewalFailed', (jobIds) => executor.lose(jobIds));
+    this.worker.on('stalled', (jobId) => this.#log.warn({ jobId }, 'a job lost its worker and will be run again'));
+  }
+
+  /** Takes no new jobs, waits for those at work up to a limit, then leaves them to other workers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), CLOSE_MS);
+    });
+    const closed = await Promise.race([this.worker.close().then(() => 'closed' as const), limit]);
+    clearTimeout(timer);
+    if (closed === 'late') await this.worker.close(true);
+  }
+}
