@@ -1,0 +1,101 @@
+/** Owns calls to the gateway: bearer key, time limit, answers parsed by the schemas that the gateway writes with. */
+import { hash } from 'node:crypto';
+import type { z } from 'zod';
+import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
+import { AppError } from '../../shared/errors.ts';
+import { errorOfFailure, parseFailure } from './failure.ts';
+import type { Gateway } from './job-client.ts';
+import {
+  claimResponseSchema,
+  type RecommendationsResponse,
+  recommendationsResponseSchema,
+  type SegmentsResponse,
+  segmentsResponseSchema,
+} from './responses.ts';
+
+const TIMEOUT_MS = 30_000;
+
+export interface GatewayAddress {
+  /** http://host:port of the gateway. */
+  readonly url: string;
+  /** API key with the scopes of what is asked. */
+  readonly key: string;
+}
+
+export class GatewayClient implements Gateway {
+  readonly #base: URL;
+  readonly #key: string;
+
+  constructor({ url, key }: GatewayAddress) {
+    if (!URL.canParse(url))
+      throw new AppError('CONFIG_INVALID', {
+        message: 'connect({ gateway: { url } }) needs an http:// or https:// address.',
+        details: { problems: ['gateway.url'] },
+      });
+    this.#base = new URL(url.endsWith('/') ? url : `${url}/`);
+    this.#key = key;
+  }
+
+  async putClaim(body: string, signal?: AbortSignal): Promise<ClaimRef> {
+    const init = { method: 'POST', body, headers: { 'content-type': 'application/octet-stream' } };
+    const claim = await this.#ask('v1/claims', init, claimResponseSchema, signal);
+    if (claim.sha256 !== hash('sha256', body))
+      throw new AppError('CLAIM_NOT_FOUND', {
+        message: 'The gateway stored something else than what was sent.',
+        details: { claim: claim.id },
+      });
+    return claim;
+  }
+
+  recommendations(user: string, k?: number, signal?: AbortSignal): Promise<RecommendationsResponse> {
+    const query = k === undefined ? '' : `?k=${k}`;
+    const path = `v1/recommendations/${encodeURIComponent(user)}${query}`;
+    return this.#ask(path, {}, recommendationsResponseSchema, signal);
+  }
+
+  segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse> {
+    return this.#ask(`v1/segments/${encodeURIComponent(user)}`, {}, segmentsResponseSchema, signal);
+  }
+
+  async #ask<S extends z.ZodType>(
+    path: string,
+    init: { method?: string; body?: string; headers?: Record<string, string> },
+    schema: S,
+    signal?: AbortSignal,
+  ): Promise<z.output<S>> {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    let status: number;
+    let text: string;
+    try {
+      const response = await fetch(new URL(path, this.#base), {
+        ...init,
+        headers: { ...init.headers, authorization: `Bearer ${this.#key}` },
+        signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      });
+      status = response.status;
+      text = await response.text();
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw this.#unavailable('does not answer', cause);
+    }
+    if (status >= 400) throw this.#refusal(status, text);
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch (cause) {
+      throw this.#unavailable(`answered ${path} with something else than was agreed`, cause);
+    }
+  }
+
+  #refusal(status: number, text: string): AppError {
+    const failure = parseFailure(text);
+    return failure === undefined ? this.#unavailable(`answered with status ${status}`) : errorOfFailure(failure);
+  }
+
+  #unavailable(what: string, cause?: unknown): AppError {
+    return new AppError('SERVICE_UNAVAILABLE', {
+      message: `The gateway at ${this.#base.host} ${what}.`,
+      details: { service: 'gateway', address: this.#base.host },
+      cause,
+    });
+  }
+}

@@ -1,0 +1,31 @@
+/** Owns what `@millrace/client` exports. */
+export type {
+  CanonicalEventInput,
+  CatalogueItemInput,
+  ConsentRecordInput,
+  PersonInput,
+  Rejection,
+} from '../../shared/contract-kit/event.ts';
+export { AppError, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
+export type { IngestionBatch } from '../ingestion/contract.ts';
+export { PIPELINE_NAMES, type PipelineName, type PipelineParams } from '../pipelines.ts';
+export { type InputOf, JOB_KINDS, type JobKind, type OutputOf } from '../registry.ts';
+export type { Schedule, ScheduleInput } from '../schedules.ts';
+export type { BatchHandle, IngestionOutput } from './batch-handle.ts';
+export { type ConnectOptions, connect } from './connect.ts';
+export type { GatewayAddress } from './gateway-client.ts';
+export { ENQUEUE_MANY_MAX, type EnqueueManyOptions, type EnqueueOptions, type KindClient } from './job-client.ts';
+export type { IngestionClient } from './ingestion-client.ts';
+export type { JobHandle, JobProgress } from './job-handle.ts';
+export type { ClientOf, Millrace } from './millrace.ts';
+export type {
+  PipelineClient,
+  PipelineDocument,
+  PipelineRun,
+  PipelineState,
+  StartedPipeline,
+} from './pipelines-client.ts';
+export type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
+export type { ListedSchedule, SchedulesClient } from './schedules-client.ts';
+export type { JobState } from './transport.ts';
+export type { WaitOptions } from './wait.ts';

@@ -1,0 +1,197 @@
+/** Owns carrying jobs over Redis: BullMQ queues on one shared producer connection, watches on connections of their own. */
+import { type Job, type JobSchedulerJson, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type Envelope, type Tick, tickSchema } from '../../shared/contract-kit/envelope.ts';
+import {
+  CANCEL_TTL_S,
+  cancelChannel,
+  cancelKey,
+  pipelineChannel,
+  pipelineKey,
+} from '../../shared/contract-kit/names.ts';
+import { CONTRACTS, type JobKind } from '../registry.ts';
+import { JobWatch } from './job-watch.ts';
+import { kindOptions, type MadeJob } from './make-job.ts';
+import { RedisConnection } from './redis-connection.ts';
+import type { JobListener, StoredJob, StoredSchedule, Transport } from './transport.ts';
+
+/** A pipeline's mirror is read again at least this often, should an announcement be lost. */
+const MIRROR_SWEEP_MS = 5_000;
+/** Most schedules that one list shows. */
+const SCHEDULES_MAX = 1_000;
+/** Name of the job that a schedule makes. */
+export const TICK_NAME = 'tick';
+
+export interface RedisTransportOptions {
+  readonly url: string;
+  readonly prefix: string;
+  readonly tenant: string;
+}
+
+export class RedisTransport implements Transport {
+  readonly #prefix: string;
+  readonly #tenant: string;
+  readonly #connection: RedisConnection;
+  readonly #queues = new Map<JobKind, Promise<Queue>>();
+  readonly #watches = new Map<JobKind, JobWatch>();
+  readonly #mirrors = new Map<string, Set<() => void>>();
+  #subscriber: Redis | undefined;
+
+  constructor({ url, prefix, tenant }: RedisTransportOptions) {
+    this.#prefix = prefix;
+    this.#tenant = tenant;
+    this.#connection = new RedisConnection(url);
+  }
+
+  async add(kind: JobKind, jobs: readonly MadeJob[], signal?: AbortSignal): Promise<void> {
+    await this.#onQueue(kind, (queue) => {
+      signal?.throwIfAborted();
+      return queue.addBulk(jobs as MadeJob[]);
+    });
+  }
+
+  storedHashes(kind: JobKind, ids: readonly string[]): Promise<(string | undefined)[]> {
+    return this.#onQueue(kind, async (queue) => {
+      const { redis } = this.#connection;
+      const texts = await Promise.all(ids.map((id) => redis.hget(queue.toKey(id), 'data')));
+      return texts.map((text) => (text === null ? undefined : (JSON.parse(text) as Envelope).inputHash));
+    });
+  }
+
+  read(kind: JobKind, id: string): Promise<StoredJob | undefined> {
+    return this.#onQueue(kind, async (queue) => {
+      const job = (await queue.getJob(id)) as Job<Envelope, unknown> | undefined;
+      if (job === undefined) return undefined;
+      const state = stateOf(await job.getState());
+      if (state === undefined) return undefined;
+      // The end may have come between the two reads: read again, now that it is final.
+      const ended = (state === 'completed' || state === 'failed') && job.finishedOn === undefined;
+      const last = ended ? ((await queue.getJob(id)) as Job<Envelope, unknown> | undefined) : job;
+      if (last === undefined) return undefined;
+      const { data, progress, returnvalue, failedReason } = last;
+      return { id, envelope: data, state, progress, returnValue: returnvalue, failedReason };
+    });
+  }
+
+  watch(kind: JobKind, id: string, listener: JobListener): () => void {
+    let watch = this.#watches.get(kind);
+    if (watch === undefined) {
+      const read = (jobId: string) => this.read(kind, jobId);
+      watch = new JobWatch({ kind, prefix: this.#prefix, connection: this.#connection, read });
+      this.#watches.set(kind, watch);
+    }
+    return watch.watch(id, listener);
+  }
+
+  async cancel(runKey: string): Promise<void> {
+    await this.#connection.run(async (redis) => {
+      // The mark first: a worker that hears the announcement, or starts the run now, finds it.
+      await redis.set(cancelKey(this.#prefix, runKey), '1', 'EX', CANCEL_TTL_S);
+      await redis.publish(cancelChannel(this.#prefix), runKey);
+    });
+  }
+
+  async readPipeline(id: string): Promise<unknown> {
+    const text = await this.#connection.run((redis) =>
+      redis.hget(pipelineKey(this.#prefix, this.#tenant, id), 'document'),
+    );
+    return text === null ? undefined : JSON.parse(text);
+  }
+
+  watchPipeline(id: string, changed: () => void): () => void {
+    const channel = pipelineChannel(this.#prefix, this.#tenant, id);
+    const listeners = this.#mirrors.get(channel) ?? new Set();
+    this.#mirrors.set(channel, listeners.add(changed));
+    const subscriber = (this.#subscriber ??= this.#subscribe());
+    subscriber.subscribe(channel).then(changed, changed);
+    const sweep = setInterval(changed, MIRROR_SWEEP_MS);
+    return () => {
+      clearInterval(sweep);
+      listeners.delete(changed);
+      if (listeners.size > 0) return;
+      this.#mirrors.delete(channel);
+      subscriber.unsubscribe(channel).catch(() => {});
+    };
+  }
+
+  async readSchedule(id: string): Promise<StoredSchedule | undefined> {
+    const found = await this.#onQueue('pipeline', (queue) => queue.getJobScheduler(id));
+    return found === undefined || found === null ? undefined : storedSchedule(found);
+  }
+
+  async listSchedules(): Promise<StoredSchedule[]> {
+    const found = await this.#onQueue('pipeline', (queue) => queue.getJobSchedulers(0, SCHEDULES_MAX - 1, true));
+    return found.map(storedSchedule).filter((schedule) => schedule !== undefined);
+  }
+
+  async writeSchedule({ id, cron, timeZone, tick }: Omit<StoredSchedule, 'nextAt'>): Promise<void> {
+    await this.#onQueue('pipeline', (queue) =>
+      queue.upsertJobScheduler(
+        id,
+        { pattern: cron, tz: timeZone },
+        { name: TICK_NAME, data: tick, opts: { ...kindOptions(CONTRACTS.pipeline) } },
+      ),
+    );
+  }
+
+  removeSchedule(id: string): Promise<boolean> {
+    return this.#onQueue('pipeline', (queue) => queue.removeJobScheduler(id));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
+    this.#subscriber?.disconnect();
+    const queues = await Promise.allSettled(this.#queues.values());
+    await Promise.allSettled(queues.filter((queue) => queue.status === 'fulfilled').map(({ value }) => value.close()));
+    this.#connection.close();
+  }
+
+  #subscribe(): Redis {
+    const subscriber = this.#connection.dedicated();
+    subscriber.on('message', (channel: string) => {
+      for (const changed of this.#mirrors.get(channel) ?? []) changed();
+    });
+    return subscriber;
+  }
+
+  async #onQueue<T>(kind: JobKind, commands: (queue: Queue) => Promise<T>): Promise<T> {
+    return this.#connection.run(async (redis) => {
+      let opening = this.#queues.get(kind);
+      if (opening === undefined) {
+        opening = openQueue(kind, redis, this.#prefix);
+        this.#queues.set(kind, opening);
+        opening.catch(() => this.#queues.delete(kind));
+      }
+      return commands(await opening);
+    });
+  }
+}
+
+async function openQueue(kind: JobKind, redis: Redis, prefix: string): Promise<Queue> {
+  const queue = new Queue(kind, { connection: redis, prefix });
+  queue.on('error', () => {}); // each command reports its own fault
+  await queue.waitUntilReady();
+  return queue;
+}
+
+function stateOf(state: string): StoredJob['state'] | undefined {
+  switch (state) {
+    case 'completed':
+    case 'failed':
+    case 'active':
+    case 'delayed':
+      return state;
+    case 'unknown':
+      return undefined;
+    default:
+      return 'waiting'; // waiting, prioritized, waiting-children
+  }
+}
+
+/** Undefined for a scheduler that is not one of ours. */
+function storedSchedule(found: JobSchedulerJson): StoredSchedule | undefined {
+  const tick = tickSchema.safeParse(found.template?.data);
+  if (!tick.success || found.pattern === undefined) return undefined;
+  const data: Tick = tick.data;
+  return { id: found.key, cron: found.pattern, timeZone: found.tz ?? 'UTC', tick: data, nextAt: found.next };
+}
