@@ -1,0 +1,72 @@
+/**
+ * Owns Bull Board behind our login: one board for those who may change, one read-only board for viewers.
+ * It has no authentication, no CSRF guard and no audit of its own; the guards of the dashboard stand before it.
+ */
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import type { Queue } from 'bullmq';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { contractOf } from '../jobs/registry.ts';
+import { isSafe, operatorNeeded, sameOriginOnly } from './guards.ts';
+
+export const BOARD_PATH = '/queues';
+export const READ_ONLY_BOARD_PATH = '/queues-read-only';
+
+/** Boxes of ciphertext say nothing to a reader: show their size. */
+export function withoutCiphertext(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || !('sealed' in data)) return data;
+  const { sealed } = data;
+  const box = typeof sealed === 'object' && sealed !== null && 'box' in sealed ? sealed.box : undefined;
+  return typeof box === 'string' ? { ...data, sealed: `${box.length} characters of ciphertext` } : data;
+}
+
+function makeBoard(queues: readonly Queue[], path: string, readOnly: boolean): FastifyAdapter {
+  const serverAdapter = new FastifyAdapter();
+  serverAdapter.setBasePath(path);
+  createBullBoard({
+    queues: queues.map((queue) => {
+      const adapter = new BullMQAdapter(queue, {
+        readOnlyMode: readOnly,
+        allowRetries: !readOnly,
+        description: contractOf(queue.name).title,
+      });
+      adapter.setFormatter('data', withoutCiphertext);
+      return adapter;
+    }),
+    serverAdapter,
+    options: {
+      uiConfig: {
+        boardTitle: 'Millrace queues',
+        hideDocsLink: true,
+        miscLinks: [{ text: 'Overview', url: '/' }],
+        favIcon: { default: '/assets/mark.svg', alternative: '/assets/mark.svg' },
+        locale: { lng: 'en' },
+      },
+    },
+  });
+  return serverAdapter;
+}
+
+/** Viewers are led to the board on which nothing can be pressed. */
+async function viewersElsewhere(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  if (request.account?.role !== 'viewer' || !isSafe(request)) return undefined;
+  return reply.redirect(READ_ONLY_BOARD_PATH + request.url.slice(BOARD_PATH.length), 303);
+}
+
+/** Registers both boards; the login guard of the caller runs before. */
+export async function registerBoards(app: FastifyInstance, queues: readonly Queue[]): Promise<void> {
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => sameOriginOnly(request));
+    scope.addHook('onRequest', operatorNeeded);
+    scope.addHook('onRequest', viewersElsewhere);
+    await scope.register(makeBoard(queues, BOARD_PATH, false).registerPlugin(), { prefix: BOARD_PATH });
+  });
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => sameOriginOnly(request));
+    scope.addHook('onRequest', operatorNeeded);
+    await scope.register(makeBoard(queues, READ_ONLY_BOARD_PATH, true).registerPlugin(), {
+      prefix: READ_ONLY_BOARD_PATH,
+    });
+  });
+}

@@ -1,0 +1,125 @@
+/** Owns the dashboard as one fastify application: security headers, sessions, login, Bull Board, pages, coded errors. */
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import cookie from '@fastify/cookie';
+import csrf from '@fastify/csrf-protection';
+import formbody from '@fastify/formbody';
+import helmet from '@fastify/helmet';
+import session from '@fastify/session';
+import type { Queue } from 'bullmq';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Redis } from 'ioredis';
+import type { Config } from '../shared/config.ts';
+import { AppError } from '../shared/errors.ts';
+import { asHttpError, statusOf } from '../shared/http/errors.ts';
+import type { Store } from '../shared/store/ports.ts';
+import { refuseDefaultPassword, registerAuth } from './auth.ts';
+import { registerBoards } from './board.ts';
+import { loginNeeded, readAccount, wantsPage } from './guards.ts';
+import { registerInsights } from './insight-routes.ts';
+import { loginAttempts } from './login-attempts.ts';
+import { page } from './pages/layout.ts';
+import { errorPage } from './pages/login-page.ts';
+import { redisSessions, SESSION_TTL_MS } from './session-store.ts';
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const SESSION_COOKIE = 'millrace.session';
+const ASSETS = {
+  'style.css': 'text/css',
+  'refresh.js': 'text/javascript',
+  'mark.svg': 'image/svg+xml',
+} as const;
+
+export interface DashboardOptions {
+  readonly store: Store;
+  /** For sessions and login attempts. */
+  readonly redis: Redis;
+  /** One BullMQ queue a kind. */
+  readonly queues: readonly Queue[];
+  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKey'>;
+  readonly now?: () => number;
+  readonly log?: FastifyBaseLogger;
+}
+
+async function registerSecurity(app: FastifyInstance, { redis, config }: DashboardOptions): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"], // Bull Board sets inline styles
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    hsts: false, // TLS ends before us, where there is any
+  });
+  await app.register(formbody, { bodyLimit: BODY_BYTES_MAX });
+  await app.register(cookie);
+  await app.register(session, {
+    secret: createHmac('sha256', config.masterKey).update('dashboard-session').digest('hex'),
+    cookieName: SESSION_COOKIE,
+    cookie: { httpOnly: true, sameSite: 'strict', secure: 'auto', path: '/', maxAge: SESSION_TTL_MS },
+    store: redisSessions(redis, config.prefix),
+    saveUninitialized: false,
+    rolling: false,
+  });
+  await app.register(csrf, { sessionPlugin: '@fastify/session' });
+}
+
+/** Fixed files of the dashboard's own, read once. */
+function registerAssets(app: FastifyInstance): void {
+  for (const [name, type] of Object.entries(ASSETS)) {
+    const content = readFileSync(new URL(`assets/${name}`, import.meta.url));
+    app.get(`/assets/${name}`, (_request, reply) =>
+      reply.type(type).header('cache-control', 'public, max-age=300').send(content),
+    );
+  }
+}
+
+function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const error = asHttpError(thrown, BODY_BYTES_MAX);
+  if (error.status >= 500)
+    request.log.error({ code: error.code, err: error.cause ?? error, route: request.routeOptions.url });
+  statusOf(reply, error);
+  if (!wantsPage(request)) return reply.send(error.toJSON());
+  const account = request.account ?? undefined;
+  const token = account === undefined ? undefined : reply.generateCsrf();
+  return reply.type('text/html').send(page({ title: error.code, account, csrf: token }, errorPage(error)));
+}
+
+/** Builds the dashboard; throws AUTH_DEFAULT_PASSWORD. The caller owns store, Redis and queues. */
+export async function buildDashboard(options: DashboardOptions): Promise<FastifyInstance> {
+  const { store, redis, queues, config, now = Date.now, log } = options;
+  await refuseDefaultPassword(store.accounts, config.demo);
+  const app = Fastify({
+    ...(log === undefined ? {} : { loggerInstance: log }),
+    bodyLimit: BODY_BYTES_MAX,
+    disableRequestLogging: true, // addresses of pages are nobody's business
+  }) as FastifyInstance;
+  app.decorateRequest('account', null);
+  app.setErrorHandler((thrown, request, reply) => answerError(request, reply, thrown));
+  app.setNotFoundHandler((request, reply) =>
+    answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such page.' })),
+  );
+  await registerSecurity(app, options);
+  registerAssets(app);
+  app.get('/healthz', async () => ({ ok: true }));
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', async (request) => readAccount(request, store.accounts));
+    await scope.register((auth) => registerAuth(auth, store.accounts, loginAttempts(redis, config.prefix)));
+    await scope.register(async (boards) => {
+      boards.addHook('onRequest', loginNeeded);
+      await registerBoards(boards, queues);
+    });
+    await scope.register((pages) =>
+      registerInsights(pages, { store, queues, tenant: config.tenant, demo: config.demo, now }),
+    );
+  });
+  return app;
+}

@@ -1,0 +1,104 @@
+/** Owns the pages of the project's own: overview, runs, pipelines, releases. All behind the login. */
+import type { Queue } from 'bullmq';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { jobIdOf } from '../shared/contract-kit/names.ts';
+import { AppError } from '../shared/errors.ts';
+import type { RunDocument, Store } from '../shared/store/ports.ts';
+import { BOARD_PATH, READ_ONLY_BOARD_PATH } from './board.ts';
+import { loginNeeded } from './guards.ts';
+import type { Markup } from './html.ts';
+import { readPublished } from './overview/published.ts';
+import { type OverviewSources, readOverview } from './overview/read.ts';
+import { type Frame, page } from './pages/layout.ts';
+import { overviewPage } from './pages/overview-page.ts';
+import { pipelinePage } from './pages/pipeline-page.ts';
+import { releasePage } from './pages/release-page.ts';
+import { type RunDetails, type RunInput, type RunJob, runPage } from './pages/run-page.ts';
+
+const REFRESH_SECONDS = 5;
+const RELEASES_SHOWN = 20;
+const LOG_LINES_MAX = 200;
+
+const boardOf = (request: FastifyRequest): string =>
+  request.account?.role === 'viewer' ? READ_ONLY_BOARD_PATH : BOARD_PATH;
+
+/** The job of a run as BullMQ has it; undefined when it is gone or Redis does not answer: the page stands without it. */
+async function readJob(queues: readonly Queue[], run: RunDocument): Promise<RunJob | undefined> {
+  const queue = queues.find(({ name }) => name === run.kind);
+  const id = jobIdOf(run.runKey);
+  try {
+    const job = await queue?.getJob(id);
+    if (queue === undefined || job === undefined) return undefined;
+    const { logs } = await queue.getJobLogs(id, 0, LOG_LINES_MAX - 1);
+    return { attempts: job.attemptsMade, attemptsMax: job.opts.attempts ?? 1, progress: job.progress, logs };
+  } catch {
+    return undefined;
+  }
+}
+
+async function readInput(store: Store, tenant: string, version: string): Promise<RunInput> {
+  try {
+    const { runKey, kind } = await store.versions.read(tenant, version);
+    return { version, runKey, kind };
+  } catch {
+    return { version };
+  }
+}
+
+async function readRun({ store, queues, tenant }: OverviewSources, runKey: string): Promise<RunDetails> {
+  const run = await store.ledger.read(runKey);
+  if (run === undefined || run.tenant !== tenant)
+    throw new AppError('NOT_FOUND', { message: 'There is no such run.', details: { runKey } });
+  const [job, inputs] = await Promise.all([
+    readJob(queues, run),
+    Promise.all((run.lineage?.inputs ?? []).map((version) => readInput(store, tenant, version))),
+  ]);
+  return { run, job, inputs };
+}
+
+export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
+  const { store, tenant, demo, now } = sources;
+  app.addHook('onRequest', loginNeeded);
+
+  const show = (request: FastifyRequest, reply: FastifyReply, frame: Frame, main: Markup): FastifyReply => {
+    const csrf = reply.generateCsrf();
+    return reply
+      .type('text/html')
+      .header('cache-control', 'no-store')
+      .send(page({ ...frame, account: request.account ?? undefined, csrf, tenant }, main));
+  };
+
+  app.get('/', async (request, reply) => {
+    const overview = await readOverview(sources);
+    const frame = { title: 'Overview', here: 'overview', refreshSeconds: REFRESH_SECONDS } as const;
+    return show(request, reply, frame, overviewPage(overview, boardOf(request)));
+  });
+
+  app.get<{ Params: { runKey: string } }>('/runs/:runKey', async (request, reply) => {
+    const details = await readRun(sources, request.params.runKey);
+    const running = details.run.state === 'running' ? { refreshSeconds: REFRESH_SECONDS } : {};
+    return show(request, reply, { title: details.run.kind, ...running }, runPage(details, boardOf(request), now()));
+  });
+
+  app.get<{ Params: { id: string } }>('/pipelines/:id', async (request, reply) => {
+    const run = await store.pipelineRuns.read(request.params.id);
+    if (run === undefined || run.tenant !== tenant)
+      throw new AppError('NOT_FOUND', {
+        message: 'There is no such pipeline run.',
+        details: { id: request.params.id },
+      });
+    const running = run.state === 'running' ? { refreshSeconds: REFRESH_SECONDS } : {};
+    return show(request, reply, { title: run.pipeline, ...running }, pipelinePage(run, now()));
+  });
+
+  app.get('/release', async (request, reply) => {
+    const [release, pointer, releases] = await Promise.all([
+      store.releases.live(tenant),
+      store.releases.pointer(tenant),
+      store.releases.history(tenant, RELEASES_SHOWN),
+    ]);
+    if (release === undefined) throw new AppError('NOT_PUBLISHED');
+    const published = await readPublished(store, release, pointer);
+    return show(request, reply, { title: 'Release', here: 'release' }, releasePage(published, releases, demo, now()));
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Owns what the dashboard says about a release: every part with the run that made it, its output read back through the
+ * kind's own contract. A part that cannot be read is reported as such and never hides the others.
+ */
+import type { z } from 'zod';
+import { biasAudit } from '../../jobs/bias-audit/contract.ts';
+import { candidateGeneration } from '../../jobs/candidate-generation/contract.ts';
+import { embeddingTraining } from '../../jobs/embedding-training/contract.ts';
+import { ingestion } from '../../jobs/ingestion/contract.ts';
+import { segmentation } from '../../jobs/segmentation/contract.ts';
+import { toAppError } from '../../shared/errors.ts';
+import type { DatasetVersion, Pointer, Release, RunDocument, Store } from '../../shared/store/ports.ts';
+import type { Failure } from '../words.ts';
+
+/** One part of a release: its version, the run that made it, and that run's output by contract. */
+export interface Part<O> {
+  readonly version: DatasetVersion;
+  readonly run: RunDocument | undefined;
+  readonly output: O | undefined;
+}
+export type PartOr<O> = Part<O> | { readonly failure: Failure } | undefined;
+
+export interface Published {
+  readonly release: Release;
+  /** The pointer's state, when this release is the live one. */
+  readonly pointer: Pointer | undefined;
+  readonly dataset: PartOr<z.output<typeof ingestion.output>>;
+  readonly embeddings: PartOr<z.output<typeof embeddingTraining.output>>;
+  readonly segments: PartOr<z.output<typeof segmentation.output>>;
+  readonly candidates: PartOr<z.output<typeof candidateGeneration.output>>;
+  readonly audit: PartOr<z.output<typeof biasAudit.output>>;
+  /** Sources named by the data set; empty when it does not say. */
+  readonly sources: readonly string[];
+}
+
+async function readPart<O extends z.ZodType>(
+  store: Store,
+  tenant: string,
+  id: string | undefined,
+  output: O,
+): Promise<PartOr<z.output<O>>> {
+  if (id === undefined) return undefined;
+  try {
+    const version = await store.versions.read(tenant, id);
+    const run = await store.ledger.read(version.runKey);
+    const parsed = output.safeParse(run?.output);
+    return { version, run, output: parsed.success ? parsed.data : undefined };
+  } catch (thrown) {
+    const { code, message } = toAppError(thrown);
+    return { failure: { code, message } };
+  }
+}
+
+export const isPart = <O>(part: PartOr<O>): part is Part<O> => part !== undefined && 'version' in part;
+
+function sourcesOf(part: PartOr<unknown>): string[] {
+  const sources = isPart(part) ? part.version.meta.sources : undefined;
+  return Array.isArray(sources) ? sources.filter((source): source is string => typeof source === 'string') : [];
+}
+
+export async function readPublished(store: Store, release: Release, pointer: Pointer | undefined): Promise<Published> {
+  const { tenant } = release;
+  const [dataset, embeddings, segments, candidates, audit] = await Promise.all([
+    readPart(store, tenant, release.dataset, ingestion.output),
+    readPart(store, tenant, release.embeddings, embeddingTraining.output),
+    readPart(store, tenant, release.segments, segmentation.output),
+    readPart(store, tenant, release.candidates, candidateGeneration.output),
+    readPart(store, tenant, release.audit, biasAudit.output),
+  ]);
+  const sources = sourcesOf(dataset);
+  return { release, pointer, dataset, embeddings, segments, candidates, audit, sources };
+}
+
+/** The live release, or undefined when nothing is published. */
+export async function readLive(store: Store, tenant: string): Promise<Published | undefined> {
+  const [release, pointer] = await Promise.all([store.releases.live(tenant), store.releases.pointer(tenant)]);
+  return release === undefined ? undefined : readPublished(store, release, pointer);
+}

@@ -1,0 +1,41 @@
+/** Owns the page of one pipeline run: its steps, what each waited for, made, or failed on. */
+import { PIPELINES } from '../../jobs/pipelines.ts';
+import type { PipelineRunDocument, PipelineStepState } from '../../shared/store/ports.ts';
+import { html, type Markup } from '../html.ts';
+import { explain, moment, shortId, span } from '../words.ts';
+import { facts, json, runLink, state, when, withCode } from './layout.ts';
+import { orderedSteps, stepMs, stepStrip, stepWord } from './step-strip.ts';
+
+function after(pipeline: string, step: string): readonly string[] {
+  if (!Object.hasOwn(PIPELINES, pipeline)) return [];
+  const steps: Readonly<Record<string, { readonly after: readonly string[] }>> =
+    PIPELINES[pipeline as keyof typeof PIPELINES].steps;
+  return steps[step]?.after ?? [];
+}
+
+function stepRow(run: PipelineRunDocument, name: string, step: PipelineStepState, nowMs: number): Markup {
+  const ms = stepMs(step, nowMs);
+  const waitsFor = after(run.pipeline, name);
+  const failure = step.error && explain(step.error);
+  return html`<tr><th scope="row">${step.runKey === undefined ? name : runLink(step.runKey, name)}</th><td>${state(step.state, stepWord(step))}</td><td class="number">${ms === undefined ? '' : span(ms)}</td><td>${waitsFor.length === 0 ? html`<span class="quiet">nothing</span>` : waitsFor.join(', ')}</td><td>${failure === undefined ? '' : html`<span class="bad">${withCode(failure.what)}</span>${failure.todo === undefined ? '' : html`<small>${withCode(failure.todo)}</small>`}`}</td></tr>`;
+}
+
+export function pipelinePage(run: PipelineRunDocument, nowMs: number): Markup {
+  const live = Object.entries(run.live);
+  const title = Object.hasOwn(PIPELINES, run.pipeline) ? PIPELINES[run.pipeline as keyof typeof PIPELINES].title : '';
+  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p>
+<h1>${run.pipeline} <small>${shortId(run.id)}</small></h1><p class="lead">${title}</p></section>
+${stepStrip(run, nowMs)}
+<section><h2>Steps</h2><div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="number">Took</th><th scope="col">After</th><th scope="col">Why</th></tr></thead><tbody>${orderedSteps(run).map(([name, step]) => stepRow(run, name, step, nowMs))}</tbody></table></div></section>
+<div class="columns even">
+<section><h2>Run</h2>${facts([
+    ['State', state(run.state)],
+    ['As of', moment(run.asOf)],
+    ['Started', when(run.createdAt, nowMs)],
+    ['Took', span((run.endedAt ?? nowMs) - run.createdAt)],
+    ['Id', html`<code>${run.id}</code>`],
+  ])}</section>
+<section><h2>Live when it started</h2>${live.length === 0 ? html`<p class="quiet">Nothing.</p>` : facts(live.map(([part, version]) => [part, html`<code>${shortId(version)}</code>`]))}</section>
+</div>
+<section><h2>Parameters</h2>${json(run.params)}</section>`;
+}

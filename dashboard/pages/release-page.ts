@@ -1,0 +1,51 @@
+/** Owns the page of a release: its parts, the audit's whole report, and the releases before it. */
+import type { Release } from '../../shared/store/ports.ts';
+import { html, type Markup } from '../html.ts';
+import { type AuditFigure, auditFigures } from '../overview/audit-report.ts';
+import { isPart, type Published } from '../overview/published.ts';
+import { count, figure, moment, shortId, spaced } from '../words.ts';
+import { json, when } from './layout.ts';
+import { simulatedMark } from './overview-page.ts';
+import { publishedParts } from './published-parts.ts';
+
+function interval({ value, low, high, unit }: AuditFigure): Markup {
+  if (low === undefined || high === undefined) return html``;
+  if (unit === undefined || value === null) return html`${figure(low)} … ${figure(high)}`;
+  const x = (at: number): string =>
+    (Math.min(1, Math.max(0, (at - unit.min) / (unit.max - unit.min))) * 100).toFixed(2);
+  return html`<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><line class="track" x1="0" x2="100" y1="5" y2="5"/><line class="range" x1="${x(low)}" x2="${x(high)}" y1="5" y2="5"/><line class="dot" x1="${x(value)}" x2="${x(value)}" y1="1" y2="9"/></svg><small>${figure(low)} … ${figure(high)}</small>`;
+}
+
+function figureRow(row: AuditFigure): Markup {
+  return html`<tr><th scope="row">${row.group === undefined ? 'everybody' : row.group}</th><td class="number">${row.n === undefined ? '' : count(row.n)}</td><td class="number">${figure(row.value)}</td><td>${interval(row)}</td><td>${row.flagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> look</span>` : ''}</td></tr>`;
+}
+
+function audit(published: Published): Markup {
+  const part = published.audit;
+  if (!isPart(part)) return html``;
+  const sections = auditFigures(part.version.meta.report, part.output?.findings ?? []);
+  return html`<section id="audit"><h2>Audit report</h2>
+${sections.map(
+  ({
+    metric,
+    attribute,
+    figures,
+  }) => html`<h3>${spaced(metric)}${attribute === undefined ? '' : html` <small>by ${spaced(attribute)}</small>`}</h3>
+<div class="scroll"><table class="report"><thead><tr><th scope="col">Group</th><th scope="col" class="number">n</th><th scope="col" class="number">Value</th><th scope="col">Interval</th><th scope="col"><span class="hidden">Flag</span></th></tr></thead><tbody>${figures.map(figureRow)}</tbody></table></div>`,
+)}
+${part.version.meta.report === undefined ? '' : html`<details><summary>The report as the audit wrote it</summary>${json(part.version.meta.report)}</details>`}</section>`;
+}
+
+function history(releases: readonly Release[], live: string, nowMs: number): Markup {
+  return html`<section><h2>Releases</h2><div class="scroll"><table><thead><tr><th scope="col">Release</th><th scope="col">Published</th><th scope="col">As of</th><th scope="col">Parts</th></tr></thead><tbody>${releases.map(
+    (release) =>
+      html`<tr><th scope="row">${shortId(release.version)}${release.version === live ? html` <span class="tag">live</span>` : ''}</th><td>${when(release.createdAt, nowMs)}</td><td>${moment(release.asOf)}</td><td>${(['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const).filter((name) => release[name] !== undefined).join(', ')}</td></tr>`,
+  )}</tbody></table></div></section>`;
+}
+
+export function releasePage(published: Published, releases: readonly Release[], demo: boolean, nowMs: number): Markup {
+  const { release } = published;
+  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p><h1>Release ${shortId(release.version)} ${simulatedMark(published.sources, demo)}</h1>
+<p class="lead">Published ${when(release.createdAt, nowMs)}, as of ${moment(release.asOf)}. A reader sees all of it or all of another, never a mix.</p></section>
+${publishedParts(published)}${audit(published)}${history(releases, release.version, nowMs)}`;
+}
