@@ -1,0 +1,110 @@
+/**
+ * Owns the two towers and their loss as TensorFlow sees them: the rows of one batch go in, the loss and the
+ * gradients of those rows come out.
+ */
+import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import type { TensorFlow } from './engine.ts';
+import type { Batch } from './two-tower-batches.ts';
+
+/** The trainable inputs of a step, all row-major. */
+export interface TowerRows {
+  readonly dimensions: number;
+  /** Rows of the batch's distinct users. */
+  readonly users: Float32Array;
+  /** Rows of the batch's distinct items. */
+  readonly items: Float32Array;
+  readonly hidden?: { readonly up: Float32Array; readonly bias: Float32Array; readonly down: Float32Array } | undefined;
+}
+
+export interface LossAndGradients {
+  /** Mean over the batch, in nats. */
+  readonly loss: number;
+  readonly gradients: TowerRows;
+}
+
+const NORM_FLOOR = 1e-12;
+
+/** Rows scaled to unit length. */
+export function normaliseRows(rows: Tensor2D): Tensor2D {
+  return rows.div(rows.square().sum(1, true).add(NORM_FLOOR).sqrt());
+}
+
+/** The item tower: plain rows, or rows + relu(rows up + bias) down; then unit length. */
+export function itemTower(rows: Tensor2D, hidden: readonly Tensor2D[]): Tensor2D {
+  const [up, bias, down] = hidden;
+  if (up === undefined || bias === undefined || down === undefined) return normaliseRows(rows);
+  return normaliseRows(rows.add(rows.matMul(up).add(bias).relu().matMul(down)));
+}
+
+/**
+ * Mean of -log softmax(logits)[target] over the rows. One softmax serves value and gradient, where
+ * TensorFlow's own chain of log, exp and gather makes five passes over the same matrix.
+ */
+function crossEntropy(tf: TensorFlow, logits: Tensor2D, targets: Tensor2D): Tensor {
+  const rows = logits.shape[0];
+  const op = tf.customGrad((...args: unknown[]) => {
+    const [z, save] = args as [Tensor2D, (tensors: Tensor[]) => void];
+    const shares = tf.softmax(z);
+    save([shares]);
+    const value = shares.mul(targets).sum(1).maximum(1e-38).log().mean().neg();
+    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => saved[0]!.sub(targets).mul(dy.div(rows));
+    return { value, gradFunc };
+  });
+  return op(logits);
+}
+
+/**
+ * left right' for row-major matrices, with the transposes made by hand in value and gradient: the WASM
+ * engine multiplies a transposed operand fifteen times slower than it transposes and multiplies.
+ */
+export function product(tf: TensorFlow, left: Tensor2D, right: Tensor2D): Tensor2D {
+  const op = tf.customGrad((...args: unknown[]) => {
+    const [l, r, save] = args as [Tensor2D, Tensor2D, (tensors: Tensor[]) => void];
+    save([l, r]);
+    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => [
+      (dy as Tensor2D).matMul(saved[1] as Tensor2D),
+      dy.transpose().matMul(saved[0] as Tensor2D),
+    ];
+    return { value: l.matMul(r.transpose()), gradFunc };
+  });
+  return op(left, right) as Tensor2D;
+}
+
+/** Loss of a batch and its gradients with respect to every row that took part. Leaves no tensor behind. */
+export function lossAndGradients(tf: TensorFlow, rows: TowerRows, batch: Batch, temperature: number): LossAndGradients {
+  return tf.tidy(() => {
+    const { dimensions } = rows;
+    const inputs: Tensor2D[] = [
+      tf.tensor2d(rows.users, [batch.userIds.length, dimensions]),
+      tf.tensor2d(rows.items, [batch.itemIds.length, dimensions]),
+    ];
+    if (rows.hidden !== undefined) {
+      const width = rows.hidden.bias.length;
+      inputs.push(
+        tf.tensor2d(rows.hidden.up, [dimensions, width]),
+        tf.tensor2d(rows.hidden.bias, [1, width]),
+        tf.tensor2d(rows.hidden.down, [width, dimensions]),
+      );
+    }
+    const adjust = tf.tensor2d(batch.adjust, [batch.size, batch.itemIds.length]);
+    const userAt: Tensor1D = tf.tensor1d(batch.userAt, 'int32');
+    const targets = tf.oneHot(tf.tensor1d(batch.itemAt, 'int32'), batch.itemIds.length).cast<Tensor2D>('float32');
+    const loss = (...parts: Tensor[]): Tensor => {
+      const [users, items, ...hidden] = parts as Tensor2D[];
+      const user = tf.gather(normaliseRows(users!), userAt);
+      const item = itemTower(items!, hidden);
+      return crossEntropy(tf, product(tf, user, item).div(temperature).add<Tensor2D>(adjust), targets);
+    };
+    const { value, grads } = tf.valueAndGrads(loss as (...args: Tensor[]) => Tensor<never>)(inputs);
+    const [users, items, up, bias, down] = grads.map((gradient) => gradient.dataSync() as Float32Array);
+    return {
+      loss: (value as Tensor).dataSync()[0]!,
+      gradients: {
+        dimensions,
+        users: users!,
+        items: items!,
+        hidden: up === undefined || bias === undefined || down === undefined ? undefined : { up, bias, down },
+      },
+    };
+  });
+}

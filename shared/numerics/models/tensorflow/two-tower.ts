@@ -1,0 +1,209 @@
+/**
+ * Owns the fit of the two-tower model: a coordinator of phases, all maths in threads.
+ *
+ * User tower: an embedding per user. Item tower: an embedding per item, through a residual MLP if asked for. Both are
+ * scaled to unit length; the score is their dot product. Loss: batch softmax over s / temperature - log q, the
+ * logQ correction in training only (Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+ * Recommendations", RecSys 2019). q is exact, an item's share of the training pairs: the whole data set is at
+ * hand, so nothing has to be estimated from a stream. Accidental hits and the user's other training items
+ * are masked. Values count as present (> 0) or not: an explicit dislike is not learned from.
+ *
+ * Complexity per epoch: 3 * pairs * min(batch, items) * dimensions multiply-adds.
+ */
+import { cancellation } from '../../../compute/cancellation.ts';
+import { AppError } from '../../../errors.ts';
+import { checkRankOptions, checkTrainInput } from '../../check-input.ts';
+import { rankByFactors } from '../../ranking/rank-factors.ts';
+import { sharedFloat32, sharedInt32 } from '../../sparse.ts';
+import type { DenseRows, FitContext, FittedModel, SparseRows, TrainInput } from '../../types.ts';
+import type { EngineName, EngineOptions } from './engine.ts';
+import type { EmbeddedFactors, TrainedSteps, TrainingSet, TwoTowerState } from './two-tower.task.ts';
+import type { EntityKeys } from './two-tower-batches.ts';
+import type { Table, TwoTowerMemory } from './two-tower-memory.ts';
+import type { TwoTowerParams } from './two-tower-params.ts';
+
+export { type TwoTowerParams, twoTowerParams } from './two-tower-params.ts';
+
+/** `tensorflow.nativePath` says where the native engine lies; without it the fit runs on WASM. */
+export type TwoTowerContext = FitContext & { readonly tensorflow?: EngineOptions };
+
+export interface FittedTwoTower extends FittedModel {
+  readonly factors: { readonly users: DenseRows; readonly items: DenseRows };
+  /** How the training went. */
+  readonly training: TrainingRecord;
+}
+
+export interface TrainingRecord {
+  /** Mean batch loss of each epoch, in nats. */
+  readonly losses: readonly number[];
+  /** NDCG@10 on the internal validation part after each epoch; empty without one. */
+  readonly validation: readonly number[];
+  /** Epochs whose parameters were kept, counted from 1. */
+  readonly bestEpoch: number;
+  /** Version of the engine that trained. */
+  readonly version: string;
+}
+
+const TASKS = new URL('./two-tower.task.ts', import.meta.url).href;
+/** Steps a phase: cancellation is at once anyway, this is how often progress is told. */
+const STEPS_PER_PHASE = 64;
+
+/**
+ * Fits both towers. With an internal validation part it stops when that no longer improves, goes back to the best
+ * epoch, and makes one last pass over all pairs, so that no pair is left unlearned.
+ * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
+ */
+export async function fitTwoTower(
+  train: TrainInput,
+  params: TwoTowerParams,
+  context: TwoTowerContext,
+): Promise<FittedTwoTower> {
+  checkTrainInput(train, { signed: true });
+  const fit = new TwoTowerFit(train, params, context);
+  const training = await fit.run();
+  const factors = await fit.factors();
+  const { userKeys, itemKeys } = train;
+  return {
+    name: 'two-tower',
+    engine: fit.engine,
+    threads: 1,
+    params,
+    factors,
+    training,
+    rank: async (options) => {
+      checkRankOptions(options, factors.users.rows, factors.items.rows);
+      return rankByFactors({ ...factors, userKeys, itemKeys }, options, context);
+    },
+  };
+}
+
+class TwoTowerFit {
+  engine: EngineName = 'tfjs-cpu';
+  #version = '';
+  #state: TwoTowerState | undefined;
+  #steps = 0;
+  readonly #input: TrainInput;
+  readonly #params: TwoTowerParams;
+  readonly #context: TwoTowerContext;
+  readonly #tensorflow: EngineOptions;
+  readonly #keys: EntityKeys;
+
+  constructor(input: TrainInput, params: TwoTowerParams, context: TwoTowerContext) {
+    this.#input = input;
+    this.#params = params;
+    this.#context = context;
+    this.#keys = { userKeys: input.userKeys, itemKeys: input.itemKeys };
+    // libtensorflow sums in an order of its own; the WASM engine's arithmetic is the same on every machine.
+    const prefer = context.tensorflow?.prefer ?? params.engine;
+    const first = context.deterministic === true && prefer === 'tfjs-node' ? 'tfjs-wasm' : prefer;
+    this.#tensorflow = { ...context.tensorflow, prefer: first };
+  }
+
+  async run(): Promise<TrainingRecord> {
+    const { seed } = this.#context;
+    const interactions = sharedRows(this.#input.interactions);
+    const state = await this.#once<TwoTowerState>('begin', { interactions, seed });
+    this.#state = state;
+    if (state.train.pairs.item.length === 0) throw new AppError('DATASET_EMPTY');
+    const record = state.held.item.length === 0 ? await this.#runAll(state) : await this.#runUntilBest(state);
+    return { ...record, version: this.#version };
+  }
+
+  async #runAll(state: TwoTowerState): Promise<Omit<TrainingRecord, 'version'>> {
+    const losses: number[] = [];
+    for (let epoch = 0; epoch < this.#params.epochs; epoch++) losses.push(await this.#epoch(state.all, epoch, {}));
+    return { losses, validation: [], bestEpoch: losses.length };
+  }
+
+  async #runUntilBest(state: TwoTowerState): Promise<Omit<TrainingRecord, 'version'>> {
+    const { epochs, patience } = this.#params;
+    const best = emptyMemory(state.memory);
+    const losses: number[] = [];
+    const validation: number[] = [];
+    let bestEpoch = 0;
+    let bestSteps = 0;
+    for (let epoch = 0; epoch < epochs && epoch - bestEpoch < patience; epoch++) {
+      const known = validation.at(-1);
+      losses.push(await this.#epoch(state.train, epoch, known === undefined ? {} : { validationNdcg: known }));
+      const { memory, held } = state;
+      const now = await this.#once<number | null>('validate', { memory, train: state.train.pairs, held });
+      validation.push(now ?? 0);
+      if (epoch > 0 && validation[epoch]! <= validation[bestEpoch - 1]!) continue;
+      await this.#once('copyMemory', { from: memory, to: best });
+      bestEpoch = epoch + 1;
+      bestSteps = this.#steps;
+    }
+    await this.#once('copyMemory', { from: best, to: state.memory });
+    this.#steps = bestSteps;
+    losses.push(await this.#epoch(state.all, losses.length, { validationNdcg: validation[bestEpoch - 1]! }));
+    return { losses, validation, bestEpoch };
+  }
+
+  /** One pass over a set; returns the mean loss. Epochs have different orders by their number. */
+  async #epoch(set: TrainingSet, epoch: number, metrics: Readonly<Record<string, number>>): Promise<number> {
+    const { seed, signal, onProgress } = this.#context;
+    const { batchSize, epochs } = this.#params;
+    const { memory } = this.#state!;
+    if (signal?.aborted) throw cancellation(signal);
+    await this.#once('shuffleEpoch', { set, seed, epoch });
+    const steps = Math.ceil(set.order.length / batchSize);
+    let lossSum = 0;
+    for (let from = 0; from < steps; from += STEPS_PER_PHASE) {
+      const to = Math.min(steps, from + STEPS_PER_PHASE);
+      const done = await this.#once<TrainedSteps>('trainSteps', { memory, set, from, to, stepsBefore: this.#steps });
+      this.#steps += to - from;
+      this.engine = done.engine;
+      this.#version = done.version;
+      lossSum += done.lossSum;
+      const loss = lossSum / to;
+      const total = Math.max(epochs, epoch + 1) * steps;
+      onProgress?.({ done: epoch * steps + to, total, label: 'steps', metrics: { ...metrics, epoch, loss } });
+    }
+    return lossSum / steps;
+  }
+
+  async factors(): Promise<FittedTwoTower['factors']> {
+    const { memory } = this.#state!;
+    const { users, items, finite } = await this.#once<EmbeddedFactors>('embed', { memory });
+    if (!finite) {
+      throw new AppError('MODEL_PARAMS_INVALID', {
+        message: 'The training diverged.',
+        details: { issues: [{ path: ['learningRate'], message: 'lower learningRate or raise temperature' }] },
+      });
+    }
+    const width = this.#params.dimensions;
+    return {
+      users: { rows: users.length / width, width, data: users },
+      items: { rows: items.length / width, width, data: items },
+    };
+  }
+
+  async #once<T>(name: string, more: object): Promise<T> {
+    const payload = { params: this.#params, keys: this.#keys, tensorflow: this.#tensorflow, ...more };
+    const [result] = await this.#context.pool.runPhase<T>([{ module: TASKS, name, payload }], this.#context.signal);
+    return result as T;
+  }
+}
+
+/** Shared, so that the phase does not clone the data. */
+function sharedRows(rows: SparseRows): SparseRows {
+  if (rows.indices.buffer instanceof SharedArrayBuffer) return rows;
+  return {
+    ...rows,
+    indptr: sharedInt32(rows.indptr.length, rows.indptr),
+    indices: sharedInt32(rows.indices.length, rows.indices),
+    values: sharedFloat32(rows.values.length, rows.values),
+  };
+}
+
+function emptyMemory({ users, items, hidden }: TwoTowerMemory): TwoTowerMemory {
+  const like = ({ width, values }: Table): Table => ({
+    width,
+    values: sharedFloat32(values.length),
+    first: sharedFloat32(values.length),
+    second: sharedFloat32(values.length),
+  });
+  const tables = { users: like(users), items: like(items) };
+  if (hidden === undefined) return tables;
+  return { ...tables, hidden: { up: like(hidden.up), bias: like(hidden.bias), down: like(hidden.down) } };
+}
