@@ -39,7 +39,7 @@ export interface CheckedBatch {
   readonly rejected: readonly Rejection[];
 }
 
-const FIRST_PART_CHARS = 128 * 1024;
+const FIRST_PART_CHARS = 160 * 1024;
 /** Keeps a part's work, and what one retry repeats, small even where records deflate to almost nothing. */
 const PART_CHARS_MAX = 512 * 1024;
 /** Share of the room that the guess aims at, so that recutting stays rare. */
