@@ -1,0 +1,63 @@
+/** Owns what processors read alike: versions of the kind they need, and the events of a data set with the consents of its people. */
+import type { Purpose } from '../../shared/contract-kit/purposes.ts';
+import { AppError } from '../../shared/errors.ts';
+import { type AdmittedEvents, admitEvents, isAdmitted } from '../../shared/numerics/interactions/interaction-view.ts';
+import type {
+  ConsentSnapshot,
+  DatasetVersion,
+  EventColumns,
+  NamedArray,
+  VersionKind,
+} from '../../shared/store/ports.ts';
+import type { RunContext } from '../runtime/processor.ts';
+
+/** A version of the kind that is asked for. Throws DATASET_NOT_FOUND, DATASET_ERASED, INPUT_INVALID. */
+export async function readVersion(version: string, kind: VersionKind, context: RunContext): Promise<DatasetVersion> {
+  const found = await context.store.versions.read(context.tenant, version);
+  if (found.kind !== kind)
+    throw new AppError('INPUT_INVALID', {
+      message: `Version ${version} holds ${found.kind}, not ${kind}.`,
+      details: { version, kind: found.kind, needed: kind },
+    });
+  return found;
+}
+
+export interface LoadedEvents {
+  readonly dataset: DatasetVersion;
+  readonly columns: EventColumns;
+  readonly consents: ConsentSnapshot;
+}
+
+/** Events of a data set version and what their people allow. Throws DATASET_EMPTY and what `readVersion` throws. */
+export async function loadEvents(version: string, context: RunContext): Promise<LoadedEvents> {
+  const dataset = await readVersion(version, 'events', context);
+  const consents = await context.store.consents.snapshot(context.tenant);
+  const columns = await context.store.events.read(context.tenant, version);
+  if (columns.rows === 0) throw new AppError('DATASET_EMPTY', { details: { dataset: version } });
+  return { dataset, columns, consents };
+}
+
+/** Which rows may be read for a purpose. Throws CONSENT_MISSING when there is none. */
+export async function admitFor(
+  purpose: Purpose,
+  { dataset, columns, consents }: LoadedEvents,
+  context: RunContext,
+): Promise<AdmittedEvents> {
+  const allows = (subject: Uint8Array, source: string): boolean => consents.allows(subject, purpose, source);
+  const events = await admitEvents(columns, allows, context);
+  for (let s = 0; s < events.runs.subjects; s++) if (isAdmitted(events, s)) return events;
+  throw new AppError('CONSENT_MISSING', {
+    details: { purpose, dataset: dataset.version, people: events.runs.subjects },
+  });
+}
+
+/** Arrays of a version by name, as the kind of array that was written. Throws BLOCK_CORRUPT when one is absent or of another kind. */
+export function arrayOf<T extends NamedArray['data']>(
+  arrays: ReadonlyMap<string, NamedArray['data']>,
+  name: string,
+  kind: abstract new (...args: never[]) => T,
+): T {
+  const array = arrays.get(name);
+  if (array instanceof kind) return array;
+  throw new AppError('BLOCK_CORRUPT', { message: `A version has no array "${name}".`, details: { array: name } });
+}
