@@ -5,14 +5,19 @@
 import { hashBytes, hashText } from '../random.ts';
 import { KEY_BYTES } from './types.ts';
 
-/** 32-bit hash per entity, from its key bytes or else its dense id. */
-export function entityHashes(count: number, keys: Uint8Array | undefined, purpose: 'user' | 'item'): Uint32Array {
-  const hashes = new Uint32Array(count);
+/** 32-bit hashes of entities [from, to), from their key bytes or else their dense ids. */
+export function entityHashes(
+  from: number,
+  to: number,
+  keys: Uint8Array | undefined,
+  purpose: 'user' | 'item',
+): Uint32Array {
+  const hashes = new Uint32Array(to - from);
   const salt = hashText(purpose);
-  for (let n = 0; n < count; n++) {
+  for (let n = from; n < to; n++) {
     const own =
       keys === undefined ? fmix32(n ^ 0x51ed270b) : hashBytes(keys.subarray(n * KEY_BYTES, (n + 1) * KEY_BYTES));
-    hashes[n] = fmix32(own ^ salt);
+    hashes[n - from] = fmix32(own ^ salt);
   }
   return hashes;
 }

@@ -7,7 +7,7 @@ import { takeChunks } from '../engine/work-sharing.ts';
 import { transpose } from '../sparse.ts';
 import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
 import { type IalsLayout, type IalsSide, SOLVE_CHUNK_ROWS } from './ials-layout.ts';
-import type { IalsParams } from './ials-params.ts';
+import type { IalsDataSummary, IalsParams, ResolvedIalsParams } from './ials-params.ts';
 
 export interface IalsShared {
   readonly module: WebAssembly.Module;
@@ -17,10 +17,23 @@ export interface IalsShared {
 
 type SideName = 'users' | 'items';
 
-/** Checks the input, then writes both sides' rows, confidences and regularisers into the memory. One thread. */
-export function prepare(payload: IalsShared & { readonly input: TrainInput; readonly params: IalsParams }): void {
+/** Checks the input and measures it. One thread. */
+export function summarise(payload: { readonly input: TrainInput; readonly params: IalsParams }): IalsDataSummary {
+  checkTrainInput(payload.input, { signed: true });
+  const { columns, indices, rows, values } = payload.input.interactions;
+  let [sum, dislikes] = [0, false];
+  for (const value of values) {
+    sum += Math.abs(confidence(value, payload.params));
+    dislikes ||= value < 0;
+  }
+  return { users: rows, items: columns, interactions: indices.length, meanConfidence: sum / values.length, dislikes };
+}
+
+/** Writes both sides' rows, confidences and regularisers into the memory. One thread. */
+export function prepare(
+  payload: IalsShared & { readonly input: TrainInput; readonly params: ResolvedIalsParams },
+): void {
   const { input, layout, memory, params } = payload;
-  checkTrainInput(input, { signed: true });
   writeSide(memory, layout.users, layout.items.count, input.interactions, params);
   writeSide(memory, layout.items, layout.users.count, transpose(input.interactions), params);
 }
@@ -30,7 +43,7 @@ function writeSide(
   side: IalsSide,
   others: number,
   rows: SparseRows,
-  params: IalsParams,
+  params: ResolvedIalsParams,
 ): void {
   i32(memory, side.indptr).set(rows.indptr);
   i32(memory, side.indices).set(rows.indices);
@@ -94,7 +107,7 @@ export function gram(payload: IalsShared & { readonly side: SideName }): void {
 }
 
 /** Adds the chunks in their order and scales by the weight of the unobserved. One thread. */
-export function reduce(payload: IalsShared & { readonly side: SideName; readonly params: IalsParams }): void {
+export function reduce(payload: IalsShared & { readonly side: SideName; readonly params: ResolvedIalsParams }): void {
   const { layout, memory, module, params } = payload;
   const { gramChunks } = layout[payload.side];
   const { width } = layout;
@@ -104,7 +117,7 @@ export function reduce(payload: IalsShared & { readonly side: SideName; readonly
 
 /** Solves the rows of `side` against the other side's factors. Threads share the rows. */
 export function solve(
-  payload: IalsShared & { readonly side: SideName; readonly params: IalsParams; readonly thread?: number },
+  payload: IalsShared & { readonly side: SideName; readonly params: ResolvedIalsParams; readonly thread?: number },
 ): void {
   const { layout, memory, module, params } = payload;
   const side = layout[payload.side];
@@ -141,8 +154,4 @@ export function copyFactors(payload: IalsShared & { readonly side: SideName; rea
     for (let row = 0; row < count; row++)
       into.set(source.subarray(row * layout.width, row * layout.width + width), row * width);
   return into.every((value) => Number.isFinite(value));
-}
-
-export function containsNegative({ values }: { readonly values: Float32Array }): boolean {
-  return values.some((value) => value < 0);
 }

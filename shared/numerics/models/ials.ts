@@ -15,7 +15,7 @@ import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
 import type { IalsShared } from './ials.task.ts';
 import { type IalsLayout, layOutIals } from './ials-layout.ts';
-import type { IalsParams } from './ials-params.ts';
+import { type IalsDataSummary, type IalsParams, type ResolvedIalsParams, resolveIalsParams } from './ials-params.ts';
 
 export { type IalsParams, ialsParams } from './ials-params.ts';
 
@@ -27,36 +27,45 @@ const TASKS = new URL('./ials.task.ts', import.meta.url).href;
  */
 export async function fitIals(input: TrainInput, params: IalsParams, context: FitContext): Promise<FittedModel> {
   const { interactions } = input;
+  const data = await summarise(input, params, context);
+  const resolved = resolveIalsParams(params, data);
   const { plan, layout } = layOutIals({
     users: interactions.rows,
     items: interactions.columns,
     interactions: interactions.indices.length,
     factors: params.factors,
-    weighted: params.weighting !== 'none' || (await hasDislikes(input, context)),
+    // Dislikes carry a sign even where values are not used as weights.
+    weighted: params.weighting !== 'none' || data.dislikes,
     threads: context.pool.threads,
   });
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
-  const fit = new IalsFit({ module: engine.module, memory, layout }, params, context);
+  const fit = new IalsFit({ module: engine.module, memory, layout }, resolved, context);
   await fit.run(input);
   const factors = await fit.factors();
-  return fittedModel(engine, factors, input, params, context);
+  return fittedModel(engine, factors, input, resolved, context);
 }
 
-/** Dislikes carry a sign even where values are not used as weights. */
-async function hasDislikes(input: TrainInput, { pool, signal }: FitContext): Promise<boolean> {
-  const task = { module: TASKS, name: 'containsNegative', payload: { values: input.interactions.values } };
-  const [answer] = await pool.runPhase<boolean>([task], signal);
-  return answer!;
+/** Checks the input and measures what `auto` parameters need, in a thread. */
+async function summarise(
+  input: TrainInput,
+  params: IalsParams,
+  { pool, signal }: FitContext,
+): Promise<IalsDataSummary> {
+  const [summary] = await pool.runPhase<IalsDataSummary>(
+    [{ module: TASKS, name: 'summarise', payload: { input, params } }],
+    signal,
+  );
+  return summary!;
 }
 
 class IalsFit {
   readonly #shared: IalsShared;
   readonly #layout: IalsLayout;
-  readonly #params: IalsParams;
+  readonly #params: ResolvedIalsParams;
   readonly #context: FitContext;
 
-  constructor(shared: IalsShared, params: IalsParams, context: FitContext) {
+  constructor(shared: IalsShared, params: ResolvedIalsParams, context: FitContext) {
     this.#shared = shared;
     this.#layout = shared.layout;
     this.#params = params;
@@ -120,7 +129,7 @@ function fittedModel(
   engine: Engine,
   factors: { users: DenseRows; items: DenseRows },
   input: TrainInput,
-  params: IalsParams,
+  params: ResolvedIalsParams,
   context: FitContext,
 ): FittedModel {
   const { userKeys, itemKeys } = input;

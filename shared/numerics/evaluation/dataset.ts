@@ -1,0 +1,115 @@
+/**
+ * Owns turning files of interactions into arrays: the canonical order of ids, dense ids, and what to exclude and to test.
+ * Ids are ordered as whole numbers where both are (so 2 comes before 10), else as text; numbers before text.
+ */
+import { createHash } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import { emptyRows, fromTriples, unionRows } from '../sparse.ts';
+import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
+import type { InteractionFile } from './interaction-file.ts';
+import type { TestItems } from './ranking-metrics.ts';
+
+export interface Dataset {
+  /** Dense ids are places in these lists. */
+  readonly userIds: readonly string[];
+  readonly itemIds: readonly string[];
+  readonly train: TrainInput;
+  /** Dense user id, or undefined for one that training never saw. */
+  userOf(id: string): number | undefined;
+  itemOf(id: string): number | undefined;
+}
+
+const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,14})$/;
+
+/** Where an id stands in the canonical order. */
+export function compareIds(a: string, b: string): number {
+  const [aNumber, bNumber] = [WHOLE_NUMBER.test(a), WHOLE_NUMBER.test(b)];
+  if (aNumber && bNumber) return Number(a) - Number(b);
+  if (aNumber !== bNumber) return aNumber ? -1 : 1;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * Entities with at least one training interaction, in canonical order; their keys are hashes of their ids, so that another entity
+ * left out changes nobody's draws.
+ * @throws AppError DATASET_EMPTY
+ */
+export function buildDataset(train: InteractionFile): Dataset {
+  if (train.users.length === 0)
+    throw new AppError('DATASET_EMPTY', { message: 'The training file has no interactions.' });
+  const userIds = [...new Set(train.users)].sort(compareIds);
+  const itemIds = [...new Set(train.items)].sort(compareIds);
+  const users = new Map(userIds.map((id, place) => [id, place]));
+  const items = new Map(itemIds.map((id, place) => [id, place]));
+  const interactions = fromTriples(
+    userIds.length,
+    itemIds.length,
+    train.users.map((id) => users.get(id)!),
+    train.items.map((id) => items.get(id)!),
+    train.values,
+  );
+  return {
+    userIds,
+    itemIds,
+    train: { interactions, userKeys: entityKeys(userIds), itemKeys: entityKeys(itemIds) },
+    userOf: (id) => users.get(id),
+    itemOf: (id) => items.get(id),
+  };
+}
+
+/** `KEY_BYTES` an id: the head of its SHA-256. */
+export function entityKeys(ids: readonly string[]): Uint8Array {
+  const keys = new Uint8Array(new SharedArrayBuffer(ids.length * KEY_BYTES));
+  ids.forEach((id, place) => {
+    keys.set(createHash('sha256').update(id).digest().subarray(0, KEY_BYTES), place * KEY_BYTES);
+  });
+  return keys;
+}
+
+/** The training rows and those of `more` files: what may not be recommended. Unknown users and items are left out. */
+export function exclusions(dataset: Dataset, more: readonly InteractionFile[]): SparseRows {
+  return more.reduce<SparseRows>((rows, file) => unionRows(rows, knownRows(dataset, file)), dataset.train.interactions);
+}
+
+function knownRows({ userIds, itemIds, userOf, itemOf }: Dataset, file: InteractionFile): SparseRows {
+  const users: number[] = [];
+  const items: number[] = [];
+  for (let n = 0; n < file.users.length; n++) {
+    const [user, item] = [userOf(file.users[n]!), itemOf(file.items[n]!)];
+    if (user === undefined || item === undefined) continue;
+    users.push(user);
+    items.push(item);
+  }
+  if (users.length === 0) return emptyRows(userIds.length, itemIds.length);
+  return fromTriples(userIds.length, itemIds.length, users, items, new Float32Array(users.length).fill(1));
+}
+
+export interface TestSet {
+  readonly items: TestItems;
+  /** Test items of each user whom training never saw. */
+  readonly newUsers: readonly (readonly number[])[];
+}
+
+/** The test items of each user; an item that training never saw is -1, a pair that comes twice counts once. */
+export function testItems(dataset: Dataset, file: InteractionFile): TestSet {
+  const wanted = new Map<string, Set<string>>();
+  for (let n = 0; n < file.users.length; n++) {
+    const user = file.users[n]!;
+    const set = wanted.get(user) ?? new Set();
+    wanted.set(user, set.add(file.items[n]!));
+  }
+  const ids = [...wanted.keys()].filter((id) => dataset.userOf(id) !== undefined).sort(compareIds);
+  const indptr = new Int32Array(ids.length + 1);
+  const items: number[] = [];
+  ids.forEach((id, place) => {
+    for (const item of wanted.get(id)!) items.push(dataset.itemOf(item) ?? -1);
+    indptr[place + 1] = items.length;
+  });
+  return {
+    items: { users: Int32Array.from(ids, (id) => dataset.userOf(id)!), indptr, items: Int32Array.from(items) },
+    newUsers: [...wanted]
+      .filter(([id]) => dataset.userOf(id) === undefined)
+      .sort(([a], [b]) => compareIds(a, b))
+      .map(([, own]) => [...own].map((item) => dataset.itemOf(item) ?? -1)),
+  };
+}

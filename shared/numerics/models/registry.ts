@@ -1,0 +1,74 @@
+/** Owns the one list of models: a name, the schema of its parameters, and how to fit it. */
+import type { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import type { FitContext, FittedModel, TrainInput } from '../types.ts';
+import { fitIals, ialsParams } from './ials.ts';
+import { IALS_CANDIDATES } from './ials-params.ts';
+import { fitItemKnn, ITEM_KNN_CANDIDATES, itemKnnParams } from './item-knn.ts';
+import { fitPopularity, popularityParams } from './popularity.ts';
+
+interface ModelEntry<Schema extends z.ZodType> {
+  readonly paramsSchema: Schema;
+  readonly fit: (input: TrainInput, params: z.output<Schema>, context: FitContext) => Promise<FittedModel>;
+  /** Parameter sets that `--tune` tries besides the defaults, most promising first. */
+  readonly candidates: readonly z.input<Schema>[];
+}
+
+/** A model with its schema closed over: what callers use. */
+export interface Model {
+  readonly name: string;
+  /**
+   * Fills in the defaults.
+   * @throws AppError MODEL_PARAMS_INVALID with zod's issues.
+   */
+  parseParams(params: unknown): Promise<Readonly<Record<string, unknown>>>;
+  /** `params` as parseParams returned them, or raw. */
+  fit(input: TrainInput, params: unknown, context: FitContext): Promise<FittedModel>;
+  candidates(): Promise<readonly Readonly<Record<string, unknown>>[]>;
+}
+
+/** Loaded on first use: TensorFlow is large, and most runs do without. */
+const MODELS = {
+  ials: bind('ials', async () => ({ paramsSchema: ialsParams, fit: fitIals, candidates: IALS_CANDIDATES })),
+  'item-knn': bind('item-knn', async () => ({
+    paramsSchema: itemKnnParams,
+    fit: fitItemKnn,
+    candidates: ITEM_KNN_CANDIDATES,
+  })),
+  popularity: bind('popularity', async () => ({ paramsSchema: popularityParams, fit: fitPopularity, candidates: [] })),
+} as const satisfies Record<string, Model>;
+
+export type ModelName = keyof typeof MODELS;
+export const MODEL_NAMES = Object.keys(MODELS) as ModelName[];
+
+/** @throws AppError MODEL_UNKNOWN with `details.known`. */
+export function findModel(name: string): Model {
+  const known = MODEL_NAMES.find((other) => other === name);
+  if (known === undefined) {
+    throw new AppError('MODEL_UNKNOWN', {
+      message: `There is no model named ${name}; there are ${MODEL_NAMES.join(', ')}.`,
+      details: { name, known: MODEL_NAMES },
+    });
+  }
+  return MODELS[known];
+}
+
+function bind<Schema extends z.ZodType>(name: string, load: () => Promise<ModelEntry<Schema>>): Model {
+  const parse = async (params: unknown) => {
+    const { paramsSchema } = await load();
+    const parsed = paramsSchema.safeParse(params);
+    if (parsed.success) return parsed.data;
+    const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+    const words = issues.map((issue) => (issue.path === '' ? issue.message : `${issue.path}: ${issue.message}`));
+    throw new AppError('MODEL_PARAMS_INVALID', {
+      message: `The parameters of ${name} are not valid (${words.join('; ')}).`,
+      details: { model: name, issues },
+    });
+  };
+  return {
+    name,
+    parseParams: async (params) => (await parse(params)) as Readonly<Record<string, unknown>>,
+    fit: async (input, params, context) => (await load()).fit(input, await parse(params), context),
+    candidates: async () => (await load()).candidates as readonly Readonly<Record<string, unknown>>[],
+  };
+}
