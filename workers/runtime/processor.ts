@@ -68,4 +68,4 @@ export function defineProcessor<C extends Contract, Loaded, Computed>(
 }
 
 /** A processor whose types the executor need not know. */
-export type AnyProcessor = Processor<Contract, never, never>;
+export type AnyProcessor = Processor;

@@ -6,16 +6,21 @@
  * 2. A terminal state is never left.
  * 3. The commit is one update of one document: it carries output, version, what follows and the intents.
  */
-import type { Collection, Db, Document, Filter } from 'mongodb';
+import { type Collection, type Db, type Document, type Filter, MongoServerError } from 'mongodb';
 import { AppError } from '../../errors.ts';
 import type { ClaimRequest, CommitRequest, Ledger, RunDocument, RunState } from '../ports.ts';
 
 type Stored = Omit<RunDocument, 'runKey'> & { _id: string };
 
 const DUPLICATE_KEY = 11_000;
+/** FerretDB 2.7 answers an upserting findAndModify that meets its key with the code 1 and PostgreSQL's own words. */
+const INTERNAL = 1;
 
 export function isDuplicateKey(thrown: unknown): boolean {
-  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && thrown.code === DUPLICATE_KEY;
+  if (!(thrown instanceof MongoServerError)) return false;
+  return (
+    thrown.code === DUPLICATE_KEY || (thrown.code === INTERNAL && thrown.message.startsWith('duplicate key value'))
+  );
 }
 
 /** The document without what is undefined: the store would keep it as null. */

@@ -1,0 +1,364 @@
+import { Queue, QueueEvents } from 'bullmq';
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { makeJob } from '../../jobs/client/make-job.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
+import { defineJob } from '../../shared/contract-kit/define-job.ts';
+import { runKeyOf } from '../../shared/contract-kit/names.ts';
+import { sealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { RunDocument } from '../../shared/store/ports.ts';
+import { silentLog, TEST_KEYS, type TestServices, testServices } from '../../test/services.ts';
+import { CancelWatch } from './cancellation.ts';
+import { WorkerPool } from './pool.ts';
+import { defineProcessor, type Processor } from './processor.ts';
+
+const ring = sealRing(TEST_KEYS.sealKeys);
+
+function contractOf(
+  effect: 'none' | 'record' | 'dataset',
+  options: { personal?: boolean; durationMsMax?: number; attemptsMax?: number } = {},
+) {
+  const { personal = false, durationMsMax = 60_000, attemptsMax = 3 } = options;
+  return defineJob({
+    kind: `probe-${effect}`,
+    version: 1,
+    title: 'A job of the tests.',
+    input: z.strictObject({ n: z.int() }),
+    output: z.object({ square: z.int() }),
+    personal,
+    effect,
+    purposes: [],
+    limits: { durationMsMax, attemptsMax, backoffMs: 10, concurrency: 4 },
+  });
+}
+type ProbeContract = ReturnType<typeof contractOf>;
+
+/** Counts its calls, and does what the test says. */
+function probe(contract: ProbeContract, over: Partial<Processor<ProbeContract, number, number>> = {}) {
+  const calls = { load: 0, compute: 0, write: 0, follow: 0 };
+  const processor = defineProcessor<ProbeContract, number, number>({
+    contract,
+    load: async ({ n }, context) => {
+      calls.load += 1;
+      return over.load === undefined ? n : over.load({ n }, context);
+    },
+    compute: async (n, context) => {
+      calls.compute += 1;
+      return over.compute === undefined ? n * n : over.compute(n, context);
+    },
+    write: async (square, context) => {
+      calls.write += 1;
+      return over.write === undefined ? { output: { square } } : over.write(square, context);
+    },
+    follow: async (run, ports) => {
+      calls.follow += 1;
+      return over.follow?.(run, ports);
+    },
+  });
+  return { processor, calls };
+}
+
+async function start(services: TestServices, processor: Processor<ProbeContract, number, number>) {
+  const { redis, prefix, store } = services;
+  const stack = new AsyncDisposableStack();
+  onTestFinished(() => stack.disposeAsync());
+  const { contract } = processor;
+  const queue = new Queue(contract.kind, { connection: redis, prefix });
+  stack.defer(() => queue.close());
+  const events = new QueueEvents(contract.kind, { connection: redis.duplicate(), prefix });
+  stack.defer(() => events.close());
+  await events.waitUntilReady();
+  const cancels = stack.use(await CancelWatch.open(redis, prefix));
+  const pool = stack.use(inlinePool());
+  const relayed: unknown[] = [];
+  const workers = stack.use(
+    new WorkerPool({
+      contract,
+      processor: processor as unknown as Processor,
+      ports: { store, pool, clock: systemClock, log: silentLog, codeVersion: 'test' },
+      ring,
+      cancels,
+      relay: async (intent) => {
+        relayed.push(intent);
+      },
+      redis,
+      prefix,
+    }),
+  );
+  await workers.worker.waitUntilReady();
+  return {
+    cancels,
+    relayed,
+    queue,
+    async enqueue(n: number, key?: string) {
+      const made = makeJob(contract, { n }, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
+      if (!made.fits) throw new Error('does not fit');
+      const job = await queue.add(made.job.name, made.job.data, made.job.opts);
+      return {
+        job,
+        runKey: made.job.data.runKey,
+        done: () => job.waitUntilFinished(events) as Promise<{ square: number }>,
+      };
+    },
+  };
+}
+
+const failureOf = async (work: Promise<unknown>): Promise<{ code: string }> =>
+  work.then(
+    () => expect.fail('should have failed'),
+    (error: Error) => JSON.parse(error.message) as { code: string },
+  );
+
+async function runOf({ store }: TestServices, runKey: string): Promise<RunDocument> {
+  const run = await store.ledger.read(runKey);
+  if (run === undefined) throw new Error(`no run ${runKey}`);
+  return run;
+}
+
+test.each(['none', 'record', 'dataset'] as const)('a job of effect class %s gives its output', async (effect) => {
+  await using services = await testServices();
+  const { processor } = probe(contractOf(effect));
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(7);
+  expect(await done()).toEqual({ square: 49 });
+  const run = await services.store.ledger.read(runKey);
+  expect(run?.state).toBe(effect === 'none' ? undefined : 'committed');
+});
+
+test.each(['record', 'dataset'] as const)(
+  'a run of effect class %s that has ended is not computed again when its job comes back',
+  async (effect) => {
+    await using services = await testServices();
+    const { processor, calls } = probe(contractOf(effect));
+    const host = await start(services, processor);
+    const first = await host.enqueue(3, 'same');
+    await first.done();
+    await first.job.remove(); // as if Redis had been emptied, or the job had been pruned
+    const second = await host.enqueue(3, 'same');
+    expect(await second.done()).toEqual({ square: 9 });
+    expect(calls.write).toBe(effect === 'record' ? 2 : 1); // `record` computes first and inserts once
+    expect((await services.store.ledger.latest('main', 10)).length).toBe(1);
+  },
+);
+
+test('the same key with another input is refused, and the first run keeps its outcome', async () => {
+  await using services = await testServices();
+  const host = await start(services, probe(contractOf('dataset')).processor);
+  const first = await host.enqueue(3, 'same');
+  await first.done();
+  await first.job.remove();
+  const second = await host.enqueue(4, 'same');
+  expect((await failureOf(second.done())).code).toBe('KEY_REUSED');
+  expect((await runOf(services, first.runKey)).output).toEqual({ square: 9 });
+});
+
+test('a passing fault is tried again, the run commits once, and the ledger counts the claims', async () => {
+  await using services = await testServices();
+  let faults = 2;
+  const { processor, calls } = probe(contractOf('dataset'), {
+    compute: async (n) => {
+      if (faults-- > 0) throw new AppError('SERVICE_UNAVAILABLE');
+      return n * n;
+    },
+  });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5);
+  expect(await done()).toEqual({ square: 25 });
+  expect(calls.compute).toBe(3);
+  expect(await runOf(services, runKey)).toMatchObject({ state: 'committed', fence: 3, followed: true });
+});
+
+test('a fault that stays parks the run as dead-lettered with its code', async () => {
+  await using services = await testServices();
+  const { processor, calls } = probe(contractOf('dataset'), {
+    compute: async () => {
+      throw new AppError('SERVICE_UNAVAILABLE');
+    },
+  });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5);
+  expect((await failureOf(done())).code).toBe('SERVICE_UNAVAILABLE');
+  expect(calls.compute).toBe(3);
+  const run = await runOf(services, runKey);
+  expect(run).toMatchObject({ state: 'dead-lettered', error: { code: 'SERVICE_UNAVAILABLE' } });
+  expect(calls.follow).toBe(0);
+});
+
+test('input that does not fit its contract is refused without a second attempt', async () => {
+  await using services = await testServices();
+  const { processor, calls } = probe(contractOf('dataset'));
+  const host = await start(services, processor);
+  const made = makeJob(processor.contract, { n: 1 }, { tenant: 'main', asOf: 1, key: 'bad' });
+  if (!made.fits) throw new Error('does not fit');
+  const { data, opts, name } = made.job;
+  const job = await host.queue.add(name, { ...data, input: { n: 'one' } }, opts);
+  const events = new QueueEvents(processor.contract.kind, {
+    connection: services.redis.duplicate(),
+    prefix: services.prefix,
+  });
+  onTestFinished(() => events.close());
+  expect((await failureOf(job.waitUntilFinished(events))).code).toBe('INPUT_INVALID');
+  expect(calls.load).toBe(0);
+  expect((await runOf(services, data.runKey)).state).toBe('dead-lettered');
+});
+
+test('output that does not fit its contract never commits', async () => {
+  await using services = await testServices();
+  const { processor } = probe(contractOf('dataset'), { write: async () => ({ output: { square: 0.5 } }) });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5);
+  expect((await failureOf(done())).code).toBe('OUTPUT_INVALID');
+  expect((await runOf(services, runKey)).state).toBe('dead-lettered');
+});
+
+test('personal input that nobody sealed is refused', async () => {
+  await using services = await testServices();
+  const { processor, calls } = probe(contractOf('dataset', { personal: true }));
+  const host = await start(services, processor);
+  const sealed = await host.enqueue(6);
+  expect(await sealed.done()).toEqual({ square: 36 });
+  const { sealed: _box, ...open } = sealed.job.data as Record<string, unknown>;
+  const runKey = runKeyOf('main', processor.contract.kind, 'open');
+  const job = await host.queue.add('open', { ...open, runKey, input: { n: 6 } }, { jobId: 'ropen' });
+  const events = new QueueEvents(processor.contract.kind, {
+    connection: services.redis.duplicate(),
+    prefix: services.prefix,
+  });
+  onTestFinished(() => events.close());
+  expect((await failureOf(job.waitUntilFinished(events))).code).toBe('INPUT_INVALID');
+  expect(calls.load).toBe(1);
+});
+
+test.each(['none', 'dataset'] as const)(
+  'a cancel reaches a run of class %s at work, which ends as cancelled without a retry',
+  async (effect) => {
+    await using services = await testServices();
+    const started = Promise.withResolvers<void>();
+    const { processor, calls } = probe(contractOf(effect), {
+      compute: (_n, { signal }) => {
+        started.resolve();
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        );
+      },
+    });
+    const host = await start(services, processor);
+    const { done, runKey } = await host.enqueue(5);
+    await started.promise;
+    await host.cancels.cancel(runKey);
+    expect((await failureOf(done())).code).toBe('CANCELLED');
+    expect(calls.compute).toBe(1);
+    if (effect === 'dataset') expect((await runOf(services, runKey)).state).toBe('cancelled');
+  },
+);
+
+test('a run that was cancelled while it waited is not computed', async () => {
+  await using services = await testServices();
+  const { processor, calls } = probe(contractOf('dataset'));
+  const host = await start(services, processor);
+  await host.cancels.cancel(runKeyOf('main', processor.contract.kind, 'later'));
+  const { done, runKey } = await host.enqueue(5, 'later');
+  expect((await failureOf(done())).code).toBe('CANCELLED');
+  expect(calls.load).toBe(0);
+  expect((await runOf(services, runKey)).state).toBe('cancelled');
+});
+
+test('a run past its deadline ends as expired', async () => {
+  await using services = await testServices();
+  const { processor } = probe(contractOf('dataset', { durationMsMax: 50, attemptsMax: 1 }), {
+    compute: (_n, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+  });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5);
+  expect((await failureOf(done())).code).toBe('DEADLINE_EXCEEDED');
+  expect((await runOf(services, runKey)).state).toBe('expired');
+});
+
+test('a zombie is refused at the commit: the newer claim decides', async () => {
+  await using services = await testServices();
+  const contract = contractOf('dataset', { attemptsMax: 1 });
+  const { processor, calls } = probe(contract, {
+    write: async (square, { runKey, tenant }) => {
+      // While this attempt computes, its lock is lost and another worker claims and commits the run.
+      const made = makeJob(contract, { n: 5 }, { tenant, asOf: 1, key: 'contested' });
+      if (!made.fits) throw new Error('does not fit');
+      const { inputHash, kind, version } = made.job.data;
+      const claimed = await services.store.ledger.claim({
+        runKey,
+        tenant,
+        kind,
+        contractVersion: version,
+        inputHash,
+        asOf: 1,
+        codeVersion: 'other',
+      });
+      await services.store.ledger.commit({
+        runKey,
+        fence: claimed.run.fence,
+        output: { square: 25 },
+        next: [],
+        lineage: { inputs: [] },
+      });
+      return { output: { square: square + 1 } };
+    },
+  });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5, 'contested');
+  expect((await failureOf(done())).code).toBe('LEASE_LOST');
+  expect(await runOf(services, runKey)).toMatchObject({
+    state: 'committed',
+    output: { square: 25 },
+    fence: 2,
+    codeVersion: 'other',
+  });
+  expect(calls.follow).toBe(0);
+});
+
+test('intents are relayed after the commit, and what follow returns is the final output', async () => {
+  await using services = await testServices();
+  const seen: string[] = [];
+  const { processor } = probe(contractOf('dataset'), {
+    write: async (square) => ({
+      output: { square },
+      plan: { more: 1 },
+      next: [{ type: 'enqueue', kind: 'other', key: 'k', input: {} }],
+    }),
+    follow: async (run, { store }) => {
+      seen.push((await store.ledger.read(run.runKey))?.state ?? 'gone');
+      return { square: 100 + (run.plan as { more: number }).more };
+    },
+  });
+  const host = await start(services, processor);
+  const { done, runKey } = await host.enqueue(5);
+  expect(await done()).toEqual({ square: 101 });
+  expect(seen).toEqual(['committed']);
+  expect(host.relayed).toEqual([{ type: 'enqueue', kind: 'other', key: 'k', input: {} }]);
+  expect(await runOf(services, runKey)).toMatchObject({ followed: true, output: { square: 101 } });
+});
+
+test('an input that kills its process is parked after some claims', async () => {
+  await using services = await testServices();
+  const contract = contractOf('dataset');
+  const { processor, calls } = probe(contract);
+  const made = makeJob(contract, { n: 5 }, { tenant: 'main', asOf: 1, key: 'poison' });
+  if (!made.fits) throw new Error('does not fit');
+  const { runKey, inputHash, kind, version, tenant } = made.job.data;
+  for (let killed = 0; killed < 5; killed++)
+    await services.store.ledger.claim({
+      runKey,
+      tenant,
+      kind,
+      contractVersion: version,
+      inputHash,
+      asOf: 1,
+      codeVersion: 'x',
+    });
+  const host = await start(services, processor);
+  const { done } = await host.enqueue(5, 'poison');
+  expect((await failureOf(done())).code).toBe('RUN_POISONOUS');
+  expect(calls.load).toBe(0);
+  expect((await runOf(services, runKey)).state).toBe('dead-lettered');
+});
