@@ -1,0 +1,91 @@
+/**
+ * Owns the way of items, people and consents into the store. Their upserts are idempotent, but a run that is cancelled or dead-lettered must
+ * leave nothing behind, so they wait in encrypted blocks and are applied after the commit.
+ */
+import {
+  type CatalogueItem,
+  type ConsentRecord,
+  checkRecord,
+  consentSchema,
+  itemSchema,
+  type Person,
+  personSchema,
+  type Rejection,
+} from '../../shared/contract-kit/event.ts';
+import type { VersionDraft } from '../../shared/store/ports.ts';
+import type { Ports, RunContext } from '../runtime/processor.ts';
+import { checkEach, inOrder, lastOfEach } from './batch.ts';
+import { knownPeople } from './known.ts';
+import { keepPending, readPending, shredPending } from './pending.ts';
+
+export type RecordBatch = { readonly indices?: readonly number[] | undefined } & (
+  | { readonly items: readonly unknown[] }
+  | { readonly people: readonly unknown[] }
+  | { readonly consents: readonly unknown[] }
+);
+
+type Records =
+  | { readonly what: 'items'; readonly records: readonly CatalogueItem[] }
+  | { readonly what: 'people'; readonly records: readonly Person[] }
+  | { readonly what: 'consents'; readonly records: readonly ConsentRecord[] };
+
+export type RecordWork = Records & { readonly repeated: number; readonly rejected: readonly Rejection[] };
+
+export interface RecordPlan {
+  readonly what: Records['what'];
+  /** Absent when no record was good. */
+  readonly pending?: VersionDraft;
+}
+
+const byId = (record: { readonly id: string }): string => record.id;
+
+export function checkRecords(batch: RecordBatch): RecordWork {
+  if ('items' in batch) {
+    const { good, rejected } = checkEach(batch.items, batch.indices, (record, at) =>
+      checkRecord(itemSchema, record, at),
+    );
+    const { kept, replaced } = lastOfEach(good, byId);
+    return { what: 'items', records: kept, repeated: replaced, rejected: inOrder(rejected) };
+  }
+  if ('people' in batch) {
+    const { good, rejected } = checkEach(batch.people, batch.indices, (record, at) =>
+      checkRecord(personSchema, record, at),
+    );
+    const { kept, replaced } = lastOfEach(good, byId);
+    return { what: 'people', records: kept, repeated: replaced, rejected: inOrder(rejected) };
+  }
+  const { good, rejected } = checkEach(batch.consents, batch.indices, (record, at) =>
+    checkRecord(consentSchema, record, at),
+  );
+  // Every consent counts, in the order given: it is a history.
+  return { what: 'consents', records: good.map(({ value }) => value), repeated: 0, rejected: inOrder(rejected) };
+}
+
+export async function writeRecords(work: RecordWork, context: RunContext) {
+  const { what, records, repeated, rejected } = work;
+  const pending = records.length === 0 ? undefined : await keepPending(records, records.length, context);
+  const plan: RecordPlan = pending === undefined ? { what } : { what, pending };
+  return { output: { accepted: records.length, duplicates: repeated, rejected: [...rejected] }, plan };
+}
+
+export async function followRecords(plan: RecordPlan, runKey: string, tenant: string, ports: Ports): Promise<void> {
+  if (plan.pending === undefined) return;
+  const records = await readPending<Records['records']>(tenant, plan.pending, ports.store);
+  if (records === undefined) return;
+  await apply({ what: plan.what, records } as Records, runKey, tenant, ports);
+  await shredPending(tenant, plan.pending, ports.store);
+}
+
+async function apply(work: Records, runKey: string, tenant: string, { store, clock }: Ports): Promise<void> {
+  if (work.what === 'consents') {
+    await store.consents.record(tenant, runKey, work.records);
+    return;
+  }
+  if (work.what === 'items') {
+    await store.items.upsert(tenant, work.records);
+    return;
+  }
+  await store.people.upsert(tenant, work.records);
+  const ids = work.records.map(({ id }) => id);
+  knownPeople(store).add(tenant, ids, clock.now());
+}
