@@ -216,6 +216,8 @@ export interface People {
     tenant: string,
     texts: readonly { readonly subject: SubjectKey; readonly eventId: Uint8Array; readonly text: string }[],
   ): Promise<void>;
+  /** Free texts of one person; empty when unknown or shredded. */
+  texts(tenant: string, subject: SubjectKey): Promise<{ readonly eventId: Uint8Array; readonly text: string }[]>;
   count(tenant: string): Promise<number>;
   all(tenant: string): AsyncIterable<Person>;
 }
@@ -236,7 +238,10 @@ export interface Items {
 /** A view of consents at one epoch. */
 export interface ConsentSnapshot {
   readonly epoch: number;
-  /** True when the person gave consent for the purpose for this source (or for every source) and did not withdraw it. */
+  /**
+   * True when the person gave consent for the purpose for this source (or for every source, `*`) and did not withdraw it.
+   * Of what was said about the source and about `*`, the later `at` decides; at the same moment a withdrawal does.
+   */
   allows(subject: SubjectKey, purpose: Purpose, source: string): boolean;
 }
 export interface Consents {
@@ -290,12 +295,24 @@ export interface EventColumns {
   readonly device: Uint8Array;
   /** 8 bytes a row, keyed hash of (tenant, session); all zero: none. */
   readonly session: Uint8Array;
+  /** 16 bytes a row, subject key of the person followed; all zero: none. Absent when no row has one. */
+  readonly target?: Uint8Array;
+  /** 16 bytes a row, `requestKeyOf` of the recommendation response that caused the event; all zero: none. Absent when no row has one. */
+  readonly request?: Uint8Array;
 }
 
 export interface PreparedEvents {
   readonly runKey: string;
-  /** One entry a touched partition. */
-  readonly parts: readonly { readonly partition: string; readonly block: string; readonly rows: number }[];
+  /** One entry a touched partition. Plain JSON: it travels in the run's output. */
+  readonly parts: readonly {
+    readonly partition: string;
+    readonly block: string;
+    readonly rows: number;
+    /** SHA-256 of the stored bytes, hex. */
+    readonly hash: string;
+    /** Latest `recordedAt` of its rows, ms since 1970. */
+    readonly recordedAtMax: number;
+  }[];
   /** Rows known to be duplicates already when the blocks were written. */
   readonly duplicates: number;
 }
@@ -356,6 +373,11 @@ export interface Versions {
     rows: number,
     arrays: readonly NamedArray[],
   ): Promise<VersionDraft>;
+  /**
+   * Shreds the blocks of a draft that no manifest names (what waited for a commit and has been applied): their bytes and keys go at once,
+   * reading them gives BLOCK_KEY_MISSING from then on. Idempotent.
+   */
+  discard(tenant: string, draft: VersionDraft): Promise<void>;
   /** Writes the immutable manifest. Its id is derived from runKey and fence, so a repeated attempt writes its own. */
   write(
     version: Omit<DatasetVersion, 'version' | 'createdAt' | 'state'> & { readonly fence: number },
@@ -391,6 +413,8 @@ export interface Served {
       readonly items: Int32Array;
       readonly scores: Float32Array;
       readonly fallback: readonly number[];
+      /** One entry a person: 1 where the list is popularity, not the model's. Absent: the model made all of them. */
+      readonly fromPopularity?: Uint8Array;
     },
   ): Promise<void>;
   candidates(tenant: string, version: string, subject: SubjectKey): Promise<ServedCandidates | undefined>;

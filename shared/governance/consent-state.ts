@@ -1,0 +1,66 @@
+/**
+ * Owns what people have said about purposes and sources, as one number each, so that applying records is commutative and
+ * idempotent: value = 2 * at + (withdrawn ? 1 : 0), and the larger one holds. The later word wins; at the same moment the withdrawal.
+ * -1: nothing was said. ~40 bytes a person for records that cover every source.
+ */
+import { PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
+import { KeyTable } from '../store/blocks/key-table.ts';
+
+/** The source that covers every source. */
+export const EVERY_SOURCE = '*';
+
+export interface ConsentChange {
+  readonly subject: Uint8Array;
+  readonly purposes: readonly Purpose[];
+  readonly source: string;
+  readonly withdrawn: boolean;
+  /** When the person said so, ms since 1970, a whole number >= 0. */
+  readonly at: number;
+}
+
+const WIDTH = PURPOSES.length;
+const PURPOSE_CODES = new Map<Purpose, number>(PURPOSES.map((purpose, code) => [purpose, code]));
+
+export class ConsentState {
+  #subjects = new KeyTable();
+  /** Per source: WIDTH values a subject, by the subject's number. */
+  #sources = new Map<string, Float64Array>();
+
+  get people(): number {
+    return this.#subjects.size;
+  }
+
+  copy(): ConsentState {
+    const twin = new ConsentState();
+    twin.#subjects = this.#subjects.copy();
+    twin.#sources = new Map([...this.#sources].map(([source, values]) => [source, values.slice()]));
+    return twin;
+  }
+
+  apply(change: ConsentChange): void {
+    const number = this.#subjects.add(change.subject);
+    const values = this.#valuesFor(change.source, number);
+    const value = 2 * change.at + (change.withdrawn ? 1 : 0);
+    for (const purpose of change.purposes) {
+      const at = number * WIDTH + PURPOSE_CODES.get(purpose)!;
+      values[at] = Math.max(values[at]!, value);
+    }
+  }
+
+  allows(subject: Uint8Array, purpose: Purpose, source: string): boolean {
+    const number = this.#subjects.find(subject);
+    if (number < 0) return false;
+    const at = number * WIDTH + PURPOSE_CODES.get(purpose)!;
+    const said = Math.max(this.#sources.get(source)?.[at] ?? -1, this.#sources.get(EVERY_SOURCE)?.[at] ?? -1);
+    return said >= 0 && said % 2 === 0;
+  }
+
+  #valuesFor(source: string, number: number): Float64Array {
+    const values = this.#sources.get(source);
+    if (values !== undefined && values.length > number * WIDTH) return values;
+    const grown = new Float64Array(Math.max(64, 2 * (number + 1)) * WIDTH).fill(-1);
+    if (values !== undefined) grown.set(values);
+    this.#sources.set(source, grown);
+    return grown;
+  }
+}

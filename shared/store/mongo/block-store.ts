@@ -1,0 +1,180 @@
+/**
+ * Owns encrypted blocks in MongoDB: immutable documents of at most 8 MB, each under a data key of its own, which lies wrapped
+ * beside it. Deleting the document shreds the block; so does unsetting its `key`. Heavy work goes to the pool when there is one.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Collection, Db } from 'mongodb';
+import type { ComputePool, Task } from '../../compute/task.ts';
+import { AppError } from '../../errors.ts';
+import { type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
+import {
+  compactBlocks,
+  type CompactTask,
+  mergeBlocks,
+  openBlock,
+  type OpenTask,
+  type Packing,
+  sealBlock,
+  type SealedBlock,
+  type SealTask,
+} from '../blocks/block.task.ts';
+import type { MergeInput } from '../blocks/canonical.ts';
+import type { EventColumns } from '../ports.ts';
+import { chunksOf, COLLECTIONS, idOf } from './names.ts';
+
+/** Plain bytes of one block at most; with its overhead it stays under 8 MB. */
+export const BLOCK_BYTES_MAX = 8_000_000;
+/** Below this a thread costs more than it saves. */
+const INLINE_BYTES_MAX = 256 * 1024;
+/** Blocks that lie in memory between the store and the threads. */
+const BLOCKS_IN_FLIGHT = 8;
+const FORMAT = 1;
+const TASKS = new URL('../blocks/block.task.ts', import.meta.url).href;
+
+/** As stored; binaries are promoted to buffers on the way out. */
+interface BlockDocument {
+  _id: string;
+  v: number;
+  /** Master key and wrapped data key; absent once shredded. */
+  kid?: string;
+  key?: Uint8Array;
+  packing: Packing;
+  plainBytes: number;
+  data: Uint8Array;
+}
+
+export interface BlockRef {
+  readonly block: string;
+  /** SHA-256 of the stored bytes, hex. */
+  readonly hash: string;
+}
+
+export interface BlockStore {
+  newId(tenant: string): string;
+  /** Seals small blocks on this thread, and larger ones in the pool. Nothing is written yet. */
+  seal(id: string, plain: Uint8Array, packing: Packing): Promise<SealedDocument>;
+  compact(id: string, inputs: readonly MergeInput[]): Promise<SealedDocument & { rows: number; recordedAtMax: number }>;
+  write(blocks: readonly SealedDocument[]): Promise<void>;
+  /** Takes key and bytes of blocks away for good; opening them gives BLOCK_KEY_MISSING. Idempotent. */
+  shred(refs: readonly BlockRef[]): Promise<void>;
+  /** Plain bytes of blocks in order. `into[i]`: where to put them. Throws BLOCK_CORRUPT, BLOCK_KEY_MISSING. */
+  open(
+    refs: readonly BlockRef[],
+    options?: { readonly shared?: boolean; readonly into?: readonly Uint8Array[] },
+  ): Promise<Uint8Array[]>;
+  merge(inputs: readonly MergeInput[]): Promise<EventColumns>;
+}
+
+export interface SealedDocument extends BlockRef {
+  readonly document: BlockDocument;
+}
+
+const place = (id: string): string => placeOf(COLLECTIONS.blocks, 'data', id);
+
+class MongoBlocks implements BlockStore {
+  readonly #blocks: Collection<BlockDocument>;
+  readonly #ring: MasterRing;
+  readonly #pool: ComputePool | undefined;
+
+  constructor(db: Db, ring: MasterRing, pool: ComputePool | undefined) {
+    this.#blocks = db.collection<BlockDocument>(COLLECTIONS.blocks);
+    this.#ring = ring;
+    this.#pool = pool;
+  }
+
+  newId(tenant: string): string {
+    return idOf(tenant, randomBytes(16).toString('hex'));
+  }
+
+  async seal(id: string, plain: Uint8Array, packing: Packing): Promise<SealedDocument> {
+    const dataKey = newDataKey();
+    const task: SealTask = { plain, dataKey, place: place(id), packing };
+    return this.#document(id, dataKey, await this.#run('sealBlock', sealBlock, task, plain.length));
+  }
+
+  async compact(
+    id: string,
+    inputs: readonly MergeInput[],
+  ): Promise<SealedDocument & { rows: number; recordedAtMax: number }> {
+    const dataKey = newDataKey();
+    const task: CompactTask = { inputs, dataKey, place: place(id) };
+    const made = await this.#run('compactBlocks', compactBlocks, task, sizeOf(inputs));
+    return { ...this.#document(id, dataKey, made), rows: made.rows, recordedAtMax: made.recordedAtMax };
+  }
+
+  #document(id: string, dataKey: Uint8Array, sealed: SealedBlock): SealedDocument {
+    const { kid, key } = wrapKey(this.#ring, dataKey, place(id));
+    const { box, hash, packing, plainBytes } = sealed;
+    return { block: id, hash, document: { _id: id, v: FORMAT, kid, key, packing, plainBytes, data: box } };
+  }
+
+  async write(blocks: readonly SealedDocument[]): Promise<void> {
+    // The driver cuts what it sends by the server's limit of a message; the chunks bound what is serialised at once.
+    for (const chunk of chunksOf(blocks, 256)) {
+      await this.#blocks.insertMany(
+        chunk.map(({ document }) => document),
+        { ordered: false },
+      );
+    }
+  }
+
+  async shred(refs: readonly BlockRef[]): Promise<void> {
+    for (const chunk of chunksOf(refs)) {
+      await this.#blocks.deleteMany({ _id: { $in: chunk.map(({ block }) => block) } });
+    }
+  }
+
+  async open(
+    refs: readonly BlockRef[],
+    options: { readonly shared?: boolean; readonly into?: readonly Uint8Array[] } = {},
+  ): Promise<Uint8Array[]> {
+    const opened: Uint8Array[] = Array.from({ length: refs.length });
+    for (let at = 0; at < refs.length; at += BLOCKS_IN_FLIGHT) {
+      const slice = refs.slice(at, at + BLOCKS_IN_FLIGHT);
+      const found = new Map<string, BlockDocument>();
+      const ids = slice.map(({ block }) => block);
+      for (const document of await this.#blocks.find({ _id: { $in: ids } }).toArray())
+        found.set(document._id, document);
+      const plains = slice.map(async (ref, index) => {
+        const into = options.into?.[at + index];
+        const task = this.#openTask(ref, found.get(ref.block));
+        const plain = await this.#run(
+          'openBlock',
+          openBlock,
+          { ...task, ...(into !== undefined && { into }), shared: options.shared ?? false },
+          task.plainBytes,
+        );
+        opened[at + index] = plain;
+      });
+      await Promise.all(plains);
+    }
+    return opened;
+  }
+
+  #openTask({ block, hash }: BlockRef, found: BlockDocument | undefined): OpenTask {
+    // Its key lay with it.
+    if (found === undefined)
+      throw new AppError('BLOCK_KEY_MISSING', { message: `Block ${block} is not in the store.`, details: { block } });
+    const { kid, key, packing, plainBytes } = found;
+    const wrapped = kid === undefined || key === undefined ? undefined : { kid, key };
+    const dataKey = unwrapKey(this.#ring, wrapped, place(block), block);
+    return { box: found.data, dataKey, place: place(block), packing, plainBytes, hash, block };
+  }
+
+  merge(inputs: readonly MergeInput[]): Promise<EventColumns> {
+    return this.#run('mergeBlocks', mergeBlocks, inputs, sizeOf(inputs));
+  }
+
+  async #run<P, R>(name: string, inline: (payload: P) => R, payload: P, bytes: number): Promise<R> {
+    if (this.#pool === undefined || bytes <= INLINE_BYTES_MAX) return inline(payload);
+    const task: Task = { module: TASKS, name, payload };
+    const [result] = await this.#pool.runPhase<R>([task]);
+    return result as R;
+  }
+}
+
+const sizeOf = (inputs: readonly MergeInput[]): number => inputs.reduce((sum, { plain }) => sum + plain.length, 0);
+
+export function mongoBlocks(db: Db, ring: MasterRing, pool: ComputePool | undefined): BlockStore {
+  return new MongoBlocks(db, ring, pool);
+}

@@ -1,0 +1,75 @@
+/** Owns payload claims: inputs too large for Redis, kept until the run that uses them has ended. Personal ones come sealed. */
+import { hash, randomBytes } from 'node:crypto';
+import type { Collection, Db } from 'mongodb';
+import { AppError } from '../../errors.ts';
+import type { Claims } from '../ports.ts';
+import { COLLECTIONS, idOf, idsUnder, sequenceText } from './names.ts';
+
+interface ClaimDocument {
+  _id: string;
+  sha256: string;
+  bytes: number;
+  /** Runs that use it. */
+  runs: string[];
+  at: number;
+}
+interface PartDocument {
+  _id: string;
+  data: Uint8Array;
+}
+
+const PART_BYTES_MAX = 8_000_000;
+/** A claim is read whole into memory. */
+const CLAIM_BYTES_MAX = 256 * 1024 * 1024;
+
+class MongoClaims implements Claims {
+  readonly #claims: Collection<ClaimDocument>;
+  readonly #parts: Collection<PartDocument>;
+  readonly #clock: () => number;
+
+  constructor(db: Db, clock: () => number) {
+    this.#claims = db.collection<ClaimDocument>(COLLECTIONS.claims);
+    this.#parts = db.collection<PartDocument>(COLLECTIONS.claimParts);
+    this.#clock = clock;
+  }
+
+  async put(tenant: string, bytes: Uint8Array): ReturnType<Claims['put']> {
+    if (bytes.length > CLAIM_BYTES_MAX)
+      throw new AppError('INPUT_INVALID', {
+        message: `A payload claim holds at most ${CLAIM_BYTES_MAX} bytes.`,
+        details: { issues: [{ field: 'bytes', reason: `${bytes.length} > ${CLAIM_BYTES_MAX}` }] },
+      });
+    const id = randomBytes(16).toString('hex');
+    const sha256 = hash('sha256', bytes, 'hex');
+    for (let offset = 0, part = 0; offset < bytes.length; offset += PART_BYTES_MAX, part++) {
+      const data = bytes.subarray(offset, offset + PART_BYTES_MAX);
+      await this.#parts.insertOne({ _id: idOf(tenant, id, sequenceText(part)), data });
+    }
+    // Last: a claim that can be found is whole.
+    await this.#claims.insertOne({ _id: idOf(tenant, id), sha256, bytes: bytes.length, runs: [], at: this.#clock() });
+    return { id, sha256, bytes: bytes.length };
+  }
+
+  async get(tenant: string, id: string, sha256: string): Promise<Uint8Array> {
+    const claim = await this.#claims.findOne({ _id: idOf(tenant, id) });
+    if (claim === null || claim.sha256 !== sha256) throw new AppError('CLAIM_NOT_FOUND', { details: { id } });
+    const bytes = new Uint8Array(claim.bytes);
+    let offset = 0;
+    for await (const { data } of this.#parts.find({ _id: idsUnder(idOf(tenant, id)) }).sort({ _id: 1 })) {
+      if (offset + data.length > bytes.length) break;
+      bytes.set(data, offset);
+      offset += data.length;
+    }
+    if (hash('sha256', bytes, 'hex') !== sha256) throw new AppError('CLAIM_NOT_FOUND', { details: { id } });
+    return bytes;
+  }
+
+  async bind(tenant: string, id: string, runKey: string): Promise<void> {
+    const bound = await this.#claims.updateOne({ _id: idOf(tenant, id) }, { $addToSet: { runs: runKey } });
+    if (bound.matchedCount === 0) throw new AppError('CLAIM_NOT_FOUND', { details: { id } });
+  }
+}
+
+export function mongoClaims(db: Db, clock: () => number): Claims {
+  return new MongoClaims(db, clock);
+}

@@ -1,0 +1,174 @@
+/**
+ * Owns the consent log of each tenant and the state that follows from it. The log is the truth; a process keeps the state of
+ * all people it read so far and brings it up to date with one cheap read (the log's counter). A snapshot never changes: the
+ * state is copied before it moves on from one that was handed out.
+ */
+import type { Collection, Db } from 'mongodb';
+import type { ConsentRecord } from '../../contract-kit/event.ts';
+import type { Purpose } from '../../contract-kit/purposes.ts';
+import { ConsentState } from '../../governance/consent-state.ts';
+import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
+import { receiptKeyOf } from '../../governance/keys.ts';
+import { type ConsentRow, decodeConsents, encodeConsents } from '../blocks/consent-block.ts';
+import type { Consents, ConsentSnapshot, People, SubjectKey } from '../ports.ts';
+import { chunksOf, COLLECTIONS } from './names.ts';
+import { type LogEntry, orderedLog, type OrderedLog, type OrderedLogOptions } from './ordered-log.ts';
+
+interface ConsentEntry {
+  /** Run that recorded it; several entries where a batch is large. */
+  readonly run: string;
+  readonly part: number;
+  readonly kid: string;
+  readonly key: Uint8Array;
+  readonly box: Uint8Array;
+}
+
+/** Records of one entry; ~60 bytes each. */
+const ENTRY_RECORDS_MAX = 50_000;
+
+interface TenantView {
+  state: ConsentState;
+  epoch: number;
+  /** The state was handed out: copy it before changing it. */
+  shared: boolean;
+}
+
+class MongoConsents implements Consents {
+  readonly #log: OrderedLog<ConsentEntry>;
+  readonly #entries: Collection<{ _id: string; body?: ConsentEntry }>;
+  readonly #ring: MasterRing;
+  readonly #people: People;
+  readonly #views = new Map<string, TenantView>();
+  readonly #updates = new Map<string, Promise<TenantView>>();
+
+  constructor(db: Db, ring: MasterRing, people: People, options: OrderedLogOptions) {
+    this.#log = orderedLog<ConsentEntry>(db, COLLECTIONS.consentLog, options);
+    this.#entries = db.collection(COLLECTIONS.consentLog);
+    this.#ring = ring;
+    this.#people = people;
+  }
+
+  async record(tenant: string, runKey: string, records: readonly ConsentRecord[]): Promise<number> {
+    const users = records.map(({ user }) => user);
+    await this.#people.ensure(tenant, users);
+    const subjects = this.#people.keys(tenant, users);
+    const rows = records.map((record, index) => toRow(tenant, record, subjects[index]!));
+    await this.#keepReceipts(tenant, records, rows);
+    const done = await this.#partsOf(runKey);
+    let epoch = Math.max(0, ...done.values());
+    let part = 0;
+    for (const chunk of chunksOf(rows, ENTRY_RECORDS_MAX)) {
+      const found = done.get(part);
+      // Two attempts that meet here may both append: applying an entry twice changes nothing.
+      if (found === undefined)
+        epoch = Math.max(epoch, await this.#log.append(tenant, this.#seal(tenant, runKey, part, chunk)));
+      part++;
+    }
+    return epoch;
+  }
+
+  /** Parts of this run that are in the log, with their numbers. */
+  async #partsOf(runKey: string): Promise<Map<number, number>> {
+    const found = await this.#entries
+      .find({ 'body.run': runKey } as object, { projection: { 'body.part': 1 } })
+      .toArray();
+    return new Map(found.map(({ _id, body }) => [body!.part, Number(_id.slice(_id.lastIndexOf('.') + 1))]));
+  }
+
+  async #keepReceipts(tenant: string, records: readonly ConsentRecord[], rows: readonly ConsentRow[]): Promise<void> {
+    const receipts = records.flatMap(({ receipt }, index) => {
+      const { subject, receipt: eventId } = rows[index]!;
+      return receipt === undefined || eventId === undefined ? [] : [{ subject, eventId, text: receipt }];
+    });
+    if (receipts.length > 0) await this.#people.keepTexts(tenant, receipts);
+  }
+
+  #seal(tenant: string, run: string, part: number, rows: readonly ConsentRow[]): ConsentEntry {
+    const dataKey = newDataKey();
+    const place = entryPlace(tenant, run, part);
+    return { run, part, ...wrapKey(this.#ring, dataKey, place), box: encrypt(dataKey, encodeConsents(rows), place) };
+  }
+
+  #open(tenant: string, { sequence, body }: LogEntry<ConsentEntry>): ConsentRow[] {
+    const place = entryPlace(tenant, body.run, body.part);
+    const what = `${COLLECTIONS.consentLog}.${sequence}`;
+    const plain = decrypt(unwrapKey(this.#ring, body, place, what), body.box, place, what);
+    return decodeConsents(new Uint8Array(plain)); // a copy of its own: aligned
+  }
+
+  async epoch(tenant: string): Promise<number> {
+    return this.#log.last(tenant);
+  }
+
+  async snapshot(tenant: string): Promise<ConsentSnapshot> {
+    const view = await this.#current(tenant);
+    view.shared = true;
+    const { state, epoch } = view;
+    return { epoch, allows: (subject, purpose, source) => state.allows(subject, purpose, source) };
+  }
+
+  async withdrawnSince(
+    tenant: string,
+    epoch: number,
+    purposes: readonly Purpose[],
+  ): ReturnType<Consents['withdrawnSince']> {
+    const { entries, upTo } = await this.#log.readAfter(tenant, epoch);
+    if (entries.length === 0) return { epoch: upTo, subjects: [] };
+    const { state } = await this.#current(tenant);
+    const lost = new Map<string, SubjectKey>();
+    for (const entry of entries) {
+      for (const { subject, source, withdrawn, purposes: about } of this.#open(tenant, entry)) {
+        if (!withdrawn) continue;
+        const gone = purposes.some((purpose) => about.includes(purpose) && !state.allows(subject, purpose, source));
+        if (gone) lost.set(Buffer.from(subject).toString('hex'), subject);
+      }
+    }
+    return { epoch: upTo, subjects: [...lost.values()] };
+  }
+
+  /** The tenant's state, at least as new as the call. Calls that come together share one update. */
+  async #current(tenant: string): Promise<TenantView> {
+    const before = this.#updates.get(tenant) ?? Promise.resolve(undefined);
+    const update = before
+      .catch(() => undefined)
+      .then(() => this.#advance(tenant))
+      .finally(() => {
+        if (this.#updates.get(tenant) === update) this.#updates.delete(tenant);
+      });
+    this.#updates.set(tenant, update);
+    return update;
+  }
+
+  async #advance(tenant: string): Promise<TenantView> {
+    const view = this.#views.get(tenant) ?? { state: new ConsentState(), epoch: 0, shared: false };
+    this.#views.set(tenant, view);
+    const { entries, upTo } = await this.#log.readAfter(tenant, view.epoch);
+    if (upTo === view.epoch) return view;
+    const state = view.shared ? view.state.copy() : view.state;
+    // An entry that does not open stops here; what was applied before it is applied again next time, which changes nothing.
+    for (const entry of entries) for (const change of this.#open(tenant, entry)) state.apply(change);
+    const next = { state, epoch: upTo, shared: false };
+    this.#views.set(tenant, next);
+    return next;
+  }
+}
+
+const entryPlace = (tenant: string, run: string, part: number): string =>
+  placeOf(COLLECTIONS.consentLog, 'box', `${tenant}.${run}.${part}`);
+
+function toRow(tenant: string, record: ConsentRecord, subject: SubjectKey): ConsentRow {
+  const { purposes, source, state, at, basis, receipt } = record;
+  return {
+    subject,
+    purposes,
+    source,
+    withdrawn: state === 'withdrawn',
+    at,
+    basis,
+    ...(receipt !== undefined && { receipt: receiptKeyOf(tenant, receipt) }),
+  };
+}
+
+export function mongoConsents(db: Db, ring: MasterRing, people: People, options: OrderedLogOptions = {}): Consents {
+  return new MongoConsents(db, ring, people, options);
+}

@@ -1,0 +1,96 @@
+/**
+ * Owns the translation of the driver's failures: a store that does not answer becomes SERVICE_UNAVAILABLE, for every port at once.
+ * The text never holds a connection string.
+ */
+import { MongoBulkWriteError, MongoNetworkError, MongoServerSelectionError } from 'mongodb';
+import { AppError } from '../../errors.ts';
+import { isDuplicateKey } from './ledger.ts';
+
+const DUPLICATE_KEY = 11_000;
+const UNREACHABLE = new Set([
+  'MongoNotConnectedError',
+  'MongoTopologyClosedError',
+  'MongoClientClosedError',
+  'PoolClosedError',
+  'PoolClearedOnNetworkError',
+  'MongoPoolClearedError',
+  'MongoPoolClosedError',
+  'MongoWaitQueueTimeoutError',
+]);
+
+/** host:port as the driver names them; credentials are no part of it. */
+export function hostsOf(url: string): string {
+  return /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)/.exec(url)?.[1] ?? 'the address given';
+}
+
+export function unavailable(where: string, cause?: unknown): AppError {
+  const why = cause instanceof Error ? cause.name : 'no answer';
+  return new AppError('SERVICE_UNAVAILABLE', {
+    message: `The store at ${where} does not answer (${why}).`,
+    details: { service: 'mongodb', hosts: where },
+  });
+}
+
+export function translated(thrown: unknown, where: string): unknown {
+  if (thrown instanceof MongoNetworkError || thrown instanceof MongoServerSelectionError)
+    return unavailable(where, thrown);
+  if (thrown instanceof Error && UNREACHABLE.has(thrown.name)) return unavailable(where, thrown);
+  return thrown;
+}
+
+type Method = (...given: unknown[]) => unknown;
+
+async function* guardedIterable(source: AsyncIterable<unknown>, where: string): AsyncGenerator {
+  try {
+    yield* source;
+  } catch (thrown) {
+    throw translated(thrown, where);
+  }
+}
+
+function guardedMethod(port: object, method: Method, where: string): Method {
+  return (...given) => {
+    const result = method.apply(port, given);
+    if (result instanceof Promise)
+      return result.catch((thrown: unknown) => {
+        throw translated(thrown, where);
+      });
+    if (typeof result === 'object' && result !== null && Symbol.asyncIterator in result)
+      return guardedIterable(result as AsyncIterable<unknown>, where);
+    return result;
+  };
+}
+
+/** The same port, whose methods reject with coded errors when the store is out of reach. */
+export function guarded<T extends object>(port: T, where: string): T {
+  const methods = new Map<PropertyKey, Method>();
+  return new Proxy(port, {
+    get(target, name) {
+      const known = methods.get(name);
+      if (known !== undefined) return known;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      const method = guardedMethod(target, value as Method, where);
+      methods.set(name, method);
+      return method;
+    },
+  });
+}
+
+/**
+ * Indices of the documents that an unordered insertMany refused because their _id was there already; every other
+ * failure is thrown. Empty: all went in.
+ */
+export async function refusedAsDuplicates(insert: Promise<unknown>): Promise<number[]> {
+  try {
+    await insert;
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof MongoBulkWriteError)) throw thrown;
+    const errors = Array.isArray(thrown.writeErrors) ? thrown.writeErrors : [thrown.writeErrors];
+    if (errors.length === 0 || errors.some(({ code }) => code !== DUPLICATE_KEY)) throw thrown;
+    return errors.map(({ index }) => index);
+  }
+}
+
+export { isDuplicateKey };

@@ -1,0 +1,274 @@
+/**
+ * Owns events in the store: prepare (immutable micro-blocks that nobody sees), follow (their manifests), read and count.
+ * In the quiet case a batch costs two round trips: one insert of all its blocks, one insert of all its manifest entries.
+ */
+import { AppError } from '../../errors.ts';
+import { type PersonalKeys, requestKeyOf } from '../../governance/keys.ts';
+import { columnsOfRows, decodeEvents, encodeEvents } from '../blocks/event-block.ts';
+import { KeyTable } from '../blocks/key-table.ts';
+import type { EventColumns, EventRow, Events, PreparedEvents, VersionDraft, Versions } from '../ports.ts';
+import type { BlockStore, SealedDocument } from './block-store.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import { learnIds, loadIds, rowsKnown } from './event-ids.ts';
+import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
+import {
+  apply,
+  liveRows,
+  type ManifestBlock,
+  maskedRows,
+  maskOf,
+  type Partitions,
+  type PartitionView,
+} from './partitions.ts';
+
+/**
+ * Subject shards of a month. More shards: smaller erasures and less contention between writers; fewer: fewer documents a batch.
+ * De-duplication works within a partition, so this number can only be changed by a migration.
+ */
+const SUBJECT_SHARDS = 4;
+/** Rows of one micro-block: ~6 MB at most. */
+const BLOCK_ROWS_MAX = 50_000;
+/** Blocks prepared by this process whose ids are kept until they follow; ~16 KB each. */
+const PREPARED_MAX = 2000;
+const ROUNDS_MAX = 200;
+const PARTITIONS_AT_ONCE = 8;
+
+type Part = PreparedEvents['parts'][number];
+interface Follower {
+  readonly part: Part;
+  readonly view: PartitionView;
+  readonly ids: Uint8Array;
+  /** What the manifest says of it; absent until it is settled. */
+  block?: ManifestBlock | undefined;
+}
+
+/** `2026-11.2`: month of occurredAt (UTC), shard of the subject. */
+export function partitionOf(occurredAt: number, subject: Uint8Array): string {
+  const date = new Date(occurredAt);
+  const month = date.getUTCMonth() + 1;
+  return `${date.getUTCFullYear()}-${month < 10 ? '0' : ''}${month}.${subject[0]! % SUBJECT_SHARDS}`;
+}
+
+interface Parts {
+  readonly partitions: Partitions;
+  readonly blocks: BlockStore;
+  readonly versions: Versions;
+  readonly personal: PersonalKeys;
+}
+
+class MongoEvents implements Events {
+  readonly #partitions: Partitions;
+  readonly #blocks: BlockStore;
+  readonly #versions: Versions;
+  readonly #personal: PersonalKeys;
+  readonly #prepared = new BoundedCache<Uint8Array>(PREPARED_MAX);
+  readonly #sessions = new BoundedCache<Uint8Array>(50_000);
+  /** Follows of one process queue up: they would only refuse each other. */
+  #following: Promise<unknown> = Promise.resolve();
+
+  constructor({ partitions, blocks, versions, personal }: Parts) {
+    this.#partitions = partitions;
+    this.#blocks = blocks;
+    this.#versions = versions;
+    this.#personal = personal;
+  }
+
+  async prepare(tenant: string, runKey: string, _fence: number, rows: readonly EventRow[]): Promise<PreparedEvents> {
+    const byPartition = new Map<string, EventRow[]>();
+    for (const row of rows) {
+      const partition = partitionOf(row.event.occurredAt, row.subject);
+      const group = byPartition.get(partition);
+      if (group === undefined) byPartition.set(partition, [row]);
+      else group.push(row);
+    }
+    const sealed: SealedDocument[] = [];
+    const parts: Part[] = [];
+    let duplicates = 0;
+    for (const [partition, group] of byPartition) {
+      const view = await this.#partitions.view(tenant, partition);
+      const fresh = withoutKnown(await loadIds(view, this.#blocks), group);
+      duplicates += group.length - fresh.length;
+      for (let at = 0; at < fresh.length; at += BLOCK_ROWS_MAX) {
+        const { document, part } = await this.#seal(tenant, partition, fresh.slice(at, at + BLOCK_ROWS_MAX));
+        sealed.push(document);
+        parts.push(part);
+      }
+    }
+    await this.#blocks.write(sealed);
+    return { runKey, parts, duplicates };
+  }
+
+  async #seal(
+    tenant: string,
+    partition: string,
+    rows: readonly EventRow[],
+  ): Promise<{ document: SealedDocument; part: Part }> {
+    const columns = columnsOfRows(rows, {
+      target: (externalId) => this.#personal.subject(tenant, externalId),
+      session: (session) => this.#sessionOf(tenant, session),
+      request: (requestId) => requestKeyOf(tenant, requestId),
+    });
+    const id = this.#blocks.newId(tenant);
+    const document = await this.#blocks.seal(id, encodeEvents(columns), 'none');
+    this.#prepared.set(id, columns.eventId);
+    const recordedAtMax = columns.recordedAt.reduce((a, b) => Math.max(a, b), 0);
+    return { document, part: { partition, block: id, rows: rows.length, hash: document.hash, recordedAtMax } };
+  }
+
+  #sessionOf(tenant: string, session: string): Uint8Array {
+    const name = `${tenant}\0${session}`;
+    const known = this.#sessions.get(name);
+    if (known !== undefined) return known;
+    const key = this.#personal.session(tenant, session);
+    this.#sessions.set(name, key);
+    return key;
+  }
+
+  follow(tenant: string, prepared: PreparedEvents): ReturnType<Events['follow']> {
+    const turn = this.#following.then(() => this.#follow(tenant, prepared));
+    this.#following = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #follow(tenant: string, prepared: PreparedEvents): ReturnType<Events['follow']> {
+    const followers: Follower[] = [];
+    for (const part of prepared.parts) {
+      const view = await this.#partitions.view(tenant, part.partition);
+      followers.push({ part, view, ids: await this.#idsOf(part) });
+    }
+    for (let round = 0; followers.some(({ block }) => block === undefined); round++) {
+      if (round === ROUNDS_MAX)
+        throw new AppError('POINTER_CONFLICT', {
+          message: 'Other writers kept moving a manifest.',
+          details: { runKey: prepared.runKey },
+        });
+      await this.#followRound(followers);
+    }
+    this.#partitions.trim(new Set(followers.map(({ view }) => view)));
+    for (const { part } of followers) this.#prepared.delete(part.block);
+    const accepted = followers.reduce((sum, { block }) => sum + liveRows(block!), 0);
+    const written = followers.reduce((sum, { part }) => sum + part.rows, 0);
+    return { accepted, duplicates: prepared.duplicates + written - accepted };
+  }
+
+  /** One try for every partition that has not been followed; at most one block a partition and round. */
+  async #followRound(followers: readonly Follower[]): Promise<void> {
+    const taken = new Set<PartitionView>();
+    const trying: {
+      readonly follower: Follower;
+      readonly block: ManifestBlock;
+      readonly entry: ReturnType<Partitions['entry']>;
+    }[] = [];
+    for (const follower of followers) {
+      if (follower.block !== undefined || taken.has(follower.view)) continue;
+      const block = await this.#blockFor(follower);
+      if (block === undefined) continue;
+      await this.#partitions.list(follower.view);
+      taken.add(follower.view);
+      trying.push({ follower, block, entry: this.#partitions.entry(follower.view, { append: block }) });
+    }
+    if (trying.length === 0) return;
+    const refused = new Set(await this.#partitions.insert(trying.map(({ entry }) => entry)));
+    for (const [index, { follower, block, entry }] of trying.entries()) {
+      if (refused.has(index)) {
+        await this.#partitions.refresh(follower.view);
+        continue;
+      }
+      apply(follower.view, entry);
+      learnIds(follower.view, block, follower.ids);
+      follower.block = block;
+    }
+  }
+
+  /** What to append for a follower; undefined when it is in the manifest already, which settles it. */
+  async #blockFor(follower: Follower): Promise<ManifestBlock | undefined> {
+    const { part, view, ids } = follower;
+    follower.block = view.blocks.get(part.block);
+    if (follower.block !== undefined) return undefined;
+    const masked = rowsKnown(await loadIds(view, this.#blocks), ids);
+    if (masked.length > 0) {
+      // Its own rows may be what is known: the entry may lie below a base.
+      follower.block = await this.#partitions.absorbed(view, part.block);
+      if (follower.block !== undefined) return undefined;
+    }
+    const { block, hash, rows, recordedAtMax } = part;
+    return { block, hash, rows, recordedAtMax, ...(masked.length > 0 && { masked: maskOf(masked) }) };
+  }
+
+  async #idsOf(part: Part): Promise<Uint8Array> {
+    const known = this.#prepared.get(part.block);
+    if (known !== undefined) return known;
+    const [plain] = await this.#blocks.open([part]);
+    return decodeEvents(plain!).eventId;
+  }
+
+  async freeze(tenant: string, _runKey: string, _fence: number, asOf: number): Promise<VersionDraft> {
+    const frozen: FrozenBlock[] = [];
+    for (const name of await this.#partitions.names(tenant)) {
+      const view = await this.#partitions.view(tenant, name);
+      frozen.push(...(await freezePartition(tenant, view, asOf, this.#partitions, this.#blocks)));
+    }
+    return { rows: frozen.reduce((sum, { live }) => sum + live, 0), blocks: frozen };
+  }
+
+  async read(tenant: string, version: string): Promise<EventColumns> {
+    const { blocks, kind } = await this.#versions.read(tenant, version);
+    if (kind !== 'events')
+      throw new AppError('DATASET_NOT_FOUND', {
+        message: `Version ${version} holds no events.`,
+        details: { version, kind },
+      });
+    const refs = frozenBlockSchema.array().parse(blocks);
+    const plains = await this.#blocks.open(refs, { shared: true });
+    return this.#blocks.merge(refs.map((ref, index) => mergeInput(plains[index]!, ref, ref.recordedUntil)));
+  }
+
+  async *all(tenant: string): AsyncGenerator<EventColumns> {
+    for (const name of await this.#partitions.names(tenant)) {
+      const view = await this.#partitions.view(tenant, name);
+      await this.#partitions.refresh(view);
+      const live = [...view.blocks.values()]; // as it is now: follows may go on
+      for (const block of live) {
+        const [plain] = await this.#blocks.open([block], { shared: true });
+        yield this.#blocks.merge([mergeInput(plain!, block)]);
+      }
+    }
+  }
+
+  async count(tenant: string): Promise<number> {
+    const names = await this.#partitions.names(tenant);
+    let rows = 0;
+    for (let at = 0; at < names.length; at += PARTITIONS_AT_ONCE) {
+      const views = names.slice(at, at + PARTITIONS_AT_ONCE).map(async (name) => {
+        const view = await this.#partitions.view(tenant, name);
+        await this.#partitions.refresh(view);
+        return [...view.blocks.values()].reduce((sum, block) => sum + liveRows(block), 0);
+      });
+      for (const live of await Promise.all(views)) rows += live;
+    }
+    return rows;
+  }
+}
+
+/** Rows whose event id is neither in the table nor twice in the batch; the first of equals stays. */
+function withoutKnown(table: KeyTable, rows: readonly EventRow[]): EventRow[] {
+  const own = new KeyTable(rows.length);
+  return rows.filter(({ eventId }) => {
+    const before = own.size;
+    own.add(eventId);
+    return own.size > before && table.find(eventId) < 0;
+  });
+}
+
+function mergeInput(
+  plain: Uint8Array,
+  { masked: stored }: { readonly masked?: Uint8Array | undefined },
+  recordedUntil?: number,
+) {
+  const masked = maskedRows(stored);
+  return { plain, ...(masked.length > 0 && { masked }), ...(recordedUntil !== undefined && { recordedUntil }) };
+}
+
+export function mongoEvents(parts: Parts): Events {
+  return new MongoEvents(parts);
+}

@@ -1,0 +1,141 @@
+/** Owns opening the store: one client, its indexes, and all ports over it. */
+import { type Db, MongoClient, MongoParseError } from 'mongodb';
+import type { ComputePool } from '../../compute/task.ts';
+import { AppError } from '../../errors.ts';
+import { masterRing } from '../../governance/crypto.ts';
+import { personalKeys } from '../../governance/keys.ts';
+import type { Store } from '../ports.ts';
+import { mongoAccounts, mongoApiKeys } from './access.ts';
+import { mongoBlocks } from './block-store.ts';
+import { mongoClaims } from './claims.ts';
+import { mongoConsents } from './consents.ts';
+import { guarded, hostsOf, translated, unavailable } from './driver-errors.ts';
+import { mongoEvents } from './events.ts';
+import { mongoExposures } from './exposures.ts';
+import { mongoItems } from './items.ts';
+import { createLedgerIndexes, mongoLedger } from './ledger.ts';
+import { COLLECTIONS } from './names.ts';
+import { Partitions } from './partitions.ts';
+import { mongoPeople } from './people.ts';
+import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
+import { createReleaseIndexes, mongoReleases } from './releases.ts';
+import { mongoServed } from './served.ts';
+import { mongoVersions } from './versions.ts';
+
+export interface OpenStoreOptions {
+  readonly url: string;
+  readonly database: string;
+  /** 32 bytes; or several, the current one first. */
+  readonly masterKey: Uint8Array | readonly Uint8Array[];
+  /** Key of the pseudonyms of people; never changes. */
+  readonly tenantKey: Uint8Array;
+  /** Milliseconds since 1970. Default Date.now. */
+  readonly clock?: () => number;
+  /** Where blocks are opened, merged and sealed; absent: on the calling thread. */
+  readonly compute?: ComputePool;
+  /** How long an operation waits for a server. Default 5,000. */
+  readonly serverSelectionTimeoutMs?: number;
+  /** Connections to the server. Default 20. */
+  readonly connectionsMax?: number;
+  /** After so long a gap in an ordered log is closed. Default 2,000. */
+  readonly staleGapMs?: number;
+}
+
+const DEFAULTS = { serverSelectionTimeoutMs: 5000, connectionsMax: 20 };
+
+/**
+ * Connects, makes the indexes and gives the ports. Throws SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID
+ * when the address or a key cannot be used. Close it with `await using`.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const client = clientFor(options);
+  const hosts = hostsOf(options.url);
+  try {
+    await client.connect();
+    const db = client.db(options.database);
+    await createIndexes(db);
+    return portsOver(client, db, hosts, options);
+  } catch (thrown) {
+    await client.close();
+    throw connectFailure(thrown, hosts);
+  }
+}
+
+function clientFor(options: OpenStoreOptions): MongoClient {
+  try {
+    return new MongoClient(options.url, {
+      appName: 'millrace',
+      serverSelectionTimeoutMS: options.serverSelectionTimeoutMs ?? DEFAULTS.serverSelectionTimeoutMs,
+      maxPoolSize: options.connectionsMax ?? DEFAULTS.connectionsMax,
+      // Binaries come back as buffers, and absent fields stay absent.
+      promoteBuffers: true,
+      ignoreUndefined: true,
+    });
+  } catch (thrown) {
+    throw connectFailure(thrown, hostsOf(options.url));
+  }
+}
+
+/** What the driver says about an address may repeat it with its password: neither its text nor the error itself is kept. */
+function connectFailure(thrown: unknown, hosts: string): unknown {
+  if (thrown instanceof AppError) return thrown;
+  const isAddress = thrown instanceof MongoParseError || (thrown instanceof Error && thrown.name === 'MongoParseError');
+  if (isAddress || thrown instanceof TypeError)
+    return new AppError('CONFIG_INVALID', {
+      message: 'MONGODB_URL is not an address that the driver understands.',
+      details: { problems: ['MONGODB_URL: mongodb://HOST:PORT/ is expected'] },
+    });
+  const coded = translated(thrown, hosts);
+  return coded instanceof AppError ? coded : unavailable(hosts, thrown);
+}
+
+/** Only what every server of the house has: plain ascending and descending keys. */
+async function createIndexes(db: Db): Promise<void> {
+  await Promise.all([
+    createLedgerIndexes(db),
+    createReleaseIndexes(db),
+    createPipelineRunIndexes(db),
+    db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
+    db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
+    db.collection(COLLECTIONS.apiKeys).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
+  ]);
+}
+
+function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStoreOptions): Store {
+  const clock = options.clock ?? Date.now;
+  const ring = masterRing(options.masterKey instanceof Uint8Array ? [options.masterKey] : options.masterKey);
+  const personal = personalKeys(options.tenantKey);
+  const blocks = mongoBlocks(db, ring, options.compute);
+  const people = mongoPeople(db, ring, personal, clock);
+  const versions = mongoVersions(db, blocks, clock);
+  const staleGap = options.staleGapMs === undefined ? {} : { staleGapMs: options.staleGapMs };
+  return {
+    ledger: guarded(mongoLedger(db), hosts),
+    releases: guarded(mongoReleases(db), hosts),
+    pipelineRuns: guarded(mongoPipelineRuns(db), hosts),
+    people: guarded(people, hosts),
+    items: guarded(mongoItems(db), hosts),
+    consents: guarded(mongoConsents(db, ring, people, staleGap), hosts),
+    events: guarded(mongoEvents({ partitions: new Partitions(db, clock), blocks, versions, personal }), hosts),
+    versions: guarded(versions, hosts),
+    served: guarded(mongoServed(db), hosts),
+    exposures: guarded(mongoExposures(db), hosts),
+    claims: guarded(mongoClaims(db, clock), hosts),
+    apiKeys: guarded(mongoApiKeys(db, clock), hosts),
+    accounts: guarded(mongoAccounts(db), hosts),
+    ping: () => ping(db, hosts),
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+async function ping(db: Db, hosts: string): Promise<{ server: string; ms: number }> {
+  const started = performance.now();
+  try {
+    const info = await db.command({ buildInfo: 1 });
+    const ferret = (info.ferretdb as { version?: unknown } | undefined)?.version;
+    const server = typeof ferret === 'string' ? `FerretDB ${ferret}` : `MongoDB ${String(info.version)}`;
+    return { server, ms: performance.now() - started };
+  } catch (thrown) {
+    throw connectFailure(thrown, hosts);
+  }
+}

@@ -1,0 +1,126 @@
+/** Owns data set versions: immutable manifests of block hashes, and the named arrays that they hold. */
+import { hash } from 'node:crypto';
+import type { Collection, Db } from 'mongodb';
+import { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import { bytesOf, typeNameOf, viewOf } from '../blocks/columns.ts';
+import type { DatasetVersion, NamedArray, VersionDraft, VersionKind, Versions } from '../ports.ts';
+import { BLOCK_BYTES_MAX, type BlockStore } from './block-store.ts';
+import { isDuplicateKey } from './driver-errors.ts';
+import { COLLECTIONS, idOf } from './names.ts';
+
+type VersionDocument = Omit<DatasetVersion, 'version'> & { _id: string };
+
+/** A stretch of one named array. `offset` and `bytes` count bytes of the whole array. */
+const arrayBlockSchema = z.object({
+  block: z.string(),
+  hash: z.string(),
+  name: z.string(),
+  type: z.enum(['u8', 'i32', 'f32', 'f64']),
+  /** Bytes of the whole array. */
+  total: z.int(),
+  offset: z.int(),
+  bytes: z.int(),
+});
+type ArrayBlock = z.output<typeof arrayBlockSchema>;
+
+/** The id of what a run makes under a fence: another attempt makes another version. */
+export function versionOf(kind: VersionKind, runKey: string, fence: number): string {
+  return `${kind}-${hash('sha256', `${kind}\0${runKey}\0${fence}`, 'hex').slice(0, 24)}`;
+}
+
+class MongoVersions implements Versions {
+  readonly #versions: Collection<VersionDocument>;
+  readonly #blocks: BlockStore;
+  readonly #clock: () => number;
+
+  constructor(db: Db, blocks: BlockStore, clock: () => number) {
+    this.#versions = db.collection<VersionDocument>(COLLECTIONS.versions);
+    this.#blocks = blocks;
+    this.#clock = clock;
+  }
+
+  async draft(
+    tenant: string,
+    _runKey: string,
+    _fence: number,
+    rows: number,
+    arrays: readonly NamedArray[],
+  ): Promise<VersionDraft> {
+    const blocks: ArrayBlock[] = [];
+    for (const { name, data } of arrays) {
+      const bytes = bytesOf(data);
+      const type = arrayBlockSchema.shape.type.parse(typeNameOf(data));
+      // An empty array has one empty block, so that it comes back.
+      for (let offset = 0; offset === 0 || offset < bytes.length; offset += BLOCK_BYTES_MAX) {
+        const stretch = bytes.subarray(offset, offset + BLOCK_BYTES_MAX);
+        const sealed = await this.#blocks.seal(this.#blocks.newId(tenant), stretch, 'zstd');
+        await this.#blocks.write([sealed]);
+        const { block, hash } = sealed;
+        blocks.push({ block, hash, name, type, total: bytes.length, offset, bytes: stretch.length });
+      }
+    }
+    return { rows, blocks };
+  }
+
+  async discard(_tenant: string, draft: VersionDraft): Promise<void> {
+    await this.#blocks.shred(arrayBlockSchema.array().parse(draft.blocks));
+  }
+
+  async write(given: Parameters<Versions['write']>[0]): Promise<DatasetVersion> {
+    const { fence, ...rest } = given;
+    const version = versionOf(given.kind, given.runKey, fence);
+    const written: DatasetVersion = { ...rest, version, createdAt: this.#clock(), state: 'ready' };
+    try {
+      await this.#versions.insertOne(toDocument(written));
+      return written;
+    } catch (thrown) {
+      if (!isDuplicateKey(thrown)) throw thrown;
+      return this.read(given.tenant, version); // the same fence wrote it before
+    }
+  }
+
+  async read(tenant: string, version: string): Promise<DatasetVersion> {
+    const found = await this.#versions.findOne({ _id: idOf(tenant, version) });
+    if (found === null) throw new AppError('DATASET_NOT_FOUND', { details: { version } });
+    if (found.state === 'erased') throw new AppError('DATASET_ERASED', { details: { version } });
+    return toVersion(found);
+  }
+
+  async arrays(_tenant: string, version: DatasetVersion): ReturnType<Versions['arrays']> {
+    const blocks = arrayBlockSchema.array().parse(version.blocks);
+    const memory = new Map<string, { readonly buffer: SharedArrayBuffer; readonly type: ArrayBlock['type'] }>();
+    for (const { name, type, total } of blocks)
+      if (!memory.has(name)) memory.set(name, { buffer: new SharedArrayBuffer(total), type });
+    const into = blocks.map(({ name, offset, bytes }) => new Uint8Array(memory.get(name)!.buffer, offset, bytes));
+    await this.#blocks.open(blocks, { into });
+    return new Map(
+      [...memory].map(([name, { buffer, type }]) => {
+        const width = { u8: 1, i32: 4, f32: 4, f64: 8 }[type];
+        return [name, viewOf(type, buffer, 0, buffer.byteLength / width) as NamedArray['data']];
+      }),
+    );
+  }
+
+  async latest(tenant: string, kind: VersionKind, limit: number): Promise<DatasetVersion[]> {
+    const found = await this.#versions.find({ tenant, kind }).sort({ createdAt: -1 }).limit(limit).toArray();
+    return found.map(toVersion);
+  }
+
+  async markStale(tenant: string, version: string): Promise<void> {
+    await this.#versions.updateOne({ _id: idOf(tenant, version), state: 'ready' }, { $set: { state: 'stale' } });
+  }
+}
+
+function toDocument({ version, ...rest }: DatasetVersion): VersionDocument {
+  const present = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return { ...(present as typeof rest), _id: idOf(rest.tenant, version) };
+}
+
+function toVersion({ _id, ...rest }: VersionDocument): DatasetVersion {
+  return { ...rest, version: _id.slice(rest.tenant.length + 1) };
+}
+
+export function mongoVersions(db: Db, blocks: BlockStore, clock: () => number): Versions {
+  return new MongoVersions(db, blocks, clock);
+}
