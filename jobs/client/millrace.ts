@@ -59,7 +59,7 @@ export function buildMillrace(core: ClientCore): Millrace {
   const base: MillraceBase = {
     tenant: core.tenant,
     job,
-    pipelines: bothNames(PIPELINE_NAMES, (name) => new PipelineClient(core, name)) as PipelineMembers,
+    pipelines: bothNames(PIPELINE_NAMES, (name) => new PipelineClient(core, name)),
     schedules: new SchedulesClient(core),
     recommendations: {
       get: async (user, { k, signal } = {}) => gatewayOf(core).recommendations(user, k, signal),
@@ -68,14 +68,17 @@ export function buildMillrace(core: ClientCore): Millrace {
     close,
     [Symbol.asyncDispose]: close,
   };
-  return Object.freeze(Object.assign(base, bothNames(JOB_KINDS, job))) as Millrace;
+  const members = bothNames<JobKind, unknown>(JOB_KINDS, job) as JobMembers;
+  return Object.freeze(Object.assign(base, members));
 }
 
-function bothNames<N extends string, T>(names: readonly N[], make: (name: N) => T): Record<string, T> {
+/** Members under their own names and, where these have dashes, under camelCase names too. */
+function bothNames<N extends string, T>(names: readonly N[], make: (name: N) => T): Record<N | CamelCase<N>, T> {
   const members: Record<string, T> = {};
   for (const name of names) {
-    members[name] = make(name);
-    members[camelCase(name)] = members[name];
+    const member = make(name);
+    members[name] = member;
+    members[camelCase(name)] = member;
   }
   return members;
 }

@@ -16,7 +16,7 @@ export class RedisFixture implements AsyncDisposable {
   readonly prefix = `test-${randomBytes(6).toString('hex')}`;
   readonly seal = randomBytes(32).toString('hex');
   readonly redis = new Redis(this.url, { maxRetriesPerRequest: null });
-  readonly #closing: (() => Promise<unknown> | undefined)[] = [];
+  readonly #closing: (() => Promise<unknown>)[] = [];
 
   connect(tenant?: string): Millrace {
     const millrace = connect({ redis: this.url, prefix: this.prefix, seal: this.seal, tenant });
