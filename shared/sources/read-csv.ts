@@ -57,6 +57,8 @@ class Records {
   #lines: Line[] = [];
   /** How many of the waiting lines have been tried together. */
   #tried = 0;
+  /** Field in which the quote that never closed was opened. */
+  #openColumn = 1;
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter;
@@ -85,13 +87,15 @@ class Records {
       const broken = lines.at(-1)?.problem;
       const text = lines.map((line) => line.text).join('\n');
       const tooLong = text.length > LINE_BYTES_MAX || lines.length > RECORD_LINES_MAX;
-      if (broken !== undefined) return this.#use(1, { problem: lines.length === 1 ? broken : NEVER_CLOSED, column: 1 });
+      if (broken !== undefined && lines.length === 1) return this.#use(1, { problem: broken, column: 1 });
+      if (broken !== undefined) break;
       const split = splitRecord(text, this.#delimiter);
       if ('fields' in split) return this.#use(lines.length, split);
       if (!split.open || tooLong) return this.#use(1, split);
-      this.#tried++;
+      if (this.#tried++ === 0) this.#openColumn = split.column;
     }
-    return atEnd ? this.#use(1, { problem: NEVER_CLOSED, column: 1 }) : undefined;
+    const stuck = this.#tried < this.#lines.length;
+    return atEnd || stuck ? this.#use(1, { problem: NEVER_CLOSED, column: this.#openColumn }) : undefined;
   }
 
   #use(count: number, found: { fields: string[] } | { problem: string; column: number }): CsvRow {
