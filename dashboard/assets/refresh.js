@@ -13,7 +13,10 @@ async function refresh() {
   if (isInUse()) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
-    if (answer.redirected) return location.reload();
+    if (answer.redirected) {
+      location.reload();
+      return;
+    }
     const next = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
     if (!answer.ok || next === null) throw new Error(String(answer.status));
     if (next.innerHTML !== main.innerHTML) main.innerHTML = next.innerHTML;
@@ -24,7 +27,6 @@ async function refresh() {
       note.textContent = `The dashboard does not answer; what you see is of ${new Date().toLocaleTimeString()}.`;
     note.classList.add('bad');
   }
-  return undefined;
 }
 
-if (everyMs > 0) setInterval(refresh, everyMs);
+if (everyMs > 0) setInterval(() => void refresh(), everyMs);

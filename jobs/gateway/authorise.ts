@@ -1,0 +1,104 @@
+/** Owns who may ask what: the API key of a request, its tenant and scopes, and how fast it may ask. */
+import { createHash } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../shared/errors.ts';
+import type { ApiKey, ApiKeys, KeyScope } from '../../shared/store/ports.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    apiKey: ApiKey | null;
+  }
+  interface FastifyContextConfig {
+    /** Scope that the route needs; absent: the route is open to everybody. */
+    scope?: KeyScope;
+  }
+}
+
+/** A key is looked up again after this long: the longest that a revoked key still works. */
+const KEY_CACHE_MS = 5_000;
+const KEY_CACHE_MAX = 1_000;
+/** Wrong keys that one address may try in a minute. */
+const FAILURES_PER_MINUTE_MAX = 60;
+const SECRET_LENGTH_MAX = 200;
+const WINDOW_MS = 60_000;
+
+/** Found keys by the hash of their secret, so that a request costs no round trip to the store. */
+class KeyCache {
+  readonly #keys: ApiKeys;
+  readonly #now: () => number;
+  readonly #found = new Map<string, { readonly key: ApiKey; readonly at: number }>();
+
+  constructor(keys: ApiKeys, now: () => number) {
+    this.#keys = keys;
+    this.#now = now;
+  }
+
+  async find(secret: string): Promise<ApiKey | undefined> {
+    const digest = createHash('sha256').update(secret).digest('base64');
+    const cached = this.#found.get(digest);
+    if (cached !== undefined && this.#now() - cached.at < KEY_CACHE_MS) return cached.key;
+    this.#found.delete(digest);
+    const key = await this.#keys.find(secret);
+    if (key === undefined || key.revokedAt !== undefined) return undefined;
+    if (this.#found.size >= KEY_CACHE_MAX) this.#found.clear();
+    this.#found.set(digest, { key, at: this.#now() });
+    return key;
+  }
+}
+
+function secretOf(request: FastifyRequest): string | undefined {
+  const [, secret] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  return secret !== undefined && secret.length <= SECRET_LENGTH_MAX ? secret : undefined;
+}
+
+/** The tenant of an authorised request. */
+export function tenantOf(request: FastifyRequest): string {
+  if (request.apiKey === null) throw new AppError('AUTH_KEY_INVALID');
+  return request.apiKey.tenant;
+}
+
+export interface AuthoriseOptions {
+  readonly keys: ApiKeys;
+  readonly now: () => number;
+  /** Requests that one key may send in a minute to this process. */
+  readonly requestsPerMinuteMax: number;
+}
+
+/** Adds the hook that runs before a body is read. Needs @fastify/rate-limit registered. */
+export function registerAuthorisation(app: FastifyInstance, options: AuthoriseOptions): void {
+  const cache = new KeyCache(options.keys, options.now);
+  const failures = app.createRateLimit({
+    max: FAILURES_PER_MINUTE_MAX,
+    timeWindow: WINDOW_MS,
+    keyGenerator: (request: FastifyRequest) => `address:${request.ip}`,
+  });
+  const requests = app.createRateLimit({
+    max: options.requestsPerMinuteMax,
+    timeWindow: WINDOW_MS,
+    keyGenerator: (request: FastifyRequest) => `key:${request.apiKey?.id ?? ''}`,
+  });
+  const within = async (limit: typeof requests, request: FastifyRequest): Promise<void> => {
+    const answer = await limit(request);
+    if (!answer.isAllowed && answer.isExceeded)
+      throw new AppError('LIMIT_RATE', { details: { retryAfterSeconds: answer.ttlInSeconds, max: answer.max } });
+  };
+
+  app.decorateRequest('apiKey', null);
+  app.addHook('onRequest', async (request: FastifyRequest, _reply: FastifyReply) => {
+    const { scope } = request.routeOptions.config;
+    if (scope === undefined) return;
+    const secret = secretOf(request);
+    const key = secret === undefined ? undefined : await cache.find(secret);
+    if (key === undefined) {
+      await within(failures, request);
+      throw new AppError('AUTH_KEY_INVALID');
+    }
+    if (!key.scopes.includes(scope))
+      throw new AppError('AUTH_SCOPE_MISSING', {
+        message: `The API key "${key.name}" does not have the scope ${scope}.`,
+        details: { needed: scope, scopes: key.scopes },
+      });
+    request.apiKey = key;
+    await within(requests, request);
+  });
+}

@@ -1,0 +1,118 @@
+/** Owns the gateway as one fastify application: routes, documentation, security headers, coded errors. */
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { Config } from '../../shared/config.ts';
+import { sealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError } from '../../shared/errors.ts';
+import { asHttpError, statusOf } from '../../shared/http/errors.ts';
+import type { Store } from '../../shared/store/ports.ts';
+import { RedisTransport } from '../client/redis-transport.ts';
+import type { Transport } from '../client/transport.ts';
+import { registerAuthorisation } from './authorise.ts';
+import { recommender } from './recommend.ts';
+import { registerClaims } from './routes/claims.ts';
+import { Jobs, registerJobs } from './routes/jobs.ts';
+import { registerPipelines } from './routes/pipelines.ts';
+import { registerReads } from './routes/reads.ts';
+import { registerRecords } from './routes/records.ts';
+import { Tenants } from './tenants.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+const REQUESTS_PER_MINUTE_MAX = 30_000;
+/** Keys and addresses whose rate is remembered. */
+const RATES_REMEMBERED_MAX = 10_000;
+
+export interface GatewayOptions {
+  readonly store: Store;
+  readonly config: Pick<Config, 'redisUrl' | 'prefix' | 'sealKeys'>;
+  readonly clock?: Clock;
+  /** Carries the jobs of one tenant; absent: Redis. */
+  readonly makeTransport?: (tenant: string) => Transport;
+  /** Requests that one key may send in a minute to this process. */
+  readonly requestsPerMinuteMax?: number;
+  readonly log?: FastifyBaseLogger;
+}
+
+async function registerDocumentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      info: {
+        title: 'Millrace gateway',
+        version: '1',
+        description:
+          'Events in, jobs, recommendations out. Every error is `{ code, message, details }`; see docs/errors.md.',
+      },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      tags: [
+        { name: 'records', description: 'What comes in' },
+        { name: 'jobs', description: 'What is asked for' },
+        { name: 'pipelines', description: 'Several jobs as one run' },
+        { name: 'published', description: 'What is served' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Route and code only: addresses carry people's ids, bodies their data. */
+function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const error = asHttpError(thrown, request.routeOptions.bodyLimit);
+  if (error.status >= 500)
+    request.log.error({ code: error.code, err: error.cause, route: request.routeOptions.url }, 'a request failed');
+  return statusOf(reply, error).type('application/json').serializer(JSON.stringify).send(error.toJSON());
+}
+
+const healthSchema = z.object({ ok: z.boolean(), store: z.string(), storeMs: z.number() });
+
+function registerHealth(app: FastifyInstance, store: Store): void {
+  app.get(
+    '/v1/healthz',
+    { schema: { tags: ['published'], summary: 'Whether the gateway can serve', response: { 200: healthSchema } } },
+    async () => {
+      const { server, ms } = await store.ping();
+      return { ok: true, store: server, storeMs: ms };
+    },
+  );
+}
+
+/** Builds the gateway. It owns its clients; the store stays the caller's. */
+export async function buildGateway(options: GatewayOptions): Promise<FastifyInstance> {
+  const { store, config, clock = systemClock, requestsPerMinuteMax = REQUESTS_PER_MINUTE_MAX, log } = options;
+  const now = (): number => clock.now();
+  const { redisUrl: url, prefix } = config;
+  const makeTransport = options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant }));
+  const tenants = new Tenants({ store, ring: sealRing(config.sealKeys), makeTransport, now });
+
+  const app = Fastify({
+    ...(log === undefined ? {} : { loggerInstance: log }),
+    bodyLimit: BODY_BYTES_MAX,
+    disableRequestLogging: true,
+    routerOptions: { maxParamLength: 1_000 },
+  }) as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((thrown, request, reply) => answerError(request, reply, thrown));
+  app.setNotFoundHandler((request, reply) =>
+    answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such route; see /docs.' })),
+  );
+  app.addHook('onClose', () => tenants.close());
+  await app.register(helmet, { hsts: false });
+  await app.register(rateLimit, { global: false, cache: RATES_REMEMBERED_MAX });
+  await registerDocumentation(app);
+  registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });
+  registerHealth(app, store);
+  registerRecords(app, tenants);
+  await app.register((scope) => registerClaims(scope, store));
+  registerJobs(app, new Jobs(store, tenants));
+  registerPipelines(app, store, tenants);
+  registerReads(app, recommender(store, now));
+  return app;
+}

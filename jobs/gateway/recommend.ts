@@ -1,0 +1,154 @@
+/**
+ * Owns how a recommendation is answered from the live release: the person's list if there is one and the person has not
+ * withdrawn since it was made, else what newcomers get; and the exposure, written before anything is answered.
+ */
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../../shared/errors.ts';
+import { hexOf } from '../../shared/governance/keys.ts';
+import type { Release, ServedCandidates, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { RecommendationsResponse, SegmentsResponse } from '../client/responses.ts';
+import { segmentation } from '../segmentation/contract.ts';
+
+/** How items are chosen: the list as it was published, cut at k. Deterministic, hence no propensity. */
+const POLICY = 'published-top-k';
+const EXPOSURE_SOURCE = 'gateway';
+
+interface Withdrawals {
+  readonly version: string;
+  epoch: number;
+  readonly subjects: Set<string>;
+}
+
+/**
+ * People who withdrew a purpose after a version was made. One entry a tenant and part, brought up to date with one read of the
+ * consent log; someone who consents again is served again with the next version.
+ */
+export class WithdrawnSince {
+  readonly #store: Store;
+  readonly #known = new Map<string, Withdrawals>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async has(
+    tenant: string,
+    version: string,
+    purpose: 'recommendation' | 'segmentation',
+    subject: SubjectKey,
+  ): Promise<boolean> {
+    const slot = `${tenant}.${purpose}`;
+    let known = this.#known.get(slot);
+    if (known?.version !== version) {
+      const made = await this.#store.versions.read(tenant, version);
+      known = { version, epoch: made.consentEpoch ?? 0, subjects: new Set() };
+      this.#known.set(slot, known);
+    }
+    const { epoch, subjects } = await this.#store.consents.withdrawnSince(tenant, known.epoch, [purpose]);
+    for (const one of subjects) known.subjects.add(hexOf(one));
+    known.epoch = Math.max(known.epoch, epoch);
+    return known.subjects.has(hexOf(subject));
+  }
+}
+
+async function liveRelease(store: Store, tenant: string): Promise<Release> {
+  const release = await store.releases.live(tenant);
+  if (release === undefined) throw new AppError('NOT_PUBLISHED');
+  return release;
+}
+
+function subjectOf(store: Store, tenant: string, user: string): SubjectKey {
+  const [subject] = store.people.keys(tenant, [user]);
+  if (subject === undefined) throw new AppError('INTERNAL');
+  return subject;
+}
+
+export interface Recommender {
+  recommend(tenant: string, user: string, k: number): Promise<RecommendationsResponse>;
+  segment(tenant: string, user: string): Promise<SegmentsResponse>;
+}
+
+export function recommender(store: Store, now: () => number): Recommender {
+  const withdrawn = new WithdrawnSince(store);
+
+  const listFor = async (tenant: string, version: string, subject: SubjectKey): Promise<ServedCandidates> => {
+    const own = await store.served.candidates(tenant, version, subject);
+    if (own !== undefined && own.items.length > 0 && !(await withdrawn.has(tenant, version, 'recommendation', subject)))
+      return own;
+    const fallback = await store.served.fallback(tenant, version);
+    if (fallback === undefined)
+      throw new AppError('NOT_PUBLISHED', { message: 'The release has no list for newcomers.', details: { version } });
+    return fallback;
+  };
+
+  return {
+    async recommend(tenant, user, k) {
+      const release = await liveRelease(store, tenant);
+      if (release.candidates === undefined)
+        throw new AppError('NOT_PUBLISHED', {
+          message: 'The release has no candidates.',
+          details: { part: 'candidates' },
+        });
+      const subject = subjectOf(store, tenant, user);
+      const list = await listFor(tenant, release.candidates, subject);
+      const keys = list.items.slice(0, k);
+      const items = await store.items.read(tenant, keys);
+      const shown = keys.flatMap((key, index) => {
+        const item = items.get(hexOf(key));
+        return item === undefined ? [] : [{ key, item, score: list.scores[index] ?? 0 }];
+      });
+      const requestId = randomUUID();
+      const model = list.origin === 'model' ? (release.embeddings ?? release.candidates) : release.candidates;
+      await store.exposures.write({
+        requestId,
+        tenant,
+        subject,
+        at: now(),
+        release: release.version,
+        model,
+        policy: POLICY,
+        source: EXPOSURE_SOURCE,
+        items: shown.map(({ key }) => ({ item: key, propensity: null })),
+      });
+      return {
+        requestId,
+        user,
+        release: release.version,
+        model,
+        policy: POLICY,
+        origin: list.origin,
+        items: shown.map(({ item, score }, index) => ({
+          item: item.id,
+          title: item.title,
+          score,
+          position: index + 1,
+        })),
+      };
+    },
+
+    async segment(tenant, user) {
+      const release = await liveRelease(store, tenant);
+      if (release.segments === undefined)
+        throw new AppError('NOT_PUBLISHED', { message: 'The release has no segments.', details: { part: 'segments' } });
+      const subject = subjectOf(store, tenant, user);
+      const found = await store.served.segment(tenant, release.segments, subject);
+      const nobody = { user, release: release.version, segment: null };
+      if (found === undefined || (await withdrawn.has(tenant, release.segments, 'segmentation', subject)))
+        return nobody;
+      const name = await segmentName(store, tenant, release.segments, found);
+      return { user, release: release.version, segment: found, ...(name === undefined ? {} : { name }) };
+    },
+  };
+}
+
+/** The name that the run of a segments version gave to one of them. */
+async function segmentName(
+  store: Store,
+  tenant: string,
+  version: string,
+  segment: number,
+): Promise<string | undefined> {
+  const { runKey } = await store.versions.read(tenant, version);
+  const output = segmentation.output.safeParse((await store.ledger.read(runKey))?.output);
+  return output.data?.segments[segment]?.name;
+}

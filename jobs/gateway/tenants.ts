@@ -1,0 +1,62 @@
+/** Owns one client a tenant: the gateway enqueues as any service does, and stores what is too large itself. */
+import type { SealRing } from '../../shared/contract-kit/seal.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { Store } from '../../shared/store/ports.ts';
+import type { Gateway } from '../client/job-client.ts';
+import { buildMillrace, type Millrace } from '../client/millrace.ts';
+import type { Transport } from '../client/transport.ts';
+
+/** Tenants that one gateway process serves at once. */
+const TENANTS_MAX = 200;
+
+export interface Tenant {
+  readonly client: Millrace;
+  readonly transport: Transport;
+}
+
+export interface TenantsOptions {
+  readonly store: Store;
+  readonly ring: SealRing;
+  readonly makeTransport: (tenant: string) => Transport;
+  readonly now: () => number;
+}
+
+/** The client's gateway within the gateway: claims go straight into the store; reads are not for it. */
+function ownGateway(store: Store, tenant: string): Gateway {
+  const refuse = (): never => {
+    throw new AppError('USAGE', { message: 'The gateway does not read through itself.' });
+  };
+  return {
+    putClaim: (body) => store.claims.put(tenant, Buffer.from(body)),
+    recommendations: async () => refuse(),
+    segments: async () => refuse(),
+  };
+}
+
+export class Tenants {
+  readonly #options: TenantsOptions;
+  readonly #open = new Map<string, Tenant>();
+
+  constructor(options: TenantsOptions) {
+    this.#options = options;
+  }
+
+  get(tenant: string): Tenant {
+    const found = this.#open.get(tenant);
+    if (found !== undefined) return found;
+    if (this.#open.size >= TENANTS_MAX)
+      throw new AppError('LIMIT_RATE', { message: 'This gateway serves as many tenants as it can.' });
+    const { store, ring, makeTransport, now } = this.#options;
+    const transport = makeTransport(tenant);
+    const client = buildMillrace({ transport, tenant, ring, gateway: ownGateway(store, tenant), nowMs: now });
+    const made = { client, transport };
+    this.#open.set(tenant, made);
+    return made;
+  }
+
+  async close(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map(({ client }) => client.close()));
+  }
+}
