@@ -4,7 +4,7 @@
  * runKey = tenant.kind.sha256(key). The BullMQ job id is a letter and the hash of the whole runKey: two tenants
  * share a queue, so a hash of the caller's key alone would let one tenant's job swallow another's.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomFillSync } from 'node:crypto';
 import { z } from 'zod';
 
 export const DEFAULT_TENANT = 'main';
@@ -18,7 +18,21 @@ export const sourceNameSchema = z
 /** Default prefix of every Redis key; `{...}` keeps one deployment's keys in one cluster slot. */
 export const DEFAULT_PREFIX = 'millrace';
 
-const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex');
+// One-shot hashing and a pool of random bytes: both are on the path of every enqueued job.
+const sha256Hex = (text: string): string => hash('sha256', text);
+const KEY_BYTES = 32;
+const randomPool = Buffer.alloc(KEY_BYTES * 256);
+let randomUsed = randomPool.length;
+
+function randomHex(): string {
+  if (randomUsed === randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  const from = randomUsed;
+  randomUsed += KEY_BYTES;
+  return randomPool.toString('hex', from, randomUsed);
+}
 
 export function runKeyOf(tenant: string, kind: string, key: string): string {
   return `${tenant}.${kind}.${sha256Hex(key)}`;
@@ -26,7 +40,7 @@ export function runKeyOf(tenant: string, kind: string, key: string): string {
 
 /** The run key of a job enqueued without a key: as unlikely to meet another as a hash. */
 export function freshRunKey(tenant: string, kind: string): string {
-  return `${tenant}.${kind}.${randomBytes(32).toString('hex')}`;
+  return `${tenant}.${kind}.${randomHex()}`;
 }
 
 export function jobIdOf(runKey: string): string {
