@@ -4,7 +4,6 @@ import * as fc from 'fast-check';
 import { describe as group, expect, test } from 'vitest';
 import { checkEvent, checkRecord, consentSchema, itemSchema, personSchema } from '../../contract-kit/event.ts';
 import { AppError } from '../../errors.ts';
-import type { LoggedEvent } from './log.ts';
 import { BOT_FAMILIES } from './people.ts';
 import { describe } from './records.ts';
 import { type Simulation, type SimulationOptions, simulate } from './index.ts';
@@ -35,15 +34,6 @@ function areaUnderCurve(positives: number[], negatives: number[]): number {
   let right = 0;
   for (const p of positives) for (const n of negatives) right += p > n ? 1 : p === n ? 0.5 : 0;
   return right / (positives.length * negatives.length);
-}
-
-function byUser(log: readonly LoggedEvent[], simulation: Simulation, family: string): LoggedEvent[][] {
-  const bots = botOf(simulation);
-  const users = new Map<string, LoggedEvent[]>();
-  for (const entry of log)
-    if (bots.get(entry.event.user) === family)
-      users.set(entry.event.user, [...(users.get(entry.event.user) ?? []), entry]);
-  return [...users.values()];
 }
 
 group('simulate', () => {
@@ -260,58 +250,5 @@ group('simulate', () => {
     expect(refused).toThrow(AppError);
     expect(refused).toThrow(/INPUT_INVALID.*people.*days/);
     expect(() => small.truth.relevance('nobody', 'v00001')).toThrow(/NOT_FOUND.*nobody/);
-  });
-});
-
-group('bots leave the traces of their family', () => {
-  const world = simulate({ people: 200, videos: 400, days: 6, events: 40_000, botShare: 0.2, seed: 3 });
-  const log = [...world.log()];
-
-  test('a metronome keeps its interval', () => {
-    for (const entries of byUser(log, world, 'metronome')) {
-      const gaps = entries.slice(1).map((entry, i) => entry.event.occurredAt - entries[i]!.event.occurredAt);
-      const regular = gaps.filter((gap) => Math.abs(gap - 30_000) <= 150).length;
-      expect(regular / gaps.length).toBeGreaterThan(0.8);
-    }
-  });
-
-  test('a burst clicker makes its day within a minute or two', () => {
-    for (const entries of byUser(log, world, 'burst')) {
-      expect(entries.every(({ event }) => event.type === 'click')).toBe(true);
-      const minutes = new Set(entries.map(({ event }) => Math.floor(event.occurredAt / 60_000)));
-      expect(minutes.size).toBeLessThanOrEqual(6 * 2 * 2);
-    }
-  });
-
-  test('a sweeper walks the catalogue in order and watches next to nothing', () => {
-    for (const entries of byUser(log, world, 'sweeper')) {
-      const upward = entries.slice(1).filter((entry, i) => entry.event.item! > entries[i]!.event.item!).length;
-      expect(upward / (entries.length - 1)).toBeGreaterThan(0.9);
-      expect(Math.max(...entries.map(({ event }) => event.value!))).toBeLessThan(5);
-    }
-  });
-
-  test('replayers of one ring play one sequence', () => {
-    const rings = new Map<number, Set<string>>();
-    for (const entries of byUser(log, world, 'replayer')) {
-      const { ring } = world.truth.person(entries[0]!.event.user);
-      const firstDay = entries.filter(({ event }) => event.occurredAt < Date.parse(world.settings.start) + 86_400_000);
-      const sequence = firstDay
-        .slice(0, 20)
-        .map(({ event }) => `${event.item}:${event.value}`)
-        .join(' ');
-      rings.set(ring!, (rings.get(ring!) ?? new Set()).add(sequence));
-    }
-    expect(rings.size).toBe(2);
-    for (const sequences of rings.values()) expect(sequences.size).toBe(1);
-  });
-
-  test('a rating farm lifts one creator', () => {
-    const creators = new Map([...world.items()].map((item) => [item.id, item.creator!]));
-    const stars = byUser(log, world, 'rating-farm')
-      .flat()
-      .filter(({ event }) => event.type === 'rating' && event.value === 5);
-    expect(new Set(stars.map(({ event }) => creators.get(event.item!))).size).toBe(1);
-    expect(stars.length).toBeGreaterThan(50);
   });
 });

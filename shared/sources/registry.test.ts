@@ -1,0 +1,54 @@
+/** Facts about the declared sources. */
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { sourceNameSchema } from '../contract-kit/names.ts';
+import { MOVIELENS_SOURCE } from './movielens/index.ts';
+import { nearestName } from './nearest-name.ts';
+import {
+  allowedPurposes,
+  isExplicit,
+  type SourceDeclaration,
+  type SourceName,
+  SOURCES,
+  sourceDeclaration,
+} from './registry.ts';
+import { SIMULATED_SOURCE } from './simulated/index.ts';
+
+describe('the registry of sources', () => {
+  test('every source has a name of its own that the contracts accept', () => {
+    const names = SOURCES.map((source) => source.name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !sourceNameSchema.safeParse(name).success)).toEqual([]);
+  });
+
+  test('what counts as explicit can come from the source at all', () => {
+    for (const source of SOURCES as readonly SourceDeclaration[])
+      expect(source.eventTypes).toEqual(expect.arrayContaining([...source.explicit]));
+  });
+
+  test('the readers use declared names', () => {
+    expect(sourceDeclaration(SIMULATED_SOURCE).reliability).toBe('synthetic');
+    expect(sourceDeclaration(MOVIELENS_SOURCE).licence.redistribution).toBe(false);
+    expectTypeOf<typeof SIMULATED_SOURCE>().toExtend<SourceName>();
+  });
+
+  test('data sets without consents of their own serve no measurement of the service', () => {
+    const source = sourceDeclaration('movielens');
+    expect(allowedPurposes(source)).toEqual(['recommendation', 'segmentation', 'audit']);
+    expect(allowedPurposes(source, ['measurement', 'audit'])).toEqual(['audit']);
+    expect(source.basis).toBe('dataset-licence');
+  });
+
+  test('a rating is explicit, a view is not', () => {
+    expect(isExplicit(sourceDeclaration('web'), 'rating')).toBe(true);
+    expect(isExplicit(sourceDeclaration('web'), 'view')).toBe(false);
+  });
+
+  test('an unknown source is NOT_FOUND with the nearest name', () => {
+    expect(() => sourceDeclaration('movie-lens')).toThrow(/NOT_FOUND.*did you mean "movielens"/);
+  });
+});
+
+test('the nearest name forgives case, dashes and a slip', () => {
+  expect(nearestName('Recorded_At', ['occurredAt', 'recordedAt'])).toBe('recordedAt');
+  expect(nearestName('usr', ['item', 'user', 'id'])).toBe('user');
+});
