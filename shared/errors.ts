@@ -107,7 +107,7 @@ export const ERROR_CODES = {
     retry: 'never',
     status: 500,
     what: 'The configuration is not valid.',
-    todo: 'Mend every setting listed in `details.problems`.',
+    todo: 'Mend these settings.',
   },
   CONSENT_MISSING: {
     retry: 'never',

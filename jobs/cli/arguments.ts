@@ -1,0 +1,45 @@
+/** Owns how options are read: refused with USAGE that names the option, never half-understood. */
+import { InvalidArgumentError } from 'commander';
+import { AppError } from '../../shared/errors.ts';
+import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
+
+/** A whole number within bounds. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max || text.trim() === '')
+      throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+/** A JSON object. Throws USAGE that says where it stops making sense. */
+export function jsonObject(text: string, option: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('USAGE', {
+      message: `${option} is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
+      cause,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new AppError('USAGE', { message: `${option} must be a JSON object, like '{"k": 20}'.` });
+  return value as Record<string, unknown>;
+}
+
+/** Comma-separated purposes. */
+export function purposeList(text: string): Purpose[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const unknown = names.filter((name) => !(PURPOSES as readonly string[]).includes(name));
+  if (unknown.length > 0 || names.length === 0)
+    throw new AppError('USAGE', {
+      message: `${unknown.length === 0 ? 'No purpose is named' : `Unknown purposes: ${unknown.join(', ')}`}.`,
+      details: { known: [...PURPOSES] },
+    });
+  return names as Purpose[];
+}

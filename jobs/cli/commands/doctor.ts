@@ -1,0 +1,110 @@
+/** Owns `millrace doctor`: what was found, its version, what is missing, and the command that mends it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { PROJECT_DIR, readConfig } from '../../../shared/config.ts';
+import { toAppError } from '../../../shared/errors.ts';
+import { openStore } from '../../../shared/store/mongo/open.ts';
+import { Redis } from 'ioredis';
+import type { Cli } from '../cli.ts';
+import { EXIT, openOutput, table } from '../output.ts';
+
+const findingSchema = z.object({
+  name: z.string(),
+  state: z.enum(['ready', 'missing', 'failed']),
+  version: z.string().optional(),
+  detail: z.string().optional(),
+  todo: z.string().optional(),
+  /** Nothing stops without it. */
+  optional: z.boolean().optional(),
+});
+type Finding = z.output<typeof findingSchema>;
+
+/** What set-up sees: tools, packages, kernels, caches. Set-up is plain JavaScript of its own, so it is asked as a program. */
+async function probeMachine(): Promise<Finding[]> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(PROJECT_DIR, 'docker/local/probe.mjs'), '--json'],
+    { maxBuffer: 1 << 20 },
+  );
+  return z.array(findingSchema).parse(JSON.parse(stdout));
+}
+
+const INFO_VERSION = /redis_version:(\S+)/;
+
+async function probeRedis(url: string): Promise<Finding> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => null, lazyConnect: true });
+  redis.on('error', () => {}); // the connect below rejects
+  try {
+    await redis.connect();
+    const version = INFO_VERSION.exec(await redis.info('server'))?.[1];
+    const policy = await redis.config('GET', 'maxmemory-policy');
+    const detail =
+      policy[1] === 'noeviction' ? 'answers' : `answers, but maxmemory-policy is ${policy[1]}: jobs may be evicted`;
+    return { name: 'Redis service', state: 'ready', detail, ...(version === undefined ? {} : { version }) };
+  } catch (thrown) {
+    return {
+      name: 'Redis service',
+      state: 'failed',
+      detail: toAppError(thrown).message,
+      todo: 'npm start, or set REDIS_URL',
+    };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function probeServices(): Promise<Finding[]> {
+  try {
+    const { redisUrl, mongodbUrl: url, database, masterKey, tenantKey } = readConfig();
+    const redis = await probeRedis(redisUrl);
+    try {
+      await using store = await openStore({ url, database, masterKey, tenantKey });
+      const { server, ms } = await store.ping();
+      return [
+        redis,
+        { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
+      ];
+    } catch (thrown) {
+      return [
+        redis,
+        {
+          name: 'MongoDB service',
+          state: 'failed',
+          detail: toAppError(thrown).message,
+          todo: 'npm start, or set MONGODB_URL',
+        },
+      ];
+    }
+  } catch (thrown) {
+    return [{ name: 'services', state: 'missing', detail: toAppError(thrown).message, todo: 'npm start' }];
+  }
+}
+
+const MARK = { ready: 'ok', missing: '--', failed: '!!' } as const;
+
+export function registerDoctor({ program }: Cli): void {
+  program
+    .command('doctor')
+    .description('what was found, its version, and what is missing')
+    .action(async (_options: unknown, command: Command) => {
+      // No session: the doctor must work where the configuration does not.
+      const output = openOutput(command.optsWithGlobals<{ json?: boolean }>().json === true);
+      const findings = [...(await probeMachine()), ...(await probeServices())];
+      const bad = findings.filter(({ state, optional }) => state !== 'ready' && optional !== true);
+      output.result({ healthy: bad.length === 0, findings }, () => [
+        ...table(
+          findings.map((f) => [
+            MARK[f.state],
+            f.name,
+            f.version ?? '',
+            [f.detail ?? '', f.todo === undefined ? '' : `-> ${f.todo}`].filter((part) => part !== '').join('  '),
+          ]),
+        ),
+        bad.length === 0 ? 'Everything needed is there.' : `${bad.length} to mend.`,
+      ]);
+      if (bad.length > 0) process.exitCode = EXIT.unavailable;
+    });
+}

@@ -1,0 +1,83 @@
+/** Owns `millrace import`: data sets and files of events, through the queue like everything else. */
+import type { Command } from 'commander';
+import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
+import { AppError } from '../../../shared/errors.ts';
+import { eventsFileRecords } from '../events-file-records.ts';
+import { purposeList } from '../arguments.ts';
+import { movieLensDataSet } from '../data-sets.ts';
+import { type LoadReport, loadRecords, type RecordSource } from '../load-records.ts';
+import type { Cli } from '../cli.ts';
+import { count, duration } from '../output.ts';
+import { progressBar } from '../progress-bar.ts';
+import type { Session } from '../session.ts';
+
+interface Options {
+  readonly source?: string;
+  readonly purposes: string;
+  readonly consents: boolean;
+  readonly allowUnknownItems?: boolean;
+}
+
+export function loadReportLines(report: LoadReport, purposes: readonly string[], seconds: string): string[] {
+  const { items, people, events, licencedConsents, rejections } = report;
+  const lines = [
+    `${count(events.accepted)} events stored, ${count(events.duplicates)} were there already, ${count(events.rejected)} refused; ${count(items)} items, ${count(people)} people (${seconds})`,
+  ];
+  if (licencedConsents > 0)
+    lines.push(
+      `The data carries no consents of its own: ${count(licencedConsents)} consent records were written on the basis "dataset-licence" for ${purposes.join(', ')}. Narrow them with --purposes.`,
+    );
+  for (const { of, index, code, field, reason } of rejections)
+    lines.push(`  refused ${of} ${index}: ${code}${field === undefined ? '' : ` in ${field}`}: ${reason}`);
+  return lines;
+}
+
+async function load(session: Session, title: string, records: RecordSource, options: Options): Promise<void> {
+  const purposes = options.consents ? purposeList(options.purposes) : [];
+  const bar = progressBar({ title, silent: session.output.json });
+  const startedMs = Date.now();
+  const report = await loadRecords(session.client(), records, {
+    purposes,
+    signal: session.signal,
+    onProgress: (done, total, label) => bar.update(done, total, label),
+  });
+  const took = duration(Date.now() - startedMs);
+  bar.end(took);
+  session.output.result({ source: records.source, ...report }, () => loadReportLines(report, purposes, took));
+}
+
+function checkSource(name: string | undefined): void {
+  if (name !== undefined && !sourceNameSchema.safeParse(name).success)
+    throw new AppError('USAGE', { message: `--source "${name}": lower-case letters, digits and dashes.` });
+}
+
+const PURPOSES_DEFAULT = 'recommendation,segmentation,audit';
+
+export function registerImport({ program, run }: Cli): void {
+  const parent = program.command('import').description('load data through the queue');
+  const shared = (sub: Command): Command =>
+    sub
+      .option('--purposes <list>', 'purposes of the consents written for data that carries none', PURPOSES_DEFAULT)
+      .option('--no-consents', 'write no consents: only events of people who consented already go in')
+      .option('--source <name>', 'name of the source');
+  shared(parent.command('movielens <dir>').description('a MovieLens folder: 100K, small, 1M')).action(
+    (dir: string, options: Options, sub: Command) =>
+      run(sub, async (session) => {
+        checkSource(options.source);
+        const { title, records } = await movieLensDataSet(dir, session.signal, options.source);
+        await load(session, title, records, options);
+      }),
+  );
+  shared(parent.command('events <file>').description('canonical events: JSON lines or CSV, also gzipped'))
+    .option('--allow-unknown-items', 'take events about items that are not in the catalogue')
+    .action((file: string, options: Options, sub: Command) =>
+      run(sub, async (session) => {
+        checkSource(options.source);
+        const allow = options.allowUnknownItems === true ? { allowUnknownItems: true } : {};
+        const { records, refused } = await eventsFileRecords(file, options.source ?? 'file', session.signal);
+        await load(session, 'events', { ...records, ...allow }, options);
+        const { count: rows, lines } = refused();
+        if (rows > 0) session.output.note([`${count(rows)} rows of the file were refused:`, ...lines].join('\n'));
+      }),
+    );
+}

@@ -1,0 +1,105 @@
+/** Owns `millrace status`: queues, latest runs, what is published. */
+import type { Command } from 'commander';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import type { Config } from '../../../shared/config.ts';
+import type { Release, RunDocument, Store } from '../../../shared/store/ports.ts';
+import { JOB_KINDS } from '../../registry.ts';
+import type { Cli } from '../cli.ts';
+import { count, duration, table } from '../output.ts';
+
+interface QueueCounts {
+  readonly kind: string;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly failed: number;
+  readonly completed: number;
+}
+
+async function countQueues({ redisUrl, prefix }: Config): Promise<QueueCounts[]> {
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 });
+  redis.on('error', () => {}); // the command itself rejects
+  try {
+    return await Promise.all(
+      JOB_KINDS.map(async (kind) => {
+        const queue = new Queue(kind, { connection: redis, prefix });
+        const found = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed');
+        const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0, completed = 0 } = found;
+        return { kind, waiting: waiting + prioritized, active, delayed, failed, completed };
+      }),
+    );
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function runRow(run: RunDocument): string[] {
+  const took = run.endedAt === undefined ? '' : duration(run.endedAt - run.claimedAt);
+  return [
+    '',
+    new Date(run.createdAt).toISOString().slice(0, 19),
+    run.kind,
+    run.state,
+    took,
+    run.error?.code ?? run.lineage?.engine ?? '',
+    run.runKey.split('.').at(-1)?.slice(0, 12) ?? '',
+  ];
+}
+
+function releaseLines(live: Release | undefined): string[] {
+  if (live === undefined) return ['  Nothing is published yet: `millrace run refresh --wait`.'];
+  const parts = (['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const).map((name) => [
+    `  ${name}`,
+    live[name] ?? '-',
+  ]);
+  return [`  ${live.version}, of ${new Date(live.asOf).toISOString()}`, ...table(parts)];
+}
+
+async function gather(config: Config, store: Store, limit: number) {
+  const { tenant } = config;
+  const [queues, runs, pipelines, live, people, items, events] = await Promise.all([
+    countQueues(config),
+    store.ledger.latest(tenant, limit),
+    store.pipelineRuns.latest(tenant, 5),
+    store.releases.live(tenant),
+    store.people.count(tenant),
+    store.items.count(tenant),
+    store.events.count(tenant),
+  ]);
+  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live };
+}
+
+export function registerStatus({ program, run }: Cli): void {
+  program
+    .command('status')
+    .description('queues, latest runs, what is published')
+    .action((_options: unknown, command: Command) =>
+      run(command, async ({ config, output, store }) => {
+        const status = await gather(config, await store(), 12);
+        output.result(status, () => [
+          `Stored      ${count(status.stored.people)} people, ${count(status.stored.items)} items, ${count(status.stored.events)} events`,
+          'Published',
+          ...releaseLines(status.live),
+          'Queues',
+          ...table([
+            ['  kind', 'waiting', 'active', 'delayed', 'failed', 'completed'],
+            ...status.queues.map((q) => [
+              `  ${q.kind}`,
+              ...[q.waiting, q.active, q.delayed, q.failed, q.completed].map(count),
+            ]),
+          ]),
+          'Pipelines',
+          ...table(
+            status.pipelines.map((p) => [
+              `  ${p.id}`,
+              p.state,
+              ...Object.entries(p.steps).map(([name, step]) => `${name}:${step.state}`),
+            ]),
+          ),
+          'Latest runs',
+          ...table(status.runs.map(runRow)),
+        ]);
+      }),
+    );
+}

@@ -1,0 +1,130 @@
+/**
+ * Owns `millrace up`: workers, gateway and dashboard as processes of their own, demo data on an empty store, and the
+ * newcomer's print-out. It stays up until Ctrl-C.
+ */
+import type { Command } from 'commander';
+import { AppError } from '../../../shared/errors.ts';
+import { generatePassword, hashPassword } from '../../../shared/governance/password.ts';
+import type { Store } from '../../../shared/store/ports.ts';
+import { dataSetOf, type DataSet } from '../data-sets.ts';
+import { followPipeline } from '../follow-pipeline.ts';
+import { loadRecords } from '../load-records.ts';
+import type { Cli } from '../cli.ts';
+import { duration } from '../output.ts';
+import { Processes } from '../processes.ts';
+import { progressBar } from '../progress-bar.ts';
+import type { Session } from '../session.ts';
+import { loadReportLines } from './import.ts';
+import { recommend, recommendationLines } from './recommend.ts';
+
+interface Options {
+  readonly data?: string;
+  readonly load: boolean;
+}
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+const row = (name: string, text: string): void => say(`  ${name.padEnd(20)} ${text}`);
+
+/** The first start makes an account; later ones only name it. */
+async function adminLine(store: Store): Promise<string> {
+  const there = await store.accounts.read('admin');
+  if (there !== undefined) return `user admin, password as set (lost? \`npx millrace password reset\`)`;
+  const password = generatePassword();
+  await store.accounts.write({
+    user: 'admin',
+    passwordHash: await hashPassword(password),
+    role: 'admin',
+    initial: true,
+  });
+  return `user admin, initial password ${password}`;
+}
+
+async function startProcesses(processes: Processes, session: Session): Promise<void> {
+  const demo = { MILLRACE_DEMO: 'true' };
+  await Promise.all([
+    processes.start({ title: 'worker', script: 'workers/main.ts' }),
+    processes.start({ title: 'gateway', script: 'jobs/gateway/main.ts' }),
+    processes.start({ title: 'dashboard', script: 'dashboard/main.ts', env: demo }),
+  ]);
+  session.signal.throwIfAborted();
+}
+
+/** Loads a data set and runs the pipeline over it. */
+async function fill(session: Session, data: DataSet): Promise<void> {
+  row('data', data.summary);
+  const bar = progressBar({ title: data.title });
+  const startedMs = Date.now();
+  const report = await loadRecords(session.client(), data.records, {
+    purposes: ['recommendation', 'segmentation', 'audit'],
+    signal: session.signal,
+    onProgress: (done, total, label) => bar.update(done, total, label),
+  });
+  const took = duration(Date.now() - startedMs);
+  bar.end(took);
+  for (const line of loadReportLines({ ...report, rejections: [] }, ['recommendation', 'segmentation', 'audit'], took))
+    say(`  ${line}`);
+  const started = await session.client().pipelines.refresh.start();
+  await followPipeline(started, { title: 'refresh', silent: false, signal: session.signal });
+}
+
+async function showcase(store: Store, tenant: string, people: DataSet['showcase']): Promise<void> {
+  for (const { user, name } of people) {
+    const found = await recommend(store, tenant, user, 5);
+    say(`\n  For ${name}, from release ${found.release}:`);
+    for (const line of recommendationLines(found)) say(`  ${line}`);
+  }
+}
+
+/** What to load: asked for by name, or the demo on an empty store, or nothing. */
+async function wanted(options: Options, store: Store, session: Session): Promise<DataSet | undefined> {
+  if (!options.load) return undefined;
+  if (options.data !== undefined) return dataSetOf(options.data, session.signal);
+  const empty = (await store.events.count(session.config.tenant)) === 0;
+  return empty ? dataSetOf('simulated', session.signal) : undefined;
+}
+
+async function up(session: Session, options: Options): Promise<void> {
+  const { config, signal } = session;
+  const store = await session.store();
+  const data = await wanted(options, store, session);
+  const account = await adminLine(store);
+  await using processes = new Processes(process.env);
+  await startProcesses(processes, session);
+  const live = await store.releases.live(config.tenant);
+  if (data !== undefined) await Promise.race([fill(session, data), processes.died]);
+  else if (live === undefined) row('published', 'nothing yet: `npx millrace run refresh --wait`');
+  else row('published', `${live.version}, of ${new Date(live.asOf).toISOString()}`);
+  if (data !== undefined) await showcase(store, config.tenant, data.showcase);
+  say('');
+  row('Dashboard', `http://${config.host}:${config.dashboardPort}   ${account}`);
+  row(
+    'Gateway',
+    `http://${config.host}:${config.gatewayPort}   docs at /docs, keys with \`npx millrace key create --scope recommendations:read\``,
+  );
+  row('', 'Ctrl-C stops everything. Data stays in the state folder.');
+  const stopped = new Promise<'stopped'>((resolve) => {
+    if (signal.aborted) resolve('stopped');
+    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  await Promise.race([stopped, processes.died]);
+  say('\n  stopping');
+}
+
+export function registerUp({ program, run }: Cli): void {
+  program
+    .command('up')
+    .description(
+      'start workers, gateway and dashboard, and stay up; an empty store is filled with a simulated platform',
+    )
+    .option('--data <set>', 'load this first: simulated, or movielens:DIR')
+    .option('--no-load', 'load nothing, also on an empty store')
+    .action((options: Options, command: Command) =>
+      run(command, async (session) => {
+        if (session.output.json)
+          throw new AppError('USAGE', { message: '`up` stays up and prints for people; programs use the gateway.' });
+        await up(session, options);
+      }),
+    );
+}

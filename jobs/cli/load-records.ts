@@ -1,0 +1,179 @@
+/**
+ * Owns loading a whole data set through the queue: items, people, consents and events, in this order, in batches,
+ * with a bounded number of batches in flight. Killed and started again, nothing is stored twice: events are known by their ids.
+ */
+import type {
+  CanonicalEvent,
+  CatalogueItem,
+  ConsentRecord,
+  Person,
+  Rejection,
+} from '../../shared/contract-kit/event.ts';
+import type { Purpose } from '../../shared/contract-kit/purposes.ts';
+import type { IngestionBatch } from '../ingestion/contract.ts';
+import type { Millrace } from '../client/index.ts';
+
+const BATCH_RECORDS = 1_000;
+const BATCHES_IN_FLIGHT_MAX = 6;
+const REJECTIONS_KEPT_MAX = 20;
+
+type Stream<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
+
+/** A data set as the loader reads it. Streams are batches of any size. */
+export interface RecordSource {
+  readonly source: string;
+  readonly items?: Stream<CatalogueItem>;
+  readonly people?: Stream<Person>;
+  readonly events: Stream<CanonicalEvent>;
+  /** The data set's own consents. Absent: consents are written for everybody who appears, on the basis `dataset-licence`. */
+  readonly consents?: Stream<ConsentRecord>;
+  /** Records in all, for progress. */
+  readonly total: number;
+  /** Progress in another unit (bytes of a file) where the number of records is not known before. */
+  readonly progress?: () => { readonly done: number; readonly total: number };
+  readonly allowUnknownItems?: boolean;
+}
+
+export interface LoadOptions {
+  /** Purposes of consents written for a data set that carries none; empty: write none. */
+  readonly purposes: readonly Purpose[];
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, total: number, label: string) => void;
+}
+
+export interface LoadReport {
+  readonly items: number;
+  readonly people: number;
+  /** Consent records written on the basis of the data set's licence. */
+  readonly licencedConsents: number;
+  readonly events: { readonly accepted: number; readonly duplicates: number; readonly rejected: number };
+  /** The first rejections, of any kind of record; `index` counts the records of their stream. */
+  readonly rejections: readonly (Rejection & { readonly of: string })[];
+}
+
+interface Tally {
+  accepted: number;
+  duplicates: number;
+  rejected: number;
+}
+
+/** Cuts any batches into batches of at most BATCH_RECORDS. */
+async function* rebatch<T>(stream: Stream<T>): AsyncGenerator<readonly T[]> {
+  let waiting: T[] = [];
+  for await (const batch of stream) {
+    for (const record of batch) {
+      waiting.push(record);
+      if (waiting.length < BATCH_RECORDS) continue;
+      yield waiting;
+      waiting = [];
+    }
+  }
+  if (waiting.length > 0) yield waiting;
+}
+
+class Loader {
+  readonly #client: Millrace;
+  readonly #source: RecordSource;
+  readonly #options: LoadOptions;
+  readonly #rejections: (Rejection & { of: string })[] = [];
+  #done = 0;
+  licencedConsents = 0;
+
+  constructor(client: Millrace, source: RecordSource, options: LoadOptions) {
+    this.#client = client;
+    this.#source = source;
+    this.#options = options;
+  }
+
+  get rejections(): readonly (Rejection & { of: string })[] {
+    return this.#rejections;
+  }
+
+  /** Sends one stream, a bounded number of batches at once. `before` runs ahead of each batch, in order. */
+  async send<T>(
+    of: string,
+    stream: Stream<T> | undefined,
+    toBatch: (records: readonly T[]) => IngestionBatch,
+    before?: (records: readonly T[]) => Promise<void>,
+  ): Promise<Tally> {
+    const tally: Tally = { accepted: 0, duplicates: 0, rejected: 0 };
+    if (stream === undefined) return tally;
+    const inFlight = new Set<Promise<void>>();
+    let first = 0;
+    for await (const records of rebatch(stream)) {
+      this.#options.signal.throwIfAborted();
+      await before?.(records);
+      const work: Promise<void> = this.#one(of, toBatch(records), records.length, first, tally).finally(() =>
+        inFlight.delete(work),
+      );
+      inFlight.add(work);
+      first += records.length;
+      if (inFlight.size >= BATCHES_IN_FLIGHT_MAX) await Promise.race(inFlight);
+    }
+    await Promise.all(inFlight);
+    return tally;
+  }
+
+  async #one(of: string, batch: IngestionBatch, records: number, first: number, tally: Tally): Promise<void> {
+    const handle = await this.#client.ingestion.enqueue(batch);
+    const { accepted, duplicates, rejected } = await handle.done({ signal: this.#options.signal });
+    tally.accepted += accepted;
+    tally.duplicates += duplicates;
+    tally.rejected += rejected.length;
+    for (const rejection of rejected.slice(0, REJECTIONS_KEPT_MAX - this.#rejections.length))
+      this.#rejections.push({ ...rejection, index: first + rejection.index, of });
+    if (of === 'consents of the licence') return;
+    this.#done += records;
+    const { done, total } = this.#source.progress?.() ?? { done: this.#done, total: this.#source.total };
+    this.#options.onProgress(done, total, of);
+  }
+
+  /** Writes consents for people seen for the first time, on the basis of the data set's licence. */
+  licenceConsents(): (events: readonly CanonicalEvent[]) => Promise<void> {
+    const seen = new Set<string>();
+    const { source } = this.#source;
+    const { purposes } = this.#options;
+    return async (events) => {
+      const fresh = [...new Set(events.map(({ user }) => user))].filter((user) => !seen.has(user));
+      for (const user of fresh) seen.add(user);
+      if (fresh.length === 0 || purposes.length === 0) return;
+      const at = Date.now();
+      const consents: ConsentRecord[] = fresh.map((user) => ({
+        user,
+        purposes: [...purposes],
+        source,
+        state: 'given',
+        basis: 'dataset-licence',
+        at,
+      }));
+      const { accepted } = await this.send('consents of the licence', [consents], (records) => ({
+        source,
+        consents: [...records],
+      }));
+      this.licencedConsents += accepted;
+    };
+  }
+}
+
+/** Loads everything; rejects with what stopped it. Bad records are reported, the good ones are in. */
+export async function loadRecords(client: Millrace, data: RecordSource, options: LoadOptions): Promise<LoadReport> {
+  const { source, allowUnknownItems = false } = data;
+  const loader = new Loader(client, data, options);
+  const items = await loader.send('items', data.items, (records) => ({ source, items: records }));
+  const people = await loader.send('people', data.people, (records) => ({ source, people: records }));
+  await loader.send('consents', data.consents, (records) => ({ source, consents: records }));
+  const before = data.consents === undefined ? loader.licenceConsents() : undefined;
+  const events = await loader.send(
+    'events',
+    data.events,
+    (records) => ({ source, events: records, ...(allowUnknownItems ? { allowUnknownItems } : {}) }),
+    before,
+  );
+  return {
+    items: items.accepted,
+    people: people.accepted,
+    licencedConsents: loader.licencedConsents,
+    events,
+    rejections: loader.rejections,
+  };
+}

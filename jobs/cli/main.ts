@@ -1,0 +1,84 @@
+/** Owns the command `millrace`: its sub-commands, how errors leave it, and Ctrl-C. */
+import { Command, CommanderError, Option } from 'commander';
+import { AppError } from '../../shared/errors.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerEnqueue } from './commands/enqueue.ts';
+import { registerExport } from './commands/export.ts';
+import { registerImport } from './commands/import.ts';
+import { registerKey } from './commands/key.ts';
+import { registerPassword } from './commands/password.ts';
+import { registerRecommend } from './commands/recommend.ts';
+import { registerRun } from './commands/run.ts';
+import { registerSchedules } from './commands/schedules.ts';
+import { registerStatus } from './commands/status.ts';
+import { registerUp } from './commands/up.ts';
+import { registerEvaluate } from './evaluate.ts';
+import type { Action, Cli } from './cli.ts';
+import { EXIT, openOutput } from './output.ts';
+import { openSession } from './session.ts';
+
+class Exit extends Error {
+  readonly code: number;
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}
+
+function wantsJson(command: Command): boolean {
+  return command.optsWithGlobals<{ json?: boolean }>().json === true;
+}
+
+async function runAction(command: Command, action: Action): Promise<void> {
+  const output = openOutput(wantsJson(command));
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort(new AppError('CANCELLED', { message: 'Stopped by Ctrl-C.' }));
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  try {
+    await using session = openSession(output, stop.signal);
+    await action(session);
+  } catch (thrown) {
+    throw new Exit(output.error(thrown));
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+}
+
+export function buildProgram(): Command {
+  const program = new Command('millrace')
+    .description('Distributed job-queue workers for recommender data.')
+    .version('0.1.0')
+    .addOption(new Option('--json', 'one JSON document on standard output, for programs'))
+    .showHelpAfterError('(see `millrace --help`)')
+    .showSuggestionAfterError(true)
+    .exitOverride();
+  const cli: Cli = { program, run: runAction };
+  registerUp(cli);
+  registerDoctor(cli);
+  registerImport(cli);
+  registerEnqueue(cli);
+  registerRun(cli);
+  registerStatus(cli);
+  registerRecommend(cli);
+  registerEvaluate(program);
+  registerExport(cli);
+  registerKey(cli);
+  registerPassword(cli);
+  registerSchedules(cli);
+  return program;
+}
+
+/** Runs the command and returns its exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync([...args], { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (thrown) {
+    if (thrown instanceof Exit) return thrown.code;
+    // Commander has printed its own help or complaint already.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return openOutput(args.includes('--json')).error(thrown);
+  }
+}
