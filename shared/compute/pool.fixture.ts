@@ -1,0 +1,37 @@
+/** Owns the tasks that the pool's tests run in threads. */
+import { AppError } from '../errors.ts';
+
+export function double({ value }: { readonly value: number }): number {
+  return value * 2;
+}
+
+/** Waits on a flag in shared memory, so that tests decide when it ends. */
+export function waitFor({ flag }: { readonly flag: SharedArrayBuffer }): string {
+  Atomics.wait(new Int32Array(flag), 0, 0);
+  return 'woken';
+}
+
+/** Says that it has begun, then never ends. */
+export function spin({ started }: { readonly started: SharedArrayBuffer }): never {
+  const view = new Int32Array(started);
+  Atomics.add(view, 0, 1);
+  Atomics.notify(view, 0);
+  for (;;) Atomics.add(view, 1, 1);
+}
+
+export function failWithCode(): never {
+  throw new AppError('NUMERICS_MEMORY_LIMIT', { message: 'Too much.', details: { needBytes: 12 } });
+}
+
+export function failPlainly(): never {
+  throw new TypeError('not a number');
+}
+
+export function exhaustHeap(): number {
+  const kept: number[][] = [];
+  for (;;) kept.push(Array.from({ length: 1e5 }, (_, n) => n + kept.length));
+}
+
+export function leave(): never {
+  process.exit(3);
+}
