@@ -218,7 +218,14 @@ async function makeTree(temporary, log, bar) {
 /** @param {string} tree */
 async function checkExtension(tree) {
   const { output } = await runInTree(tree, "dpkg-query -W -f '${Version}' postgresql-18-documentdb");
-  const version = output.trim();
+  return requireKnownExtension(output.trim());
+}
+
+/**
+ * Refuses an extension that has moved on: FerretDB speaks to its functions, which change between versions.
+ * @param {string} version as Debian names it, with its own revision at the end
+ */
+export function requireKnownExtension(version) {
   if (version.startsWith(`${DOCUMENTDB_VERSION}-`) || version === DOCUMENTDB_VERSION) return version;
   throw new SetupError(
     `Debian sid now has DocumentDB ${version}; FerretDB ${FERRETDB_VERSION} was tried with ${DOCUMENTDB_VERSION} only.`,

@@ -40,6 +40,7 @@ export function reportFailure(error) {
  */
 export function messageOf(error) {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  if (error instanceof Error) return error.cause instanceof Error ? messageOf(error.cause) : error.message;
-  return String(error);
+  if (!(error instanceof Error)) return String(error);
+  // fetch says only that it failed; why stands in the cause.
+  return error instanceof TypeError && error.cause instanceof Error ? messageOf(error.cause) : error.message;
 }

@@ -171,8 +171,10 @@ export async function untilAnswered(question, { timeoutMs, hasEnded = () => fals
     try {
       return await question();
     } catch (error) {
-      if (hasEnded()) throw new Error('the server ended at once', { cause: error });
-      if (Date.now() > deadline) throw new Error(messageOf(error), { cause: error });
+      const over = hasEnded();
+      if (over || Date.now() > deadline) {
+        throw new Error(over ? 'the server ended at once' : messageOf(error), { cause: error });
+      }
       await pause(RETRY_MS);
     }
   }

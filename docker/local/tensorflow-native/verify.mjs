@@ -26,5 +26,7 @@ const product = [
     .data()),
 ];
 const right = tf.getBackend() === 'tensorflow' && product.join() === '19,22,43,50';
-console.log(JSON.stringify({ tensorflow: tf.version.tensorflow, tfjs: tf.version['tfjs-core'], product, right }));
+console.log(
+  JSON.stringify({ tensorflow: tf.backend().binding.TF_Version, tfjs: tf.version['tfjs-core'], product, right }),
+);
 process.exit(right ? 0 : 1);
