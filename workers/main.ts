@@ -25,11 +25,10 @@ async function main(): Promise<void> {
   const kinds = kindsOf(process.env.MILLRACE_KINDS);
   await using host = await startHost({ config, log, kinds, schedules: process.env.MILLRACE_SCHEDULES !== 'off' });
   log.info({ kinds }, 'worker ready');
-  // A parent process waits for this message; started by hand there is nobody to tell.
-  process.send?.({ ready: true });
+  console.log(JSON.stringify({ ready: 'worker', kinds }));
   await new Promise<void>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());
-    process.once('disconnect', () => resolve());
+    process.once('disconnect', () => resolve()); // the process that started this one is gone
   });
   log.info({ pools: host.pools.length }, 'worker stopping: no new jobs, those at work are finished');
 }

@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { PROJECT_DIR } from '../../shared/config.ts';
 import { AppError } from '../../shared/errors.ts';
 
@@ -32,11 +34,11 @@ export class Processes implements AsyncDisposable {
     return this.#died.promise;
   }
 
-  /** Starts a process; resolves once it says that it is ready (a message on its channel). */
+  /** Starts a process; resolves once it says `{"ready": ...}` on its standard output. Its channel tells it when we are gone. */
   async start({ title, script, env = {} }: Service): Promise<void> {
     const child = spawn(process.execPath, [join(PROJECT_DIR, script)], {
       env: { ...this.#env, ...env },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#children.set(title, child);
     let tail = '';
@@ -54,13 +56,31 @@ export class Processes implements AsyncDisposable {
       throw error;
     });
     gone.catch(() => {}); // heard through `died`, or by the race below
-    const late = AbortSignal.timeout(READY_MS_MAX);
-    const ready = once(child, 'message', { signal: late }).catch(() => {
-      throw new AppError('SERVICE_UNAVAILABLE', {
-        message: `The ${title} was not ready in ${READY_MS_MAX / 1000} s. ${lastLine(tail)}`,
+    await Promise.race([this.#ready(child, title, () => lastLine(tail)), gone]);
+  }
+
+  async #ready(child: ChildProcess, title: string, lastWords: () => string): Promise<void> {
+    const lines = createInterface({ input: child.stdout as Readable });
+    const heard = new Promise<void>((resolve) => {
+      lines.on('line', (line) => {
+        if (line.startsWith('{"ready"')) resolve();
       });
     });
-    await Promise.race([ready, gone]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new AppError('SERVICE_UNAVAILABLE', {
+            message: `The ${title} was not ready in ${READY_MS_MAX / 1000} s. ${lastWords()}`,
+          }),
+        );
+      }, READY_MS_MAX);
+    });
+    try {
+      await Promise.race([heard, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -27,7 +27,7 @@ export async function listen(app: FastifyInstance, { name, host, port, portVaria
   }
 }
 
-/** Closes the app once on SIGTERM or SIGINT and then ends the process: 0, or 1 when closing took too long. */
+/** Closes the app once on SIGTERM or SIGINT, or when the parent process is gone, and then ends the process: 0, or 1 when closing took too long. */
 export function closeOnSignal(app: FastifyInstance): void {
   let closing = false;
   const close = (): void => {
@@ -41,6 +41,7 @@ export function closeOnSignal(app: FastifyInstance): void {
   };
   process.once('SIGTERM', close);
   process.once('SIGINT', close);
+  process.once('disconnect', close); // the process that started this one is gone
 }
 
 /** Runs a process' main: a coded failure is one JSON line on stderr and exit code 1. */
