@@ -32,7 +32,7 @@ export function appealIn(person: SimPerson, video: SimVideo, situation: number):
   if (video.quality < person.pickiness) best *= BELOW_PICKINESS;
   const excess = video.durationMs - person.durationToleranceMs;
   if (excess > 0) best *= Math.exp(-excess / person.durationToleranceMs);
-  return Math.min(1, best * person.moodFit[video.mood]! * (0.7 + 0.55 * video.quality));
+  return Math.min(1, best * person.moodFit[video.mood]! * (0.8 + 0.55 * video.quality));
 }
 
 /** True relevance in 0..1: appeal averaged over the person's situations; bots like nothing. */

@@ -19,7 +19,7 @@ const QUARTER_MS = DAY_MS / 4;
 /** Share of yesterday's popularity that is left today. */
 const POPULARITY_DECAY = 0.8;
 /** Below 1 the rich get richer more slowly than in proportion. */
-const POPULARITY_EXPONENT = 0.8;
+const POPULARITY_EXPONENT = 0.95;
 const OTHER_CULTURE = 0.3;
 const ATTEMPTS_MAX = 400;
 
@@ -138,7 +138,7 @@ export class Feed {
       [0.13, quarter.fresh],
       [explore, quarter.alive],
       [live.length > 0 ? 0.12 : 0, social],
-      ...person.likes.map((topic): Part => [0.32 / person.likes.length, quarter.byTopic[topic]!]),
+      ...person.likes.map((topic): Part => [0.42 / person.likes.length, quarter.byTopic[topic]!]),
     ]);
   }
 

@@ -171,11 +171,11 @@ function drawHabits(stream: RandomStream) {
     durationToleranceMs: Math.round(1000 * (25 + 120 * stream.uniform() ** 1.5)),
     boredom: 0.1 + 0.4 * stream.uniform(),
     warmsUp: stream.uniform() < 0.3,
-    impatience: 0.25 + 0.55 * stream.uniform(),
+    impatience: 0.15 + 0.5 * stream.uniform(),
     expressiveness: Math.exp(0.8 * stream.normal() - 0.32),
     seasonality: stream.uniform(),
     device: (['phone', 'tablet', 'desktop', 'tv'] as const)[drawIndex([0.82, 0.06, 0.08, 0.04], stream)]!,
-    moodFit: Float32Array.from(MOODS, () => (stream.uniform() < 0.3 ? 0.35 : 0.8 + 0.2 * stream.uniform())),
+    moodFit: Float32Array.from(MOODS, () => (stream.uniform() < 0.25 ? 0.4 : 0.8 + 0.2 * stream.uniform())),
   };
 }
 

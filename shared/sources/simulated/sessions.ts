@@ -74,7 +74,7 @@ function serve(world: World, life: Life, visit: Visit, atMs: number, index: numb
 
 /** How long is watched, in percent; the noise makes bounces and complete views of everything possible. */
 function drawPercent(joy: number, stream: RandomStream): number {
-  const percent = 100 * (0.08 + 1.05 * joy + 0.16 * stream.normal());
+  const percent = 100 * (0.1 + 1.2 * joy + 0.16 * stream.normal());
   return Math.round(Math.min(100, Math.max(1, percent)));
 }
 
@@ -108,7 +108,7 @@ function wantsToLook(world: World, life: Life, shown: Shown, atMs: number, strea
   const video = world.videos[shown.video]!;
   const tipped = life.tips.some((tip) => tip.video === shown.video && tip.atMs <= atMs) ? TIP_LIFT : 0;
   const joy = joyNow(life, video, atMs);
-  const wish = 0.02 + 1.2 * joy * (1 - 0.3 * video.clickbait) + 0.3 * video.clickbait + tipped;
+  const wish = 0.03 + 1.5 * joy * (1 - 0.3 * video.clickbait) + 0.3 * video.clickbait + tipped;
   return stream.uniform() < wish;
 }
 
