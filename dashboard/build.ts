@@ -7,7 +7,13 @@ import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
 import session from '@fastify/session';
 import type { Queue } from 'bullmq';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.ts';
 import { AppError } from '../shared/errors.ts';
@@ -100,7 +106,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   const app = Fastify({
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
-    disableRequestLogging: true, // addresses of pages are nobody's business
+    logController: new LogController({ disableRequestLogging: true }), // addresses carry ids
   }) as FastifyInstance;
   app.decorateRequest('account', null);
   app.setErrorHandler((thrown, request, reply) => answerError(request, reply, thrown));
@@ -117,9 +123,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
       boards.addHook('onRequest', loginNeeded);
       await registerBoards(boards, queues);
     });
-    await scope.register((pages) =>
-      registerInsights(pages, { store, queues, tenant: config.tenant, demo: config.demo, now }),
-    );
+    await scope.register((pages) => registerInsights(pages, { store, queues, tenant: config.tenant, now }));
   });
   return app;
 }

@@ -57,7 +57,7 @@ async function readRun({ store, queues, tenant }: OverviewSources, runKey: strin
 }
 
 export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
-  const { store, tenant, demo, now } = sources;
+  const { store, tenant, now } = sources;
   app.addHook('onRequest', loginNeeded);
 
   const show = (request: FastifyRequest, reply: FastifyReply, frame: Frame, main: Markup): FastifyReply => {
@@ -99,6 +99,6 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
     ]);
     if (release === undefined) throw new AppError('NOT_PUBLISHED');
     const published = await readPublished(store, release, pointer);
-    return show(request, reply, { title: 'Release', here: 'release' }, releasePage(published, releases, demo, now()));
+    return show(request, reply, { title: 'Release', here: 'release' }, releasePage(published, releases, now()));
   });
 }

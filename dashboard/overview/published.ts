@@ -29,8 +29,8 @@ export interface Published {
   readonly segments: PartOr<z.output<typeof segmentation.output>>;
   readonly candidates: PartOr<z.output<typeof candidateGeneration.output>>;
   readonly audit: PartOr<z.output<typeof biasAudit.output>>;
-  /** Sources named by the data set; empty when it does not say. */
-  readonly sources: readonly string[];
+  /** People, items and events were made up by the simulated platform. */
+  readonly simulated: boolean;
 }
 
 async function readPart<O extends z.ZodType>(
@@ -53,22 +53,29 @@ async function readPart<O extends z.ZodType>(
 
 export const isPart = <O>(part: PartOr<O>): part is Part<O> => part !== undefined && 'version' in part;
 
-function sourcesOf(part: PartOr<unknown>): string[] {
-  const sources = isPart(part) ? part.version.meta.sources : undefined;
-  return Array.isArray(sources) ? sources.filter((source): source is string => typeof source === 'string') : [];
+/** Items looked at to tell whether the catalogue is made up; the simulated platform marks each of its items. */
+const ITEMS_LOOKED_AT = 20;
+
+async function isSimulated(store: Store, tenant: string): Promise<boolean> {
+  let seen = 0;
+  for await (const { attributes } of store.items.all(tenant)) {
+    if (attributes?.simulated === true) return true;
+    if (++seen === ITEMS_LOOKED_AT) break;
+  }
+  return false;
 }
 
 export async function readPublished(store: Store, release: Release, pointer: Pointer | undefined): Promise<Published> {
   const { tenant } = release;
-  const [dataset, embeddings, segments, candidates, audit] = await Promise.all([
+  const [dataset, embeddings, segments, candidates, audit, simulated] = await Promise.all([
     readPart(store, tenant, release.dataset, ingestion.output),
     readPart(store, tenant, release.embeddings, embeddingTraining.output),
     readPart(store, tenant, release.segments, segmentation.output),
     readPart(store, tenant, release.candidates, candidateGeneration.output),
     readPart(store, tenant, release.audit, biasAudit.output),
+    isSimulated(store, tenant),
   ]);
-  const sources = sourcesOf(dataset);
-  return { release, pointer, dataset, embeddings, segments, candidates, audit, sources };
+  return { release, pointer, dataset, embeddings, segments, candidates, audit, simulated };
 }
 
 /** The live release, or undefined when nothing is published. */

@@ -23,7 +23,6 @@ export interface Totals {
 export interface Overview {
   readonly at: number;
   readonly tenant: string;
-  readonly demo: boolean;
   readonly totals: Section<Totals>;
   readonly published: Section<Published | undefined>;
   readonly pipelines: Section<readonly PipelineRunDocument[]>;
@@ -36,7 +35,6 @@ export interface OverviewSources {
   readonly store: Store;
   readonly queues: readonly Queue[];
   readonly tenant: string;
-  readonly demo: boolean;
   readonly now: () => number;
 }
 
@@ -68,7 +66,7 @@ async function readTotals(store: Store, tenant: string): Promise<Totals> {
 }
 
 export async function readOverview(sources: OverviewSources): Promise<Overview> {
-  const { store, queues, tenant, demo, now } = sources;
+  const { store, queues, tenant, now } = sources;
   const [totals, published, pipelines, runs, queueLines, schedules] = await Promise.all([
     section('MongoDB', readTotals(store, tenant)),
     section('MongoDB', readLive(store, tenant)),
@@ -77,5 +75,5 @@ export async function readOverview(sources: OverviewSources): Promise<Overview> 
     section('Redis', readQueues(queues)),
     section('Redis', readSchedules(queues, tenant, now())),
   ]);
-  return { at: now(), tenant, demo, totals, published, pipelines, runs, queues: queueLines, schedules };
+  return { at: now(), tenant, totals, published, pipelines, runs, queues: queueLines, schedules };
 }

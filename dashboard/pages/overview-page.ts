@@ -13,15 +13,15 @@ function show<T>(section: Section<T>, view: (value: T) => Markup): Markup {
 }
 
 /** Made-up data says so wherever figures about it are shown. */
-export function simulatedMark(sources: readonly string[], demo: boolean): Markup | undefined {
-  if (!sources.some((source) => source.startsWith('simulated')) && !(demo && sources.length === 0)) return undefined;
-  return html`<span class="tag" title="People, items and events were made up by the simulated platform.">simulated data</span>`;
-}
+export const simulatedMark = (simulated: boolean): Markup | undefined =>
+  simulated
+    ? html`<span class="tag" title="People, items and events were made up by the simulated platform.">simulated data</span>`
+    : undefined;
 
 function hero(overview: Overview): Markup {
   const published = overview.published.ok ? overview.published.value : undefined;
   const totals = overview.totals.ok ? overview.totals.value : undefined;
-  const tag = simulatedMark(published?.sources ?? [], overview.demo);
+  const tag = simulatedMark(published?.simulated ?? false);
   const held =
     totals &&
     html`${countOf(totals.people, 'person', 'people')}, ${countOf(totals.items, 'item', 'items')} and ${countOf(totals.events, 'event', 'events')} are in the store.`;

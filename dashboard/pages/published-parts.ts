@@ -89,7 +89,6 @@ export function publishedParts(published: Published): Markup {
     'Data set',
     published.dataset,
     (output, { version }) => html`${headline(count(output.dataset?.rows ?? version.rows), 'events')}
-    <p>${published.sources.length === 0 ? '' : `From ${published.sources.join(', ')}.`}</p>
     <p class="quiet">${output.dataset === undefined ? '' : `${countOf(output.dataset.blocks, 'encrypted block', 'encrypted blocks')}, `}frozen and versioned</p>`,
   );
   return html`<div class="panels">${dataset}${embeddings(published)}${candidates(published)}${segments(published)}${audit(published)}</div>`;

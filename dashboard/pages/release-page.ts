@@ -43,9 +43,9 @@ function history(releases: readonly Release[], live: string, nowMs: number): Mar
   )}</tbody></table></div></section>`;
 }
 
-export function releasePage(published: Published, releases: readonly Release[], demo: boolean, nowMs: number): Markup {
+export function releasePage(published: Published, releases: readonly Release[], nowMs: number): Markup {
   const { release } = published;
-  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p><h1>Release ${shortId(release.version)} ${simulatedMark(published.sources, demo)}</h1>
+  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p><h1>Release ${shortId(release.version)} ${simulatedMark(published.simulated)}</h1>
 <p class="lead">Published ${when(release.createdAt, nowMs)}, as of ${moment(release.asOf)}. A reader sees all of it or all of another, never a mix.</p></section>
 ${publishedParts(published)}${audit(published)}${history(releases, release.version, nowMs)}`;
 }

@@ -3,7 +3,13 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { type Clock, systemClock } from '../../shared/clock.ts';
@@ -94,7 +100,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   const app = Fastify({
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }), // addresses carry ids of people
     routerOptions: { maxParamLength: 1_000 },
   }) as FastifyInstance;
   app.setValidatorCompiler(validatorCompiler);
@@ -104,7 +110,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
     answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such route; see /docs.' })),
   );
   app.addHook('onClose', () => tenants.close());
-  await app.register(helmet, { hsts: false });
+  await app.register(helmet, { hsts: false, contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   await app.register(rateLimit, { global: false, cache: RATES_REMEMBERED_MAX });
   await registerDocumentation(app);
   registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });

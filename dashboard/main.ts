@@ -1,0 +1,34 @@
+/** Owns the dashboard's process: configuration, store, Redis, the server, and an orderly end. */
+import { Redis } from 'ioredis';
+import pino from 'pino';
+import { readConfig } from '../shared/config.ts';
+import { closeOnSignal, listen, runMain } from '../shared/http/serve.ts';
+import { openStore } from '../shared/store/mongo/open.ts';
+import { buildDashboard } from './build.ts';
+import { openQueues } from './overview/queues.ts';
+
+await runMain(async () => {
+  const config = readConfig();
+  const { mongodbUrl: url, database, masterKey, tenantKey } = config;
+  const log = pino({ level: config.log, base: { process: 'dashboard' } }, pino.destination(2));
+  const store = await openStore({ url, database, masterKey, tenantKey });
+  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
+  redis.on('error', (error: Error) => log.warn({ reason: error.message }, 'Redis does not answer'));
+  const queues = openQueues(redis, config.prefix);
+  const app = await buildDashboard({ store, redis, queues, config, log });
+  app.addHook('onClose', async () => {
+    await Promise.all(queues.map((queue) => queue.close()));
+    redis.disconnect();
+    await store[Symbol.asyncDispose]();
+  });
+  closeOnSignal(app);
+  if ((await store.accounts.count()) === 0)
+    log.warn('nobody can log in yet: make an account with `millrace password reset`');
+  const address = await listen(app, {
+    name: 'dashboard',
+    host: config.host,
+    port: config.dashboardPort,
+    portVariable: 'MILLRACE_DASHBOARD_PORT',
+  });
+  console.log(JSON.stringify({ ready: 'dashboard', address }));
+});
