@@ -2,7 +2,8 @@
  * Owns `millrace evaluate`: train a model on a file of interactions, rank the whole catalogue, measure on another file. Needs no
  * Redis and no MongoDB. Parameters are chosen on a validation set, never on the test file.
  */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { computePool } from '../../shared/compute/pool.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
@@ -18,6 +19,7 @@ import {
 import { holdoutSplit } from '../../shared/numerics/evaluation/holdout.ts';
 import { readInteractions } from '../../shared/numerics/evaluation/interaction-file.ts';
 import { findModel, MODEL_NAMES, type Model } from '../../shared/numerics/models/registry.ts';
+import { nativePackagePath } from '../../shared/numerics/models/tensorflow/engine.ts';
 import type { FitContext } from '../../shared/numerics/types.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -62,7 +64,9 @@ export function registerEvaluate(program: Command): void {
     .option('--seed <number>', 'seed of every draw', '1')
     .option('--deterministic', 'use plain SIMD: the same bytes on every CPU')
     .option('--memory <MiB>', 'bound on shared memory', '2048')
-    .action(async (options: Options) => {
+    .action(async (_own: unknown, command: Command) => {
+      // The program may have a --json of its own; it then takes the flag wherever it stands.
+      const options = command.optsWithGlobals<Options>();
       const stop = new AbortController();
       const interrupt = () => stop.abort(new AppError('CANCELLED', { message: 'Interrupted.' }));
       process.once('SIGINT', interrupt);
@@ -88,7 +92,9 @@ async function evaluate(options: Options, signal: AbortSignal): Promise<void> {
   const task = await readTask(options, k);
   await using pool = computePool({ threads });
   using progress = new ProgressLine(options.json === true);
-  const context: FitContext = { pool, seed, signal, memoryBytesMax, deterministic: options.deterministic === true };
+  const deterministic = options.deterministic === true;
+  const tensorflow = { nativePath: nativeTensorFlow() };
+  const context: FitContext = { pool, seed, signal, memoryBytesMax, deterministic, tensorflow };
   const report = (label: string): FitContext => ({ ...context, onProgress: progress.reporter(label) });
   const trials = options.tune ? await tune(model, params, task, context, progress.reporter('tune')) : undefined;
   const best = trials?.[0]?.params ?? params;
@@ -179,6 +185,12 @@ function printResult(
   console.log(`  ${times} (${result.threads} threads, ${result.engine})`);
   console.log(`  --model ${result.model} --params '${JSON.stringify(result.params)}'`);
   console.log(JSON.stringify(facts));
+}
+
+/** `MILLRACE_TFJS_NATIVE`, else where `npm run setup:native` builds it. A missing one costs speed, not the run. */
+function nativeTensorFlow(): string {
+  const cacheFolder = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  return nativePackagePath({ override: process.env.MILLRACE_TFJS_NATIVE, cacheFolder });
 }
 
 function parseJson(text: string): Readonly<Record<string, unknown>> {

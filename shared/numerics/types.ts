@@ -4,6 +4,7 @@
  */
 
 import type { ComputePool, OnProgress } from '../compute/task.ts';
+import type { EngineOptions } from './models/tensorflow/engine.ts';
 
 /** Bytes of one entity key in `userKeys` / `itemKeys`. */
 export const KEY_BYTES = 16;
@@ -84,4 +85,6 @@ export interface FitContext {
   readonly deterministic?: boolean;
   /** Bound on the shared memory of the fit and of ranking, bytes. Checked before work starts. Default 2 GiB. */
   readonly memoryBytesMax?: number;
+  /** Where models on TensorFlow find the native engine, and which engine to try first. */
+  readonly tensorflow?: EngineOptions;
 }

@@ -37,7 +37,6 @@ export async function readInteractions(
   } catch (cause) {
     throw notReadable(path, cause);
   }
-  await using _closing = file;
   let line = 0;
   try {
     for await (const text of file.readLines({ encoding: 'utf8' })) {
@@ -57,6 +56,8 @@ export async function readInteractions(
     }
   } catch (thrown) {
     throw thrown instanceof AppError ? thrown : notReadable(path, thrown);
+  } finally {
+    await file.close();
   }
   return { users, items, values: Float64Array.from(values), times: Float64Array.from(times) };
 }

@@ -1,5 +1,5 @@
 /** Parity of the kernels with their slow references, on both modules, and properties that must hold for any input. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomStream } from '../../random.ts';
 import type { KernelExports } from '../engine/exports.ts';

@@ -4,8 +4,9 @@ import { checkTrainInput } from '../check-input.ts';
 import { instantiate } from '../engine/load.ts';
 import { f32, i32 } from '../engine/memory.ts';
 import { takeChunks } from '../engine/work-sharing.ts';
+import { entityKey } from '../entity-key.ts';
 import { transpose } from '../sparse.ts';
-import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
+import type { SparseRows, TrainInput } from '../types.ts';
 import { type IalsLayout, type IalsSide, SOLVE_CHUNK_ROWS } from './ials-layout.ts';
 import type { IalsDataSummary, IalsParams, ResolvedIalsParams } from './ials-params.ts';
 
@@ -84,13 +85,6 @@ export function initialise(
       for (let d = 0; d < params.factors; d++) factors[item * layout.width + d] = scale * stream.normal();
     }
   });
-}
-
-/** The words that key an entity's draws: its key bytes as four 32-bit numbers, or its dense id. */
-export function entityKey(keys: Uint8Array | undefined, entity: number): number[] {
-  if (keys === undefined) return [entity];
-  const view = new DataView(keys.buffer, keys.byteOffset + entity * KEY_BYTES, KEY_BYTES);
-  return [0, 4, 8, 12].map((at) => view.getUint32(at));
 }
 
 /** The Gram matrix of each chunk of `side`'s factors. Threads share the chunks; chunk c is always the same rows. */

@@ -27,6 +27,8 @@ export interface Model {
   candidates(): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 
+const TWO_TOWER_CANDIDATES = [0.15, 0.3].flatMap((temperature) => [{ temperature }, { temperature, dimensions: 128 }]);
+
 /** Loaded on first use: TensorFlow is large, and most runs do without. */
 const MODELS = {
   ials: bind('ials', async () => ({ paramsSchema: ialsParams, fit: fitIals, candidates: IALS_CANDIDATES })),
@@ -35,6 +37,13 @@ const MODELS = {
     fit: fitItemKnn,
     candidates: ITEM_KNN_CANDIDATES,
   })),
+  'two-tower': bind('two-tower', async () => {
+    const [{ fitTwoTower }, { twoTowerParams }] = await Promise.all([
+      import('./tensorflow/two-tower.ts'),
+      import('./tensorflow/two-tower-params.ts'),
+    ]);
+    return { paramsSchema: twoTowerParams, fit: fitTwoTower, candidates: TWO_TOWER_CANDIDATES };
+  }),
   popularity: bind('popularity', async () => ({ paramsSchema: popularityParams, fit: fitPopularity, candidates: [] })),
 } as const satisfies Record<string, Model>;
 
@@ -58,8 +67,8 @@ function bind<Schema extends z.ZodType>(name: string, load: () => Promise<ModelE
     const { paramsSchema } = await load();
     const parsed = paramsSchema.safeParse(params);
     if (parsed.success) return parsed.data;
-    const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
-    const words = issues.map((issue) => (issue.path === '' ? issue.message : `${issue.path}: ${issue.message}`));
+    const issues = parsed.error.issues.map(({ path, message }) => ({ path, message }));
+    const words = issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
     throw new AppError('MODEL_PARAMS_INVALID', {
       message: `The parameters of ${name} are not valid (${words.join('; ')}).`,
       details: { model: name, issues },
