@@ -97,8 +97,6 @@ function formGuard(app: FastifyInstance) {
       done(refused as AppError);
       return;
     }
-    app.csrfProtection(request, reply, (error?: unknown) => {
-      done(error === undefined ? undefined : new AppError('AUTH_CSRF', { cause: error }));
-    });
+    app.csrfProtection(request, reply, done);
   };
 }

@@ -5,9 +5,11 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
+import type { HTTPStatus } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { contractOf } from '../jobs/registry.ts';
+import { asHttpError } from '../shared/http/errors.ts';
 import { isSafe, operatorNeeded, sameOriginOnly } from './guards.ts';
 
 export const BOARD_PATH = '/queues';
@@ -44,6 +46,13 @@ function makeBoard(queues: readonly Queue[], path: string, readOnly: boolean): F
         locale: { lng: 'en' },
       },
     },
+  });
+  serverAdapter.setErrorHandler((thrown) => {
+    const error = asHttpError(thrown);
+    const { code, message, retry } = error.toJSON();
+    // Its page shows `message`; its own codes are keys of translations, so ours stand beside them.
+    const body = { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' as const }, message, code, retry };
+    return { status: error.status as HTTPStatus, body };
   });
   return serverAdapter;
 }

@@ -70,10 +70,14 @@ async function registerSecurity(app: FastifyInstance, { redis, config }: Dashboa
   await app.register(session, {
     secret: createHmac('sha256', config.masterKey).update('dashboard-session').digest('hex'),
     cookieName: SESSION_COOKIE,
-    cookie: { httpOnly: true, sameSite: 'strict', secure: 'auto', path: '/', maxAge: SESSION_TTL_MS },
+    cookie: { httpOnly: true, sameSite: 'strict', secure: false, path: '/', maxAge: SESSION_TTL_MS },
     store: redisSessions(redis, config.prefix),
     saveUninitialized: false,
     rolling: false,
+  });
+  // A proxy on this machine that ends TLS makes the cookie secure ('auto' would loosen SameSite to Lax without one).
+  app.addHook('onRequest', async (request) => {
+    if (request.protocol === 'https') request.session.options({ secure: true });
   });
   await app.register(csrf, { sessionPlugin: '@fastify/session' });
 }
@@ -88,8 +92,15 @@ function registerAssets(app: FastifyInstance): void {
   }
 }
 
+/** What the CSRF plugin answers with by itself, as our code. */
+function coded(thrown: unknown): AppError {
+  if (thrown instanceof Error && 'code' in thrown && String(thrown.code).startsWith('FST_CSRF_'))
+    return new AppError('AUTH_CSRF', { cause: thrown });
+  return asHttpError(thrown, BODY_BYTES_MAX);
+}
+
 function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
-  const error = asHttpError(thrown, BODY_BYTES_MAX);
+  const error = coded(thrown);
   if (error.status >= 500)
     request.log.error({ code: error.code, err: error.cause ?? error, route: request.routeOptions.url });
   statusOf(reply, error);
@@ -106,6 +117,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   const app = Fastify({
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
+    trustProxy: 'loopback',
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids
   }) as FastifyInstance;
   app.decorateRequest('account', null);
