@@ -10,8 +10,13 @@ import type { Transport } from './transport.ts';
 
 /** Most inputs of one `enqueueMany`. */
 export const ENQUEUE_MANY_MAX = 10_000;
-/** Jobs of one round trip to Redis. */
-const BULK_JOBS_MAX = 500;
+/**
+ * Jobs of one transaction. Several are under way at once, so that Redis takes in one while the next is written: with
+ * all jobs in one, client and Redis would only ever work in turns.
+ */
+const BULK_JOBS_MAX = 32;
+/** Stored jobs that are read at once to compare their inputs. */
+const COMPARE_JOBS_MAX = 200;
 
 /** What the client asks of the gateway. */
 export interface Gateway {
@@ -126,12 +131,15 @@ export async function submit<K extends JobKind>(
   signal?.throwIfAborted();
   const jobs: MadeJob[] = [];
   for (const one of made) jobs.push(one.fits ? one.job : one.withClaim(await putClaim(core, kind, one.body, signal)));
-  for (let from = 0; from < jobs.length; from += BULK_JOBS_MAX) {
-    signal?.throwIfAborted();
-    const bulk = jobs.length <= BULK_JOBS_MAX ? jobs : jobs.slice(from, from + BULK_JOBS_MAX);
-    await core.transport.add(kind, bulk, signal);
-    if (keyed) await refuseReusedKeys(core.transport, kind, bulk);
-  }
+  signal?.throwIfAborted();
+  // All bulks are on their way at once, in order, on one connection: Redis takes in one while the next is being written.
+  const bulks: Promise<void>[] = [];
+  for (let from = 0; from < jobs.length; from += BULK_JOBS_MAX)
+    bulks.push(core.transport.add(kind, jobs.slice(from, from + BULK_JOBS_MAX), signal));
+  await Promise.all(bulks);
+  if (keyed)
+    for (let from = 0; from < jobs.length; from += COMPARE_JOBS_MAX)
+      await refuseReusedKeys(core.transport, kind, jobs.slice(from, from + COMPARE_JOBS_MAX));
   return jobs.map((job) => new JobHandle(core.transport, kind, job.opts.jobId, job.data.runKey));
 }
 
