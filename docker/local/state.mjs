@@ -27,12 +27,17 @@ const KEY_BYTES = 32;
  */
 
 /**
- * Makes the keys that are missing: 32 random bytes as hex, readable by this user only.
+ * Makes the keys of a state folder that are missing.
  * @param {string} state
+ */
+export const ensureKeys = (state) => ensureKeysIn(join(state, 'keys'));
+
+/**
+ * Makes the keys that are missing: 32 random bytes as hex, readable by this user only.
+ * @param {string} folder
  * @returns {string[]} the names of the keys made now
  */
-export function ensureKeys(state) {
-  const folder = join(state, 'keys');
+export function ensureKeysIn(folder) {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
   const made = KEY_NAMES.filter((name) => !existsSync(join(folder, `${name}.key`)));
