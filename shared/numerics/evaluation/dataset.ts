@@ -15,8 +15,8 @@ export interface Dataset {
   readonly itemIds: readonly string[];
   readonly train: TrainInput;
   /** Dense user id, or undefined for one that training never saw. */
-  userOf(id: string): number | undefined;
-  itemOf(id: string): number | undefined;
+  readonly userOf: (id: string) => number | undefined;
+  readonly itemOf: (id: string) => number | undefined;
 }
 
 const WHOLE_NUMBER = /^(0|[1-9][0-9]{0,14})$/;

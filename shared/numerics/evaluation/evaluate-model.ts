@@ -104,7 +104,8 @@ export async function tuneModel(
   context: FitContext,
   onTrial?: (trial: Trial, done: number, total: number) => void,
 ): Promise<readonly Trial[]> {
-  const candidates = [params, ...(await model.candidates()).map((candidate) => ({ ...candidate, ...params }))];
+  const candidates = [params];
+  for (const candidate of await model.candidates()) candidates.push({ ...candidate, ...params });
   const trials: Trial[] = [];
   for (const [n, candidate] of candidates.entries()) {
     try {

@@ -81,7 +81,7 @@ export function userMetrics(lists: RankedLists, test: TestItems): UserMetrics {
   ];
   const hits = new Int32Array(users);
   for (let n = 0; n < users; n++) {
-    const wanted = new Set(test.items.subarray(test.indptr[n]!, test.indptr[n + 1]!));
+    const wanted = new Set(test.items.subarray(test.indptr[n], test.indptr[n + 1]));
     wanted.delete(-1);
     const count = test.indptr[n + 1]! - test.indptr[n]!;
     const list = lists.items.subarray(test.users[n]! * lists.k, (test.users[n]! + 1) * lists.k);

@@ -263,7 +263,7 @@ describe('fitPopularity', () => {
       30,
       Array.from({ length: 40 }, (_, n) => n),
       Array.from({ length: 40 }, () => 0),
-      new Array<number>(40).fill(1),
+      Array.from({ length: 40 }, () => 1),
     );
     const [userKeys, itemKeys] = [keysOf(40, 'u'), keysOf(30, 'i')];
     const params = popularityParams.parse({});

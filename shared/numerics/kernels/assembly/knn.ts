@@ -47,11 +47,14 @@ function keepNeighbours(
     store<f32>(sums + (<usize>j << 2), 0);
     if (j == i) continue;
     const value = sum / (own * load<f32>(norms + (<usize>j << 2)) + shrink);
-    let at = kept;
-    while (at > 0) {
-      const other = load<f32>(values + (<usize>(at - 1) << 2));
-      if (other > value || (other == value && load<i32>(items + (<usize>(at - 1) << 2)) < j)) break;
-      at--;
+    if (kept == K && load<f32>(values + (<usize>(K - 1) << 2)) > value) continue;
+    let at = 0, behind = kept;
+    while (at < behind) {
+      const middle = (at + behind) >> 1;
+      const other = load<f32>(values + (<usize>middle << 2));
+      const before = other > value || (other == value && load<i32>(items + (<usize>middle << 2)) < j);
+      if (before) at = middle + 1;
+      else behind = middle;
     }
     if (at >= K) continue;
     if (kept < K) kept++;

@@ -54,15 +54,14 @@ function offer(
   const hashes = state + STATE_BYTES;
   const hash = tieHash(load<u32>(state, 12), load<u32>(itemHashes + (<usize>item << 2)));
   let count = load<i32>(state);
-  let at = count;
-  // Walk up from the worst: a new candidate usually belongs near the end.
-  while (at > 0) {
-    const o = <usize>(at - 1) << 2;
+  let at = 0, behind = count;
+  while (at < behind) {
+    const middle = (at + behind) >> 1, o = <usize>middle << 2;
     const other = load<f32>(scores + o);
-    if (other > score) break;
     // Items ascend, so on equal hashes the one already there has the lower item and stays before.
-    if (other == score && load<u32>(hashes + o) <= hash) break;
-    at--;
+    const before = other > score || (other == score && load<u32>(hashes + o) <= hash);
+    if (before) at = middle + 1;
+    else behind = middle;
   }
   if (at >= k) return;
   if (count < k) store<i32>(state, ++count);
