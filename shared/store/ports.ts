@@ -87,6 +87,8 @@ export interface CommitRequest {
   readonly version?: string;
   readonly plan?: unknown;
   readonly next: readonly Intent[];
+  /** True when nothing follows: no pointer, no intent, no step of a pipeline. */
+  readonly followed: boolean;
   readonly lineage: RunLineage;
 }
 

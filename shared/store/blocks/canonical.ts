@@ -45,6 +45,8 @@ export function mergeEvents(inputs: readonly MergeInput[]): EventColumns {
   const sorted = emptyColumns(gathered.rows, gathered.sources, sharedMemory, optionalOf([gathered]));
   copyRows(gathered, order, sorted, 0);
   renumberSources(sorted);
+  // A column that only left-out rows needed is not there, as if they had never been.
+  for (const name of OPTIONAL_COLUMNS) if (sorted[name]?.every((byte) => byte === 0)) delete sorted[name];
   return sorted;
 }
 

@@ -30,7 +30,7 @@ const WIDTHS = {
 export type ColumnName = keyof typeof WIDTHS;
 export const COLUMN_NAMES = Object.keys(WIDTHS) as ColumnName[];
 export const widthOf = (name: ColumnName): number => WIDTHS[name];
-export const OPTIONAL_COLUMNS: readonly ColumnName[] = ['target', 'request'];
+export const OPTIONAL_COLUMNS = ['target', 'request'] as const;
 
 export type MutableColumns = { -readonly [K in keyof EventColumns]: EventColumns[K] };
 
@@ -77,7 +77,7 @@ const SOURCES_MAX = 65_536;
 
 export function columnsOfRows(rows: readonly EventRow[], keys: RowKeys): EventColumns {
   const sources = new Map<string, number>();
-  const optional: ColumnName[] = [];
+  const optional: (typeof OPTIONAL_COLUMNS)[number][] = [];
   if (rows.some(({ event }) => event.target !== undefined)) optional.push('target');
   if (rows.some(({ event }) => event.requestId !== undefined)) optional.push('request');
   const columns = emptyColumns(rows.length, [], plainMemory, optional);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { decodeEvents } from '../blocks/event-block.ts';
 import type { BlockStore } from './block-store.ts';
+import { learnMerged } from './event-ids.ts';
 import { apply, liveRows, type ManifestBlock, maskedRows, type Partitions, type PartitionView } from './partitions.ts';
 
 /** A block of a version of kind `events`. */
@@ -99,12 +100,14 @@ async function replace(
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const rest = [...view.blocks.values()].filter(({ block }) => !gone.has(block));
     if (rest.length + gone.size !== view.blocks.size) return; // somebody else compacted the same blocks
-    const entry = partitions.entry(view, { base: [...merged, ...rest.filter((block) => liveRows(block) > 0)] });
+    const entry = partitions.entry(view, view.seq, {
+      base: [...merged, ...rest.filter((block) => liveRows(block) > 0)],
+    });
     const refused = await partitions.insert([entry]);
     if (refused.length === 0) {
       apply(view, entry);
       await partitions.startAt(view);
-      for (const { block } of merged) view.ids?.from.add(block);
+      learnMerged(view, entry.seq, merged);
       return;
     }
     await partitions.refresh(view);

@@ -2,24 +2,28 @@
 import { decodeEvents } from '../blocks/event-block.ts';
 import { KeyTable } from '../blocks/key-table.ts';
 import type { BlockStore } from './block-store.ts';
-import type { ManifestBlock, PartitionView } from './partitions.ts';
+import type { ManifestBlock, PartitionIds, PartitionView } from './partitions.ts';
 
 /** Blocks read at once: bounds what is decrypted in memory together. */
 const BLOCKS_AT_ONCE = 16;
 
 /** Brings the view's ids up to its entries. Compaction moves rows between blocks and leaves the ids as they are. */
-export async function loadIds(view: PartitionView, blocks: BlockStore): Promise<KeyTable> {
-  const ids = (view.ids ??= { table: new KeyTable(1024), from: new Set() });
-  const missing = [...view.blocks.values()].filter(({ block }) => !ids.from.has(block));
-  for (let at = 0; at < missing.length; at += BLOCKS_AT_ONCE) {
-    const slice = missing.slice(at, at + BLOCKS_AT_ONCE);
-    const plains = await blocks.open(slice);
-    slice.forEach((block, index) => {
-      addIds(ids.table, decodeEvents(plains[index]!).eventId);
-      ids.from.add(block.block);
-    });
+export async function loadIds(view: PartitionView, blocks: BlockStore): Promise<PartitionIds> {
+  const ids = (view.ids ??= { table: new KeyTable(1024), from: new Set(), seq: -1 });
+  while (ids.seq < view.seq) {
+    const seq = view.seq;
+    const missing = [...view.blocks.values()].filter(({ block }) => !ids.from.has(block));
+    for (let at = 0; at < missing.length; at += BLOCKS_AT_ONCE) {
+      const slice = missing.slice(at, at + BLOCKS_AT_ONCE);
+      const plains = await blocks.open(slice);
+      slice.forEach((block, index) => {
+        addIds(ids.table, decodeEvents(plains[index]!).eventId);
+        ids.from.add(block.block);
+      });
+    }
+    ids.seq = Math.max(ids.seq, seq);
   }
-  return ids.table;
+  return ids;
 }
 
 /** Masked rows repeat ids that are live elsewhere in the partition, so all rows may be added. */
@@ -27,8 +31,23 @@ function addIds(table: KeyTable, eventIds: Uint8Array): void {
   for (let at = 0; at < eventIds.length; at += 16) table.add(eventIds, at);
 }
 
+/**
+ * Which rows are in the partition already, as of entry `seq`. Both are taken in one step without an await: others move the
+ * view meanwhile, and an entry may only go to the number after the last one whose ids were looked at.
+ */
+export async function knownAsOf(
+  view: PartitionView,
+  blocks: BlockStore,
+  eventIds: Uint8Array,
+): Promise<{ readonly seq: number; readonly known: number[] }> {
+  for (;;) {
+    const ids = await loadIds(view, blocks);
+    if (ids.seq === view.seq) return { seq: view.seq, known: rowsKnown(ids.table, eventIds) };
+  }
+}
+
 /** The rows of a block that are in the table already, or twice in the block. */
-export function rowsKnown(table: KeyTable, eventIds: Uint8Array): number[] {
+function rowsKnown(table: KeyTable, eventIds: Uint8Array): number[] {
   const known: number[] = [];
   const own = new KeyTable(eventIds.length / 16);
   for (let at = 0; at < eventIds.length; at += 16) {
@@ -39,9 +58,19 @@ export function rowsKnown(table: KeyTable, eventIds: Uint8Array): number[] {
   return known;
 }
 
-/** Takes the ids of a block that has just been appended into the view. */
-export function learnIds(view: PartitionView, block: ManifestBlock, eventIds: Uint8Array): void {
-  if (view.ids === undefined || view.ids.from.has(block.block)) return;
-  addIds(view.ids.table, eventIds);
-  view.ids.from.add(block.block);
+/** Takes the ids of a block that has just been appended as entry `seq` into the view. */
+export function learnIds(view: PartitionView, seq: number, block: ManifestBlock, eventIds: Uint8Array): void {
+  const { ids } = view;
+  if (ids === undefined || ids.from.has(block.block)) return;
+  addIds(ids.table, eventIds);
+  ids.from.add(block.block);
+  if (ids.seq === seq - 1) ids.seq = seq;
+}
+
+/** After a compaction as entry `seq`: merged blocks hold no ids beyond those of the blocks they were made of. */
+export function learnMerged(view: PartitionView, seq: number, merged: readonly ManifestBlock[]): void {
+  const { ids } = view;
+  if (ids === undefined || ids.seq !== seq - 1) return;
+  for (const { block } of merged) ids.from.add(block);
+  ids.seq = seq;
 }

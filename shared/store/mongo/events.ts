@@ -9,7 +9,7 @@ import { KeyTable } from '../blocks/key-table.ts';
 import type { EventColumns, EventRow, Events, PreparedEvents, VersionDraft, Versions } from '../ports.ts';
 import type { BlockStore, SealedDocument } from './block-store.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { learnIds, loadIds, rowsKnown } from './event-ids.ts';
+import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
 import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
 import {
   apply,
@@ -40,6 +40,12 @@ interface Follower {
   readonly ids: Uint8Array;
   /** What the manifest says of it; absent until it is settled. */
   block?: ManifestBlock | undefined;
+}
+
+interface Attempt {
+  readonly follower: Follower;
+  readonly block: ManifestBlock;
+  readonly entry: ReturnType<Partitions['entry']>;
 }
 
 /** `2026-11.2`: month of occurredAt (UTC), shard of the subject. */
@@ -86,7 +92,8 @@ class MongoEvents implements Events {
     let duplicates = 0;
     for (const [partition, group] of byPartition) {
       const view = await this.#partitions.view(tenant, partition);
-      const fresh = withoutKnown(await loadIds(view, this.#blocks), group);
+      const { table } = await loadIds(view, this.#blocks);
+      const fresh = withoutKnown(table, group);
       duplicates += group.length - fresh.length;
       for (let at = 0; at < fresh.length; at += BLOCK_ROWS_MAX) {
         const { document, part } = await this.#seal(tenant, partition, fresh.slice(at, at + BLOCK_ROWS_MAX));
@@ -153,19 +160,11 @@ class MongoEvents implements Events {
 
   /** One try for every partition that has not been followed; at most one block a partition and round. */
   async #followRound(followers: readonly Follower[]): Promise<void> {
-    const taken = new Set<PartitionView>();
-    const trying: {
-      readonly follower: Follower;
-      readonly block: ManifestBlock;
-      readonly entry: ReturnType<Partitions['entry']>;
-    }[] = [];
+    const trying: Attempt[] = [];
     for (const follower of followers) {
-      if (follower.block !== undefined || taken.has(follower.view)) continue;
-      const block = await this.#blockFor(follower);
-      if (block === undefined) continue;
-      await this.#partitions.list(follower.view);
-      taken.add(follower.view);
-      trying.push({ follower, block, entry: this.#partitions.entry(follower.view, { append: block }) });
+      if (follower.block !== undefined || trying.some(({ follower: { view } }) => view === follower.view)) continue;
+      const attempt = await this.#attempt(follower);
+      if (attempt !== undefined) trying.push(attempt);
     }
     if (trying.length === 0) return;
     const refused = new Set(await this.#partitions.insert(trying.map(({ entry }) => entry)));
@@ -175,24 +174,24 @@ class MongoEvents implements Events {
         continue;
       }
       apply(follower.view, entry);
-      learnIds(follower.view, block, follower.ids);
+      learnIds(follower.view, entry.seq, block, follower.ids);
       follower.block = block;
     }
   }
 
   /** What to append for a follower; undefined when it is in the manifest already, which settles it. */
-  async #blockFor(follower: Follower): Promise<ManifestBlock | undefined> {
+  async #attempt(follower: Follower): Promise<Attempt | undefined> {
     const { part, view, ids } = follower;
+    await this.#partitions.list(view);
+    const { seq, known } = await knownAsOf(view, this.#blocks, ids);
     follower.block = view.blocks.get(part.block);
-    if (follower.block !== undefined) return undefined;
-    const masked = rowsKnown(await loadIds(view, this.#blocks), ids);
-    if (masked.length > 0) {
-      // Its own rows may be what is known: the entry may lie below a base.
+    // Its own rows may be what is known: its entry may lie below a base.
+    if (follower.block === undefined && known.length > 0)
       follower.block = await this.#partitions.absorbed(view, part.block);
-      if (follower.block !== undefined) return undefined;
-    }
-    const { block, hash, rows, recordedAtMax } = part;
-    return { block, hash, rows, recordedAtMax, ...(masked.length > 0 && { masked: maskOf(masked) }) };
+    if (follower.block !== undefined) return undefined;
+    const { block: id, hash, rows, recordedAtMax } = part;
+    const block = { block: id, hash, rows, recordedAtMax, ...(known.length > 0 && { masked: maskOf(known) }) };
+    return { follower, block, entry: this.#partitions.entry(view, seq, { append: block }) };
   }
 
   async #idsOf(part: Part): Promise<Uint8Array> {

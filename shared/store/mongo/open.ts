@@ -1,5 +1,5 @@
 /** Owns opening the store: one client, its indexes, and all ports over it. */
-import { type Db, MongoClient, MongoParseError } from 'mongodb';
+import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { ComputePool } from '../../compute/task.ts';
 import { AppError } from '../../errors.ts';
 import { masterRing } from '../../governance/crypto.ts';
@@ -71,20 +71,27 @@ function clientFor(options: OpenStoreOptions): MongoClient {
       promoteBuffers: true,
       ignoreUndefined: true,
     });
-  } catch (thrown) {
-    throw connectFailure(thrown, hostsOf(options.url));
+  } catch {
+    // The constructor only reads the address and never connects. Its errors repeat the address, so they go no further.
+    throw badAddress('is not an address that the driver understands', 'mongodb://HOST:PORT/ is expected');
   }
 }
 
-/** What the driver says about an address may repeat it with its password: neither its text nor the error itself is kept. */
-function connectFailure(thrown: unknown, hosts: string): unknown {
+function badAddress(what: string, todo: string): AppError {
+  return new AppError('CONFIG_INVALID', {
+    message: `MONGODB_URL ${what}.`,
+    details: { problems: [`MONGODB_URL ${what}: ${todo}`] },
+  });
+}
+
+/** AuthenticationFailed, Unauthorized, and what hosted servers say instead. */
+const REFUSALS = new Set<unknown>([18, 13, 8000]);
+
+/** What the driver says may repeat the address with its password: neither its text nor the error itself is kept. */
+export function connectFailure(thrown: unknown, hosts: string): AppError {
   if (thrown instanceof AppError) return thrown;
-  const isAddress = thrown instanceof MongoParseError || (thrown instanceof Error && thrown.name === 'MongoParseError');
-  if (isAddress || thrown instanceof TypeError)
-    return new AppError('CONFIG_INVALID', {
-      message: 'MONGODB_URL is not an address that the driver understands.',
-      details: { problems: ['MONGODB_URL: mongodb://HOST:PORT/ is expected'] },
-    });
+  if (thrown instanceof MongoServerError && REFUSALS.has(thrown.code))
+    return badAddress('names a user or password that the store refuses', 'check both, and the rights of that user');
   const coded = translated(thrown, hosts);
   return coded instanceof AppError ? coded : unavailable(hosts, thrown);
 }

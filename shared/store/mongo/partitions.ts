@@ -42,6 +42,13 @@ export const maskedRows = (masked: Uint8Array | undefined): Uint32Array =>
   masked === undefined ? new Uint32Array(0) : new Uint32Array(Uint8Array.from(masked).buffer);
 export const liveRows = (block: ManifestBlock): number => block.rows - (block.masked?.length ?? 0) / 4;
 
+export interface PartitionIds {
+  readonly table: KeyTable;
+  readonly from: Set<string>;
+  /** The table holds the ids of everything up to this entry. */
+  seq: number;
+}
+
 /** What a process knows of one partition. A cache: everything is read again after an eviction. */
 export interface PartitionView {
   readonly id: string;
@@ -53,7 +60,7 @@ export interface PartitionView {
   listed: boolean;
   blocks: Map<string, ManifestBlock>;
   /** Event ids of all live rows, if loaded, and the blocks they come from. */
-  ids?: { readonly table: KeyTable; readonly from: Set<string> };
+  ids?: PartitionIds;
 }
 
 /** Memory for event ids of all partitions together; 24-48 bytes an event. The partition at work is kept whatever it takes. */
@@ -107,11 +114,13 @@ export class Partitions {
     view.listed = true;
   }
 
+  /** The entry that follows number `after`. */
   entry(
     view: PartitionView,
+    after: number,
     change: { readonly append: ManifestBlock } | { readonly base: readonly ManifestBlock[] },
   ): ManifestDocument {
-    const seq = view.seq + 1;
+    const seq = after + 1;
     return { _id: `${view.id}.${sequenceText(seq)}`, seq, ...change, at: this.#clock() };
   }
 

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import type { CatalogueItem } from '../../contract-kit/event.ts';
+import { hexOf } from '../../governance/keys.ts';
+import { testStore } from '../testing.ts';
+
+const film: CatalogueItem = {
+  id: 'v1',
+  title: 'Googly school',
+  topics: ['cricket'],
+  publishedAt: 5,
+  attributes: { year: 1997, kids: true },
+};
+
+it('items are read by key, replaced by a later record, counted and listed', async () => {
+  await using test = await testStore();
+  const { items } = test.store;
+  await items.upsert('main', [
+    { id: 'v1', title: 'Old title', creator: 'c' },
+    { id: 'v2', title: 'Two' },
+  ]);
+  await items.upsert('main', [film, { id: 'v3', title: 'Three' }]);
+  const keys = items.keys('main', ['v1', 'absent']);
+  const read = await (await test.another()).items.read('main', keys);
+  expect([...read.values()].map(({ key, ...item }) => [hexOf(key), item])).toEqual([[hexOf(keys[0]!), film]]);
+  expect(await items.count('main')).toBe(3);
+  const listed = await Array.fromAsync(items.all('main'));
+  expect(listed.map(({ title }) => title).sort()).toEqual(['Googly school', 'Three', 'Two']);
+});
+
+it('items are known once anybody has brought them, and not before', async () => {
+  await using test = await testStore();
+  const other = await test.another();
+  const keys = test.store.items.keys('main', ['v1', 'v2', 'v1']);
+  expect(await test.store.items.known('main', keys)).toEqual([false, false, false]);
+  await other.items.upsert('main', [film]);
+  expect(await test.store.items.known('main', keys)).toEqual([true, false, true]);
+  expect(await test.store.items.known('other', keys)).toEqual([false, false, false]);
+});
