@@ -40,6 +40,7 @@ function makeBoard(queues: readonly Queue[], path: string, readOnly: boolean): F
     options: {
       uiConfig: {
         boardTitle: 'Millrace queues',
+        boardLogo: { path: '/assets/mark.svg', width: 26, height: 26 },
         hideDocsLink: true,
         miscLinks: [{ text: 'Overview', url: '/' }],
         favIcon: { default: '/assets/mark.svg', alternative: '/assets/mark.svg' },
@@ -57,6 +58,13 @@ function makeBoard(queues: readonly Queue[], path: string, readOnly: boolean): F
   return serverAdapter;
 }
 
+/** Bull Board's page asks another host for fonts; ours asks nobody. */
+const FONTS = /<link[^>]+fonts\.googleapis\.com[^>]*>/g;
+async function withoutForeignFonts(_request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+  const isPage = String(reply.getHeader('content-type')).startsWith('text/html');
+  return isPage && typeof payload === 'string' ? payload.replace(FONTS, '') : payload;
+}
+
 /** Viewers are led to the board on which nothing can be pressed. */
 async function viewersElsewhere(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   if (request.account?.role !== 'viewer' || !isSafe(request)) return undefined;
@@ -68,12 +76,14 @@ export async function registerBoards(app: FastifyInstance, queues: readonly Queu
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => sameOriginOnly(request));
     scope.addHook('onRequest', operatorNeeded);
+    scope.addHook('onSend', withoutForeignFonts);
     scope.addHook('onRequest', viewersElsewhere);
     await scope.register(makeBoard(queues, BOARD_PATH, false).registerPlugin(), { prefix: BOARD_PATH });
   });
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => sameOriginOnly(request));
     scope.addHook('onRequest', operatorNeeded);
+    scope.addHook('onSend', withoutForeignFonts);
     await scope.register(makeBoard(queues, READ_ONLY_BOARD_PATH, true).registerPlugin(), {
       prefix: READ_ONLY_BOARD_PATH,
     });

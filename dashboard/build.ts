@@ -63,6 +63,7 @@ async function registerSecurity(app: FastifyInstance, { redis, config }: Dashboa
         frameAncestors: ["'none'"],
       },
     },
+    referrerPolicy: { policy: 'same-origin' }, // with none at all, browsers send `Origin: null` with our own forms
     hsts: false, // TLS ends before us, where there is any
   });
   await app.register(formbody, { bodyLimit: BODY_BYTES_MAX });

@@ -116,7 +116,7 @@ describe('the login', () => {
     const visitor = new Visitor(dashboard.app);
     const token = await visitor.token();
     const sent = { user: 'admin', password: PASSWORD, ...(form ?? { _csrf: token }) };
-    const answer = await visitor.post('/login', sent, headers as Record<string, string>);
+    const answer = await visitor.post('/login', sent, headers);
     expect(answer.statusCode).toBe(403);
     expect(answer.body).toContain('AUTH_CSRF');
   });

@@ -78,7 +78,8 @@ describe('the overview', () => {
     await using dashboard = await dashboardFixture({ now: () => Date.UTC(2026, 10, 22, 10, 34) });
     const { body } = await (await dashboard.visitor('viewer')).get('/');
     expect(body).toContain('hourly candidates');
-    expect(body).toContain('11-22 11:10 UTC, then 12:10, 13:10');
+    expect(body).toContain('every hour at :10 UTC');
+    expect(body).toContain('every day at 03:30 UTC');
     expect(body).toContain('not started');
   });
 });

@@ -55,10 +55,38 @@ function coarse(ms: number): string {
 /** `2026-11-22 10:34:33 UTC`. */
 export const moment = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-/** The part of a long id that a person can compare at a glance. */
+const ID_LENGTH_SHOWN = 32;
+const HASH_LENGTH_SHOWN = 8;
+
+/** The part of a long id that a person can compare at a glance: its last part, with hashes cut to eight digits. */
 export function shortId(id: string): string {
   const last = id.slice(id.lastIndexOf('.') + 1);
-  return last.length > 14 ? `${last.slice(0, 10)}…` : last;
+  const cut = last.replace(/[0-9a-f]{12,}/g, (hash) => `${hash.slice(0, HASH_LENGTH_SHOWN)}…`);
+  return cut.length > ID_LENGTH_SHOWN ? `${cut.slice(0, ID_LENGTH_SHOWN - 1)}…` : cut;
+}
+
+const PERIODS: readonly (readonly [ms: number, word: string])[] = [
+  [HOUR_MS, 'every hour'],
+  [DAY_MS, 'every day'],
+  [7 * DAY_MS, 'every week'],
+];
+
+/** What a list of coming ticks amounts to: `every day at 03:00 (Asia/Kolkata)`, or the next two where they follow no simple rhythm. */
+export function rhythm(ticks: readonly number[], timeZone: string): string {
+  const clock = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit' });
+  const day = new Intl.DateTimeFormat('en-GB', { timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit' });
+  const gaps = new Set(ticks.slice(1).map((tick, index) => tick - (ticks[index] ?? 0)));
+  const [gap] = gaps;
+  const period = gaps.size === 1 ? PERIODS.find(([ms]) => ms === gap) : undefined;
+  const [first] = ticks;
+  if (first === undefined) return '';
+  const at =
+    period?.[0] === HOUR_MS ? `:${clock.format(first).slice(3)}` : (period?.[0] === DAY_MS ? clock : day).format(first);
+  if (period !== undefined) return `${period[1]} at ${at} ${timeZone}`;
+  return `${ticks
+    .slice(0, 2)
+    .map((tick) => day.format(tick))
+    .join(', then ')} ${timeZone}`;
 }
 
 /** `ageGroup` -> `age group`, `bias-audit` -> `bias audit`. */

@@ -24,7 +24,7 @@ ${told === undefined ? '' : html`<div class="failure" role="alert" id="why"><p><
 <label>Password<input name="password" type="password" autocomplete="current-password" required maxlength="200"${user === '' ? '' : html` autofocus`}${told === undefined ? '' : html` aria-describedby="why" aria-invalid="true"`}></label>
 <button class="main">Log in</button>
 </form>
-<p class="quiet">The first start printed a password. Lost it? <code>npx millrace password reset</code></p></section>`;
+<p class="quiet">The first start printed a password. Lost it?<br><code>npx millrace password reset</code></p></section>`;
 }
 
 export function errorPage(error: AppError): Markup {

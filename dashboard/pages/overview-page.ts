@@ -3,7 +3,7 @@ import type { PipelineRunDocument, RunDocument } from '../../shared/store/ports.
 import { html, type Markup } from '../html.ts';
 import type { QueueLine, ScheduleLine } from '../overview/queues.ts';
 import type { Overview, Section } from '../overview/read.ts';
-import { count, countOf, explain, moment, relative, shortId, span, spaced } from '../words.ts';
+import { count, countOf, explain, moment, relative, rhythm, shortId, span, spaced } from '../words.ts';
 import { failureBox, runLink, state, when } from './layout.ts';
 import { publishedParts } from './published-parts.ts';
 import { stepStrip } from './step-strip.ts';
@@ -34,7 +34,7 @@ function hero(overview: Overview): Markup {
 }
 
 function pipelineRow(run: PipelineRunDocument, nowMs: number): Markup {
-  return html`<li class="pipeline"><div class="pipeline-head"><h3><a href="/pipelines/${encodeURIComponent(run.id)}">${run.pipeline}</a></h3>${state(run.state)}<span class="quiet">${when(run.createdAt, nowMs)}, ${span((run.endedAt ?? nowMs) - run.createdAt)}</span></div>${stepStrip(run, nowMs)}</li>`;
+  return html`<li class="pipeline"><div class="pipeline-head"><h3><a href="/pipelines/${encodeURIComponent(run.id)}">${run.pipeline}</a></h3>${state(run.state)}<span class="quiet">${run.endedAt === undefined ? 'started ' : ''}${when(run.createdAt, nowMs)}${run.endedAt === undefined ? '' : `, took ${span(run.endedAt - run.createdAt)}`}</span></div>${stepStrip(run, nowMs)}</li>`;
 }
 
 const pipelines = (runs: readonly PipelineRunDocument[], nowMs: number): Markup =>
@@ -68,16 +68,13 @@ function queueRow(queue: QueueLine, board: string, nowMs: number): Markup {
 const queues = (found: readonly QueueLine[], board: string, nowMs: number): Markup =>
   html`<div class="scroll"><table><thead><tr><th scope="col">Queue</th><th scope="col" class="number">Waiting</th><th scope="col" class="number">Active</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Done</th><th scope="col" class="number">Oldest</th></tr></thead><tbody>${found.map((queue) => queueRow(queue, board, nowMs))}</tbody></table></div>`;
 
-function scheduleRow({ name, pipeline, ticks, armed }: ScheduleLine, nowMs: number): Markup {
-  const [next, ...later] = ticks;
-  return html`<li><div><strong>${spaced(name)}</strong> <span class="quiet">${pipeline}</span></div><div>${
+function scheduleRow({ name, pipeline, ticks, timeZone, armed }: ScheduleLine, nowMs: number): Markup {
+  const [next] = ticks;
+  const due =
     next === undefined
-      ? 'never due'
-      : html`${armed ? html`<time datetime="${new Date(next).toISOString()}" title="${[next, ...later].map(moment).join('\n')}">${relative(next, nowMs)}</time>` : html`<span class="warn">not started</span>`}<small>${moment(next).slice(5, 16)} UTC, then ${later
-          .slice(0, 2)
-          .map((tick) => moment(tick).slice(11, 16))
-          .join(', ')}</small>`
-  }</div></li>`;
+      ? html`never due`
+      : html`<time datetime="${new Date(next).toISOString()}" title="${ticks.map(moment).join('\n')}">${relative(next, nowMs)}</time>`;
+  return html`<li><div><strong>${spaced(name)}</strong><span class="quiet">${pipeline}</span></div><div>${armed ? due : html`<span class="warn">not started</span>`}<small>${rhythm(ticks, timeZone)}</small></div></li>`;
 }
 
 const schedules = (found: readonly ScheduleLine[], nowMs: number): Markup =>

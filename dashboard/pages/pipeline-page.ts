@@ -13,20 +13,35 @@ function after(pipeline: string, step: string): readonly string[] {
   return steps[step]?.after ?? [];
 }
 
-function stepRow(run: PipelineRunDocument, name: string, step: PipelineStepState, nowMs: number): Markup {
+function why(step: PipelineStepState): Markup {
+  if (step.error === undefined) return html`<td></td>`;
+  const { what, todo } = explain(step.error);
+  return html`<td><span class="bad">${withCode(what)}</span>${todo === undefined ? '' : html`<small>${withCode(todo)}</small>`}</td>`;
+}
+
+function stepRow(
+  run: PipelineRunDocument,
+  name: string,
+  step: PipelineStepState,
+  failed: boolean,
+  nowMs: number,
+): Markup {
   const ms = stepMs(step, nowMs);
   const waitsFor = after(run.pipeline, name);
-  const failure = step.error && explain(step.error);
-  return html`<tr><th scope="row">${step.runKey === undefined ? name : runLink(step.runKey, name)}</th><td>${state(step.state, stepWord(step))}</td><td class="number">${ms === undefined ? '' : span(ms)}</td><td>${waitsFor.length === 0 ? html`<span class="quiet">nothing</span>` : waitsFor.join(', ')}</td><td>${failure === undefined ? '' : html`<span class="bad">${withCode(failure.what)}</span>${failure.todo === undefined ? '' : html`<small>${withCode(failure.todo)}</small>`}`}</td></tr>`;
+  return html`<tr><th scope="row">${step.runKey === undefined ? name : runLink(step.runKey, name)}</th>
+<td>${state(step.state, stepWord(step))}</td><td class="number">${ms === undefined ? '' : span(ms)}</td>
+<td>${waitsFor.length === 0 ? html`<span class="quiet">nothing</span>` : waitsFor.join(', ')}</td>
+${failed ? why(step) : ''}</tr>`;
 }
 
 export function pipelinePage(run: PipelineRunDocument, nowMs: number): Markup {
   const live = Object.entries(run.live);
+  const failed = Object.values(run.steps).some(({ error }) => error !== undefined);
   const title = Object.hasOwn(PIPELINES, run.pipeline) ? PIPELINES[run.pipeline as keyof typeof PIPELINES].title : '';
   return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p>
 <h1>${run.pipeline} <small>${shortId(run.id)}</small></h1><p class="lead">${title}</p></section>
 ${stepStrip(run, nowMs)}
-<section><h2>Steps</h2><div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="number">Took</th><th scope="col">After</th><th scope="col">Why</th></tr></thead><tbody>${orderedSteps(run).map(([name, step]) => stepRow(run, name, step, nowMs))}</tbody></table></div></section>
+<section><h2>Steps</h2><div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="number">Took</th><th scope="col">After</th>${failed ? html`<th scope="col">Why</th>` : ''}</tr></thead><tbody>${orderedSteps(run).map(([name, step]) => stepRow(run, name, step, failed, nowMs))}</tbody></table></div></section>
 <div class="columns even">
 <section><h2>Run</h2>${facts([
     ['State', state(run.state)],

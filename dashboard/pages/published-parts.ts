@@ -72,7 +72,7 @@ function audit(published: Published): Markup {
         .slice(0, FINDINGS_SHOWN)
         .map(
           ({ metric, attribute, value, flagged: isFlagged }) =>
-            html`<tr><th scope="row">${spaced(metric)}${attribute === null ? '' : html` <small>by ${spaced(attribute)}</small>`}</th><td class="number">${figure(value)}</td><td>${isFlagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> look</span>` : ''}</td></tr>`,
+            html`<tr><th scope="row">${spaced(metric)}${attribute === null ? '' : html` <small>by ${spaced(attribute)}</small>`}</th><td class="number">${figure(value)}</td><td>${isFlagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> flagged</span>` : ''}</td></tr>`,
         );
       const verdict =
         flagged.length === 0

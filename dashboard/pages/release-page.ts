@@ -17,7 +17,7 @@ function interval({ value, low, high, unit }: AuditFigure): Markup {
 }
 
 function figureRow(row: AuditFigure): Markup {
-  return html`<tr><th scope="row">${row.group === undefined ? 'everybody' : row.group}</th><td class="number">${row.n === undefined ? '' : count(row.n)}</td><td class="number">${figure(row.value)}</td><td>${interval(row)}</td><td>${row.flagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> look</span>` : ''}</td></tr>`;
+  return html`<tr><th scope="row">${row.group === undefined ? 'everybody' : row.group}</th><td class="number">${row.n === undefined ? '' : count(row.n)}</td><td class="number">${figure(row.value)}</td><td>${interval(row)}</td><td>${row.flagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> flagged</span>` : ''}</td></tr>`;
 }
 
 function audit(published: Published): Markup {
@@ -39,7 +39,7 @@ ${part.version.meta.report === undefined ? '' : html`<details><summary>The repor
 function history(releases: readonly Release[], live: string, nowMs: number): Markup {
   return html`<section><h2>Releases</h2><div class="scroll"><table><thead><tr><th scope="col">Release</th><th scope="col">Published</th><th scope="col">As of</th><th scope="col">Parts</th></tr></thead><tbody>${releases.map(
     (release) =>
-      html`<tr><th scope="row">${shortId(release.version)}${release.version === live ? html` <span class="tag">live</span>` : ''}</th><td>${when(release.createdAt, nowMs)}</td><td>${moment(release.asOf)}</td><td>${(['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const).filter((name) => release[name] !== undefined).join(', ')}</td></tr>`,
+      html`<tr><th scope="row">${shortId(release.version)}${release.version === live ? html` <span class="tag good">live</span>` : ''}</th><td>${when(release.createdAt, nowMs)}</td><td>${moment(release.asOf)}</td><td>${(['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const).filter((name) => release[name] !== undefined).join(', ')}</td></tr>`,
   )}</tbody></table></div></section>`;
 }
 

@@ -41,6 +41,7 @@ export function closeOnSignal(app: FastifyInstance): void {
   };
   process.once('SIGTERM', close);
   process.once('SIGINT', close);
+  process.once('disconnect', close); // only ever told over the channel of a parent
   process.once('disconnect', close); // the process that started this one is gone
 }
 
