@@ -98,7 +98,9 @@ describe('cutting a batch', () => {
     ])
       expect(() => openBatch(wrong)).toThrow('INPUT_INVALID');
     expect(() => openBatch({ source: 'web', events: [view(0)], colour: 1 })).toThrow('INPUT_INVALID');
-    expect(() => openBatch({ source: 'web', events: new Array(100_001).fill(view(0)) })).toThrow('at most 100000');
+    expect(() => openBatch({ source: 'web', events: Array.from({ length: 100_001 }, () => view(0)) })).toThrow(
+      'at most 100000',
+    );
   });
 });
 

@@ -1,8 +1,7 @@
 /** Enqueueing, waiting, following and cancelling over a real Redis, with a raw BullMQ worker on the other side. */
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { Queue, UnrecoverableError } from 'bullmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { cancelChannel, cancelKey, jobIdOf, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import { connect } from './connect.ts';
@@ -12,6 +11,45 @@ import { REDIS_URL, RedisFixture } from './redis-fixture.ts';
 
 const SEGMENTS = { version: 'v1', k: 2, people: 3, inertia: 1, silhouette: null, segments: [], consentEpoch: 7 };
 const failWith = (error: AppError) => new UnrecoverableError(JSON.stringify(error.toJSON()));
+
+/** A way to Redis that can be cut: open connections end, new ones are refused until it is mended. */
+async function cuttableProxy(target: string) {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let open = true;
+  const server = createServer((near) => {
+    if (!open) {
+      near.destroy();
+      return;
+    }
+    const far = createConnection(Number(port || 6379), hostname);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const cut = () => {
+    open = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    mend: () => {
+      open = true;
+    },
+    async [Symbol.asyncDispose]() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 describe.skipIf(REDIS_URL === undefined)('the client over Redis', () => {
   it('gives the output of a job that ended before anybody waited', async () => {
@@ -191,6 +229,31 @@ describe.skipIf(REDIS_URL === undefined)('the client over Redis', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await expect(millrace.segmentation.enqueue({ features: 'f' })).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
+    });
+  });
+
+  it('goes on waiting through a cut connection, fails fast meanwhile, and works again after it', async () => {
+    await using fixture = new RedisFixture();
+    await using proxy = await cuttableProxy(fixture.url);
+    await using millrace = connect({ redis: proxy.url, prefix: fixture.prefix });
+    const job = await millrace.segmentation.enqueue({ features: 'f' });
+    const done = job.done();
+    const following = job.progress();
+    const queue = new Queue('segmentation', { connection: fixture.redis, prefix: fixture.prefix });
+    await (await queue.getJob(job.id))?.updateProgress({ done: 0, total: 1, label: 'restarts' });
+    await following.next(); // the watch is up
+    await queue.close();
+    proxy.cut();
+    await expect(millrace.segmentation.enqueue({ features: 'g' })).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+    });
+    proxy.mend();
+    fixture.worker('segmentation', () => SEGMENTS);
+    expect(await done).toEqual(SEGMENTS);
+    await following.return();
+    // The producer's connection comes back by itself; until then every call is refused at once.
+    await vi.waitUntil(async () => millrace.segmentation.enqueue({ features: 'g' }).catch(() => undefined), {
+      timeout: 30_000,
     });
   });
 

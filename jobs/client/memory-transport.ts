@@ -14,7 +14,7 @@ import type { JobListener, StoredJob, StoredSchedule, Transport } from './transp
 export interface HandlerContext {
   readonly id: string;
   readonly runKey: string;
-  progress(progress: JobProgress): void;
+  readonly progress: (progress: JobProgress) => void;
   /** Aborted by `cancel()`. */
   readonly signal: AbortSignal;
 }
