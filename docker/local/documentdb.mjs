@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { FERRETDB_BIN, FERRETDB_VERSION, INSTANCE_MOUNT, POSTGRES_BIN, TEMPLATE } from './documentdb-build.mjs';
 import { LOOPBACK } from './ports.mjs';
 import { lastLines, run, startService } from './processes.mjs';
+import { spokenDuration } from './progress.mjs';
 import { messageOf, SetupError } from './setup-error.mjs';
 import { mongoCommand, untilAnswered } from './wire.mjs';
 
@@ -51,7 +52,7 @@ export async function startDocumentDb({ build, port, folder, durable, endsWithUs
   }
   return {
     url: `mongodb://${LOOPBACK}:${port}`,
-    engine: `FerretDB on DocumentDB ${build.extension}, port ${port}`,
+    engine: `FerretDB, DocumentDB ${build.extension} built once in ${spokenDuration(build.buildMs)}, cached, port ${port}`,
     version: FERRETDB_VERSION,
     services,
   };
