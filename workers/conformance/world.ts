@@ -129,6 +129,7 @@ async function commit<C extends Contract>(
   const done = await store.ledger.commit({
     runKey,
     fence,
+    followed: false,
     output,
     ...(version === undefined ? {} : { version }),
     ...(plan === undefined ? {} : { plan }),
