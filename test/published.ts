@@ -2,10 +2,18 @@
  * Owns a store with something published in it, written through the ports: a small catalogue and people, the runs of one
  * `refresh`, the versions they made, what is served, and a failed run beside them. For tests of gateway and dashboard.
  */
+import { createHash } from 'node:crypto';
 import type { CatalogueItem } from '../shared/contract-kit/event.ts';
 import { runKeyOf } from '../shared/contract-kit/names.ts';
 import { AppError } from '../shared/errors.ts';
-import type { DatasetVersion, PipelineStepState, RunDocument, Store, VersionKind } from '../shared/store/ports.ts';
+import type {
+  DatasetVersion,
+  EventRow,
+  PipelineStepState,
+  RunDocument,
+  Store,
+  VersionKind,
+} from '../shared/store/ports.ts';
 
 export const TENANT = 'main';
 export const PIPELINE_RUN = 'refresh-2026-11-22';
@@ -19,13 +27,19 @@ const TITLES = [
   'Rings of Saturn',
   'First steps',
 ];
-export const ITEMS: readonly CatalogueItem[] = TITLES.map((title, index) => ({
+const ITEM_COUNT = 60;
+export const ITEMS: readonly CatalogueItem[] = Array.from({ length: ITEM_COUNT }, (_, index) => ({
   id: `video-${index + 1}`,
-  title,
-  topics: [TOPICS[index] ?? 'other'],
+  title: TITLES[index] ?? `Video ${index + 1}`,
+  topics: [TOPICS[index % TOPICS.length] ?? 'other'],
   attributes: { simulated: true },
 }));
+const PERSON_COUNT = 240;
+const EVENTS_EACH = 20;
+const EVENT_COUNT = PERSON_COUNT * EVENTS_EACH;
+/** Those whose lists and segments are known; the others only fill the counts. */
 export const PEOPLE = ['asha', 'ravi', 'mina'] as const;
+const EVERYBODY = Array.from({ length: PERSON_COUNT }, (_, index) => PEOPLE[index] ?? `person-${index + 1}`);
 /** Best first, as places in ITEMS: what each of PEOPLE is recommended. */
 const LISTS = [
   [0, 1, 4],
@@ -37,10 +51,10 @@ export const FALLBACK = [3, 1, 5, 0];
 const K = 3;
 
 const SEGMENTS = [
-  { name: 'evening bingers', people: 812, traits: ['many views after 18 h', 'long sessions'] },
-  { name: 'cricket first', people: 544, traits: ['one topic', 'shares often'] },
-  { name: 'samplers', people: 431, traits: ['short views', 'many topics'] },
-  { name: 'weekend cooks', people: 213, traits: ['saves', 'weekend'] },
+  { name: 'evening bingers', people: 97, traits: ['many views after 18 h', 'long sessions'] },
+  { name: 'cricket first', people: 66, traits: ['one topic', 'shares often'] },
+  { name: 'samplers', people: 52, traits: ['short views', 'many topics'] },
+  { name: 'weekend cooks', people: 25, traits: ['saves', 'weekend'] },
 ];
 const FINDINGS = [
   { metric: 'demographicParityRatio', attribute: 'gender', value: 0.94, flagged: false },
@@ -57,9 +71,9 @@ const REPORT = [
     value: 0.113,
     interval: [0.061, 0.164],
     groups: [
-      { group: '<18', n: 164, value: 0.318, interval: [0.262, 0.371] },
-      { group: '18-24', n: 611, value: 0.402, interval: [0.381, 0.424] },
-      { group: '25-34', n: 702, value: 0.431, interval: [0.41, 0.451] },
+      { group: '<18', n: 31, value: 0.318, interval: [0.262, 0.371] },
+      { group: '18-24', n: 84, value: 0.402, interval: [0.381, 0.424] },
+      { group: '25-34', n: 113, value: 0.431, interval: [0.41, 0.451] },
       { group: '56+', n: 12, value: null, interval: null },
     ],
   },
@@ -139,38 +153,38 @@ async function commitAll(store: Store, asOf: number) {
     step: 'compact',
     kind: 'ingestion',
     makes: 'events',
-    rows: 400_312,
+    rows: EVENT_COUNT,
     inputs: [],
     seconds: 3.2,
     output: (version) => ({
       accepted: 0,
       duplicates: 0,
       rejected: [],
-      dataset: { version, rows: 400_312, blocks: 14 },
+      dataset: { version, rows: EVENT_COUNT, blocks: 4 },
     }),
   });
   await commit({
     step: 'features',
     kind: 'feature-build',
     makes: 'features',
-    rows: 2_000,
+    rows: PERSON_COUNT,
     inputs: [made('compact')],
     engine: 'typescript',
     seconds: 2.8,
-    output: (version) => ({ version, rows: 2_000, features: ['views', 'topics'], consentEpoch }),
+    output: (version) => ({ version, rows: PERSON_COUNT, features: ['views', 'topics'], consentEpoch }),
   });
   await commit({
     step: 'segments',
     kind: 'segmentation',
     makes: 'segments',
-    rows: 2_000,
+    rows: PERSON_COUNT,
     inputs: [made('features')],
     engine: 'wasm',
     seconds: 1.9,
     output: (version) => ({
       version,
       k: 4,
-      people: 2_000,
+      people: PERSON_COUNT,
       inertia: 8_123.4,
       silhouette: 0.312,
       segments: SEGMENTS,
@@ -181,7 +195,7 @@ async function commitAll(store: Store, asOf: number) {
     step: 'embeddings',
     kind: 'embedding-training',
     makes: 'embeddings',
-    rows: 7_000,
+    rows: PERSON_COUNT + ITEM_COUNT,
     inputs: [made('compact')],
     engine: 'wasm',
     seconds: 6.4,
@@ -191,10 +205,10 @@ async function commitAll(store: Store, asOf: number) {
       engine: 'wasm',
       threads: 2,
       params: { factors: 64 },
-      users: 2_000,
-      items: 5_000,
+      users: PERSON_COUNT,
+      items: ITEM_COUNT,
       factors: 64,
-      metrics: { k: 10, users: 1_948, recall: 0.1873, ndcg: 0.2467 },
+      metrics: { k: 10, users: 232, recall: 0.1873, ndcg: 0.2467 },
       consentEpoch,
       trainSeconds: 6.4,
     }),
@@ -203,13 +217,13 @@ async function commitAll(store: Store, asOf: number) {
     step: 'candidates',
     kind: 'candidate-generation',
     makes: 'candidates',
-    rows: 2_000,
+    rows: PERSON_COUNT,
     inputs: [made('compact'), made('embeddings')],
     engine: 'wasm',
     seconds: 1.7,
     output: (version) => ({
       version,
-      users: 2_000,
+      users: PERSON_COUNT,
       k: 50,
       fallbackItems: 50,
       coverage: 0.638,
@@ -226,7 +240,7 @@ async function commitAll(store: Store, asOf: number) {
     engine: 'typescript',
     seconds: 0.9,
     meta: { report: REPORT },
-    output: (version) => ({ version, users: 2_000, findings: FINDINGS, consentEpoch }),
+    output: (version) => ({ version, users: PERSON_COUNT, findings: FINDINGS, consentEpoch }),
   });
   await commit({
     step: 'publish',
@@ -258,6 +272,38 @@ async function serve(store: Store, candidates: string, segments: string): Promis
     subjects,
     segment: Int32Array.from(PEOPLE, (_, index) => index),
   });
+}
+
+/** Views of everybody, one a minute, ending at `asOf`. */
+async function recordEvents(store: Store, asOf: number): Promise<void> {
+  const subjects = store.people.keys(TENANT, EVERYBODY);
+  const items = store.items.keys(
+    TENANT,
+    ITEMS.map(({ id }) => id),
+  );
+  const rows = Array.from({ length: EVENT_COUNT }, (_, index): EventRow => {
+    const person = index % PERSON_COUNT;
+    const place = (index * 7 + person) % ITEM_COUNT;
+    const occurredAt = asOf - (EVENT_COUNT - index) * 60_000;
+    const event = {
+      type: 'view',
+      user: EVERYBODY[person]!,
+      item: ITEMS[place]!.id,
+      value: index % 101,
+      occurredAt,
+    } as const;
+    const eventId = createHash('sha256').update(String(index)).digest().subarray(0, 16);
+    return {
+      eventId,
+      subject: subjects[person]!,
+      item: items[place]!,
+      event,
+      source: 'simulated',
+      recordedAt: occurredAt,
+    };
+  });
+  const runKey = runKeyOf(TENANT, 'ingestion', 'seed');
+  await store.events.follow(TENANT, await store.events.prepare(TENANT, runKey, 1, rows));
 }
 
 async function failOne(store: Store, asOf: number): Promise<string> {
@@ -333,8 +379,9 @@ export async function publishSomething(store: Store, nowMs = Date.now()): Promis
   await store.items.upsert(TENANT, ITEMS);
   await store.people.upsert(
     TENANT,
-    PEOPLE.map((id) => ({ id })),
+    EVERYBODY.map((id) => ({ id })),
   );
+  await recordEvents(store, asOf);
   await store.consents.record(
     TENANT,
     'consents',
