@@ -133,6 +133,14 @@ test.each([0, 3])('gradients agree with finite differences of the slow loss (hid
   expect(largest).toBeGreaterThan(0.05);
 });
 
+test('a batch of one pair has nothing to tell apart: no loss, no gradient', () => {
+  const { pairs } = example(3);
+  const batch = new BatchMaker(pairs, logShares(pairs)).make(Int32Array.of(2));
+  const { loss, gradients } = lossAndGradients(tf, randomRows(batch, 1, 0), batch, TEMPERATURE);
+  expect(loss).toBeCloseTo(0, 6);
+  expect(Math.max(...gradients.users.map(Math.abs), ...gradients.items.map(Math.abs))).toBeLessThan(1e-6);
+});
+
 test('a step leaves no tensor behind', () => {
   const { batch } = example(3);
   const before = tf.memory().numTensors;

@@ -70,9 +70,18 @@ export function product(tf: TensorFlow, left: Tensor2D, right: Tensor2D): Tensor
   return op(left, right) as Tensor2D;
 }
 
+/** 1 at each row's target. TensorFlow's own refuses a batch with a single distinct item, which a last batch may be. */
+function oneHot({ size, itemIds, itemAt }: Batch): Float32Array {
+  const targets = new Float32Array(size * itemIds.length);
+  for (let r = 0; r < size; r++) targets[r * itemIds.length + itemAt[r]!] = 1;
+  return targets;
+}
+
 /** Loss of a batch and its gradients with respect to every row that took part. Leaves no tensor behind. */
 export function lossAndGradients(tf: TensorFlow, rows: TowerRows, batch: Batch, temperature: number): LossAndGradients {
-  return tf.tidy(() => {
+  let result: LossAndGradients | undefined;
+  // Nothing is returned through tidy: it would walk every number of an array in search of tensors.
+  tf.tidy(() => {
     const { dimensions } = rows;
     const inputs: Tensor2D[] = [
       tf.tensor2d(rows.users, [batch.userIds.length, dimensions]),
@@ -88,7 +97,7 @@ export function lossAndGradients(tf: TensorFlow, rows: TowerRows, batch: Batch, 
     }
     const adjust = tf.tensor2d(batch.adjust, [batch.size, batch.itemIds.length]);
     const userAt: Tensor1D = tf.tensor1d(batch.userAt, 'int32');
-    const targets = tf.oneHot(tf.tensor1d(batch.itemAt, 'int32'), batch.itemIds.length).cast<Tensor2D>('float32');
+    const targets = tf.tensor2d(oneHot(batch), [batch.size, batch.itemIds.length]);
     const loss = (...parts: Tensor[]): Tensor => {
       const [users, items, ...hidden] = parts as Tensor2D[];
       const user = tf.gather(normaliseRows(users!), userAt);
@@ -97,7 +106,7 @@ export function lossAndGradients(tf: TensorFlow, rows: TowerRows, batch: Batch, 
     };
     const { value, grads } = tf.valueAndGrads(loss as (...args: Tensor[]) => Tensor<never>)(inputs);
     const [users, items, up, bias, down] = grads.map((gradient) => gradient.dataSync() as Float32Array);
-    return {
+    result = {
       loss: (value as Tensor).dataSync()[0]!,
       gradients: {
         dimensions,
@@ -107,4 +116,5 @@ export function lossAndGradients(tf: TensorFlow, rows: TowerRows, batch: Batch, 
       },
     };
   });
+  return result!;
 }

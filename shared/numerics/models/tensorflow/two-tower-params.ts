@@ -10,14 +10,14 @@ export const twoTowerParams = z
     /** Divides the cosine; lower is sharper. In (0, 10]. */
     temperature: z.number().positive().max(10).default(0.2),
     /** Pairs a step, 2..8192; the others in the batch are the negatives. */
-    batchSize: z.int().min(2).max(8192).default(1024),
+    batchSize: z.int().min(2).max(8192).default(512),
     /** Passes over the data at most. */
     epochs: z.int().min(1).max(1000).default(20),
     learningRate: z.number().positive().max(1).default(0.01),
     /** Decoupled weight decay of touched rows, times the learning rate. */
     weightDecay: z.number().min(0).max(10).default(0),
     /** Share of the pairs held out for early stopping; 0 runs all epochs. */
-    validationShare: z.number().min(0).max(0.5).default(0.05),
+    validationShare: z.number().min(0).max(0.5).default(0.1),
     /** Epochs without a better validation before the fit stops. */
     patience: z.int().min(1).max(100).default(2),
     /** The first engine to try; slower ones follow. */

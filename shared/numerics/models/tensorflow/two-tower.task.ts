@@ -190,8 +190,9 @@ function inChunks(tf: TensorFlow, from: Table, tower: (rows: Tensor2D) => Tensor
   const out = sharedFloat32(from.values.length);
   for (let start = 0; start < out.length; start += ROWS_PER_PRODUCT * width) {
     const rows = from.values.slice(start, start + ROWS_PER_PRODUCT * width);
-    const embedded = tf.tidy(() => tower(tf.tensor2d(rows, [rows.length / width, width])).dataSync());
-    out.set(embedded, start);
+    const embedded = tf.tidy(() => tower(tf.tensor2d(rows, [rows.length / width, width])));
+    out.set(embedded.dataSync(), start);
+    embedded.dispose();
   }
   return out;
 }
@@ -223,11 +224,13 @@ export async function validate(payload: {
   const users = embedUsers(tf, memory);
   const items = embedItems(tf, memory);
   const item = tf.tensor2d(items.slice(), [train.items, width]);
-  const scoresOf = (people: Int32Array): Float32Array =>
-    tf.tidy(() => {
-      const rows = gatherRows({ ...memory.users, values: users }, people);
-      return product(tf, tf.tensor2d(rows, [people.length, width]), item).dataSync() as Float32Array;
-    });
+  const scoresOf = (people: Int32Array): Float32Array => {
+    const rows = gatherRows({ ...memory.users, values: users }, people);
+    const scores = tf.tidy(() => product(tf, tf.tensor2d(rows, [people.length, width]), item));
+    const numbers = scores.dataSync() as Float32Array;
+    scores.dispose();
+    return numbers;
+  };
   try {
     return meanNdcg({ train, held, scoresOf });
   } finally {

@@ -24,9 +24,6 @@ import type { TwoTowerParams } from './two-tower-params.ts';
 
 export { type TwoTowerParams, twoTowerParams } from './two-tower-params.ts';
 
-/** `tensorflow.nativePath` says where the native engine lies; without it the fit runs on WASM. */
-export type TwoTowerContext = FitContext & { readonly tensorflow?: EngineOptions };
-
 export interface FittedTwoTower extends FittedModel {
   readonly factors: { readonly users: DenseRows; readonly items: DenseRows };
   /** How the training went. */
@@ -51,12 +48,13 @@ const STEPS_PER_PHASE = 64;
 /**
  * Fits both towers. With an internal validation part it stops when that no longer improves, goes back to the best
  * epoch, and makes one last pass over all pairs, so that no pair is left unlearned.
+ * `context.tensorflow.nativePath` says where the native engine lies; without it the fit runs on WASM.
  * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
  */
 export async function fitTwoTower(
   train: TrainInput,
   params: TwoTowerParams,
-  context: TwoTowerContext,
+  context: FitContext,
 ): Promise<FittedTwoTower> {
   checkTrainInput(train, { signed: true });
   const fit = new TwoTowerFit(train, params, context);
@@ -84,11 +82,11 @@ class TwoTowerFit {
   #steps = 0;
   readonly #input: TrainInput;
   readonly #params: TwoTowerParams;
-  readonly #context: TwoTowerContext;
+  readonly #context: FitContext;
   readonly #tensorflow: EngineOptions;
   readonly #keys: EntityKeys;
 
-  constructor(input: TrainInput, params: TwoTowerParams, context: TwoTowerContext) {
+  constructor(input: TrainInput, params: TwoTowerParams, context: FitContext) {
     this.#input = input;
     this.#params = params;
     this.#context = context;
@@ -104,8 +102,9 @@ class TwoTowerFit {
     const interactions = sharedRows(this.#input.interactions);
     const state = await this.#once<TwoTowerState>('begin', { interactions, seed });
     this.#state = state;
-    if (state.train.pairs.item.length === 0) throw new AppError('DATASET_EMPTY');
-    const record = state.held.item.length === 0 ? await this.#runAll(state) : await this.#runUntilBest(state);
+    if (state.all.pairs.item.length === 0) throw new AppError('DATASET_EMPTY');
+    const split = state.held.item.length > 0 && state.train.pairs.item.length > 0;
+    const record = split ? await this.#runUntilBest(state) : await this.#runAll(state);
     return { ...record, version: this.#version };
   }
 
