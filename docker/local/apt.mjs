@@ -6,8 +6,8 @@ import { SetupError } from './setup-error.mjs';
 /** @typedef {import('./progress.mjs').Step} Step */
 
 /** Whether packages can be installed here without asking anybody for a password. */
-export function canInstall() {
-  return process.platform === 'linux' && process.getuid?.() === 0 && findOnPath('apt-get') !== undefined;
+export function canInstall(env = process.env) {
+  return process.platform === 'linux' && process.getuid?.() === 0 && findOnPath('apt-get', env) !== undefined;
 }
 
 /**

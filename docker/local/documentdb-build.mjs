@@ -63,11 +63,11 @@ export function findBuild(env = process.env) {
 }
 
 /** Why this machine cannot have it, or undefined. */
-export function whyNotBuildable() {
+export function whyNotBuildable(env = process.env) {
   if (process.platform !== 'linux') return 'FerretDB with DocumentDB is built on Linux only';
   if (process.getuid?.() !== 0) return 'FerretDB with DocumentDB needs root (a chroot and a mount namespace)';
-  if (!findOnPath('unshare')) return 'FerretDB with DocumentDB needs `unshare` (package util-linux)';
-  if (!findOnPath('debootstrap') && !canInstall()) return 'FerretDB with DocumentDB needs `debootstrap`';
+  if (!findOnPath('unshare', env)) return 'FerretDB with DocumentDB needs `unshare` (package util-linux)';
+  if (!findOnPath('debootstrap', env) && !canInstall(env)) return 'FerretDB with DocumentDB needs `debootstrap`';
   return undefined;
 }
 

@@ -69,7 +69,7 @@ export async function mongoStarter(step, env = process.env) {
   if (program) return (options) => startMongod(program, 'downloaded mongod', options);
   step.note(`no mongod on PATH; ${download.reason}`);
 
-  const obstacle = whyNotBuildable();
+  const obstacle = whyNotBuildable(env);
   if (obstacle) {
     throw new SetupError(
       `No MongoDB: MONGODB_URL is not set, no mongod is on PATH, ${download.reason}, and ${obstacle}.`,

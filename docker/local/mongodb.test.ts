@@ -78,3 +78,15 @@ it('takes MONGODB_URL before anything else', async () => {
   expect(await givenMongo({})).toBeUndefined();
   for (const service of store.services) await service.stop();
 });
+
+it('names every way that was closed where no MongoDB can be had', async () => {
+  await using empty = await temporaryFolder();
+  const mirror = `http://127.0.0.1:${await freePort()}`;
+  const env = { PATH: empty.path, XDG_CACHE_HOME: empty.path, MONGOMS_DOWNLOAD_MIRROR: mirror };
+  await expect(mongoStarter(silentStep(), env)).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /MONGODB_URL is not set, no mongod is on PATH, the download from .* was refused .*, and FerretDB with DocumentDB/,
+    ),
+    todo: expect.stringContaining('MONGODB_URL'),
+  });
+});

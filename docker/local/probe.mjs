@@ -112,7 +112,7 @@ async function probeMongo(env) {
   const build = findBuild(env);
   if (build)
     return { name, state: 'ready', version: build.extension, detail: `FerretDB on DocumentDB in ${build.folder}` };
-  const obstacle = whyNotBuildable();
+  const obstacle = whyNotBuildable(env);
   if (obstacle) return { name, state: 'missing', detail: obstacle, todo: 'install MongoDB 8 or set MONGODB_URL' };
   return { name, state: 'missing', detail: 'no mongod; FerretDB is not built yet', todo: SETS_UP };
 }

@@ -44,13 +44,14 @@ export async function givenRedis(env = process.env) {
 /**
  * The server's program on this machine; installs it where that is possible.
  * @param {import('./progress.mjs').Step} step
+ * @param {NodeJS.ProcessEnv} [env]
  * @returns {Promise<string>}
  */
-export async function redisProgram(step) {
-  const found = () => SERVERS.map((name) => findOnPath(name)).find((file) => file !== undefined);
+export async function redisProgram(step, env = process.env) {
+  const found = () => SERVERS.map((name) => findOnPath(name, env)).find((file) => file !== undefined);
   const present = found();
   if (present) return present;
-  if (canInstall()) {
+  if (canInstall(env)) {
     await installPackages(['redis-server'], step);
     const installed = found();
     if (installed) return installed;

@@ -6,7 +6,8 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { freePort } from './ports.mjs';
 import { findOnPath, identify } from './processes.mjs';
-import { givenRedis, startRedis } from './redis.mjs';
+import { silentStep } from './progress.mjs';
+import { givenRedis, redisProgram, startRedis } from './redis.mjs';
 
 const program = findOnPath('redis-server') ?? findOnPath('valkey-server');
 const temporaryFolder = () => mkdtempDisposable(join(tmpdir(), 'millrace-redis-'));
@@ -48,4 +49,12 @@ it('refuses a REDIS_URL that does not answer, without showing its password', asy
   const refusal = givenRedis({ REDIS_URL: `redis://:secret@127.0.0.1:${await freePort()}` });
   await expect(refusal).rejects.toThrow(/REDIS_URL is set, but redis:\/\/\*\*\*@127\.0\.0\.1:\d+ does not answer/);
   await expect(refusal).rejects.not.toThrow(/secret/);
+});
+
+it('says what to install where there is no Redis and nothing may be installed', async () => {
+  await using empty = await temporaryFolder();
+  await expect(redisProgram(silentStep(), { PATH: empty.path })).rejects.toMatchObject({
+    message: expect.stringContaining('neither redis-server nor valkey-server is on PATH'),
+    todo: expect.stringMatching(/apt-get install redis-server.*REDIS_URL/),
+  });
 });

@@ -55,7 +55,7 @@ export async function openStores({ folder, durable, portOf, steps, env = process
   }
 
   async function openRedis() {
-    const program = await redisProgram(steps.redis);
+    const program = await redisProgram(steps.redis, env);
     return startRedis({ program, port: await portOf('redis'), folder: join(folder, 'redis'), durable });
   }
 
