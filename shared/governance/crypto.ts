@@ -6,7 +6,7 @@
  * so that ciphertext moved to another place does not open. Pure but for fresh random bytes.
  * Sources: NIST SP 800-38D (GCM, 96-bit nonces, 128-bit tags); key ids as in the contract kit's sealing.
  */
-import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hash, KeyObject, randomBytes } from 'node:crypto';
 import { AppError } from '../errors.ts';
 
 export const KEY_BYTES = 32;
@@ -17,7 +17,7 @@ export const BOX_OVERHEAD_BYTES = NONCE_BYTES + TAG_BYTES;
 
 /** The master keys a process knows; the first one wraps, all of them unwrap. */
 export interface MasterRing {
-  readonly keys: readonly { readonly id: string; readonly key: Uint8Array }[];
+  readonly keys: readonly { readonly id: string; readonly key: KeyObject }[];
 }
 
 /** A data key as it lies in the store: which master key wrapped it, and the box. */
@@ -39,7 +39,7 @@ export function masterRing(keys: readonly Uint8Array[]): MasterRing {
       message: 'A master key is missing or is not 32 bytes long.',
       details: { problems: ['MILLRACE_MASTER_KEY must be 64 hex digits'] },
     });
-  return { keys: keys.map((key) => ({ id: keyIdOf(key), key })) };
+  return { keys: keys.map((key) => ({ id: keyIdOf(key), key: createSecretKey(key) })) };
 }
 
 /** A place in the store as additional data: (collection, field, tenant and id of what it belongs to). */
@@ -51,11 +51,16 @@ export function newDataKey(): Buffer {
   return randomBytes(KEY_BYTES);
 }
 
+/** A cipher made from raw bytes costs four times one made from a key object (Node 24). */
+const prepared = (key: Uint8Array | KeyObject): KeyObject => (key instanceof KeyObject ? key : createSecretKey(key));
+
 /** nonce | tag | ciphertext. */
-export function encrypt(key: Uint8Array, plain: Uint8Array, place: string): Buffer {
+export function encrypt(key: Uint8Array | KeyObject, plain: Uint8Array, place: string): Buffer {
   const box = Buffer.allocUnsafe(BOX_OVERHEAD_BYTES + plain.length);
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(place));
+  const cipher = createCipheriv('aes-256-gcm', prepared(key), nonce, { authTagLength: TAG_BYTES }).setAAD(
+    Buffer.from(place),
+  );
   const body = cipher.update(plain);
   cipher.final();
   box.set(nonce, 0);
@@ -65,9 +70,11 @@ export function encrypt(key: Uint8Array, plain: Uint8Array, place: string): Buff
 }
 
 /** Opens what `encrypt` made for the same place. Throws BLOCK_CORRUPT naming `what`. */
-export function decrypt(key: Uint8Array, box: Uint8Array, place: string, what: string): Buffer {
+export function decrypt(key: Uint8Array | KeyObject, box: Uint8Array, place: string, what: string): Buffer {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+    const decipher = createDecipheriv('aes-256-gcm', prepared(key), box.subarray(0, NONCE_BYTES), {
+      authTagLength: TAG_BYTES,
+    })
       .setAAD(Buffer.from(place))
       .setAuthTag(box.subarray(NONCE_BYTES, BOX_OVERHEAD_BYTES));
     const plain = decipher.update(box.subarray(BOX_OVERHEAD_BYTES));

@@ -2,15 +2,19 @@
  * Owns how names of the outside become fixed-length keys: people (keyed, so that they cannot be guessed back without the
  * tenant key), items, events, sessions and request ids.
  */
-import { createHmac, hash } from 'node:crypto';
+import { createHmac, createSecretKey, hash } from 'node:crypto';
 import { deriveKey } from './crypto.ts';
 
 /** Bytes of the key of a person, an item, an event or a request. */
 export const ENTITY_KEY_BYTES = 16;
 export const SESSION_KEY_BYTES = 8;
 
-/** Two strings cannot run into each other: the tenant's and the source's alphabets have no NUL. */
-const digest = (text: string): Uint8Array => hash('sha256', text, 'buffer').subarray(0, ENTITY_KEY_BYTES);
+/**
+ * Two strings cannot run into each other: the tenant's and the source's alphabets have no NUL.
+ * By way of a one-byte-a-character string: half the cost of asking for a buffer (Node 24), and there is one a row.
+ */
+const digest = (text: string): Uint8Array =>
+  Buffer.from(hash('sha256', text, 'binary').slice(0, ENTITY_KEY_BYTES), 'binary');
 
 /** SHA-256(tenant, external id), 16 bytes. Items are not personal. */
 export function itemKeyOf(tenant: string, externalId: string): Uint8Array {
@@ -41,8 +45,8 @@ export interface PersonalKeys {
 }
 
 export function personalKeys(tenantKey: Uint8Array): PersonalKeys {
-  const subjectKey = deriveKey(tenantKey, 'subject');
-  const sessionKey = deriveKey(tenantKey, 'session');
+  const subjectKey = createSecretKey(deriveKey(tenantKey, 'subject'));
+  const sessionKey = createSecretKey(deriveKey(tenantKey, 'session'));
   return {
     subject: (tenant, externalId) =>
       createHmac('sha256', subjectKey).update(`${tenant}\0${externalId}`).digest().subarray(0, ENTITY_KEY_BYTES),

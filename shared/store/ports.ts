@@ -88,7 +88,7 @@ export interface CommitRequest {
   readonly plan?: unknown;
   readonly next: readonly Intent[];
   /** True when nothing follows: no pointer, no intent, no step of a pipeline. */
-  readonly followed: boolean;
+  readonly followed?: boolean;
   readonly lineage: RunLineage;
 }
 

@@ -73,12 +73,10 @@ export class KeyTable {
   }
 
   #slotOf(bytes: Uint8Array, offset: number): number {
-    const [a, b, c, d] = [
-      wordAt(bytes, offset),
-      wordAt(bytes, offset + 4),
-      wordAt(bytes, offset + 8),
-      wordAt(bytes, offset + 12),
-    ];
+    const a = wordAt(bytes, offset);
+    const b = wordAt(bytes, offset + 4);
+    const c = wordAt(bytes, offset + 8);
+    const d = wordAt(bytes, offset + 12);
     const words = this.#words;
     const mask = this.#slots.length - 1;
     for (let slot = slotHash(a, b, c, d) & mask; ; slot = (slot + 1) & mask) {

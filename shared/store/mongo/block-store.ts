@@ -26,6 +26,8 @@ import { chunksOf, COLLECTIONS, idOf } from './names.ts';
 export const BLOCK_BYTES_MAX = 8_000_000;
 /** Below this a thread costs more than it saves. */
 const INLINE_BYTES_MAX = 256 * 1024;
+/** Below this, copying a block to a thread costs less than shared memory of its own. */
+const SHARED_BYTES_MIN = 64 * 1024;
 /** Blocks that lie in memory between the store and the threads. */
 const BLOCKS_IN_FLIGHT = 8;
 const FORMAT = 1;
@@ -57,7 +59,7 @@ export interface BlockStore {
   write(blocks: readonly SealedDocument[]): Promise<void>;
   /** Takes key and bytes of blocks away for good; opening them gives BLOCK_KEY_MISSING. Idempotent. */
   shred(refs: readonly BlockRef[]): Promise<void>;
-  /** Plain bytes of blocks in order. `into[i]`: where to put them. Throws BLOCK_CORRUPT, BLOCK_KEY_MISSING. */
+  /** Plain bytes of blocks in order, large ones on shared memory when asked for. `into[i]`: where to put them. Throws BLOCK_CORRUPT, BLOCK_KEY_MISSING. */
   open(
     refs: readonly BlockRef[],
     options?: { readonly shared?: boolean; readonly into?: readonly Uint8Array[] },
@@ -141,7 +143,11 @@ class MongoBlocks implements BlockStore {
         const plain = await this.#run(
           'openBlock',
           openBlock,
-          { ...task, ...(into !== undefined && { into }), shared: options.shared ?? false },
+          {
+            ...task,
+            ...(into !== undefined && { into }),
+            shared: options.shared === true && task.plainBytes > SHARED_BYTES_MIN,
+          },
           task.plainBytes,
         );
         opened[at + index] = plain;
