@@ -22,7 +22,7 @@ export interface StepContext {
   /** Parts of the release that was live when the run started. */
   readonly live: ReleaseParts;
   /** The committed output of an earlier step, parsed by its contract. */
-  output<C extends Contract>(step: string, contract: C): ContractOutput<C>;
+  readonly output: <C extends Contract>(step: string, contract: C) => ContractOutput<C>;
 }
 
 export interface Step {

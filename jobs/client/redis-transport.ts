@@ -8,6 +8,7 @@ import {
   cancelKey,
   pipelineChannel,
   pipelineKey,
+  pipelineProgressField,
 } from '../../shared/contract-kit/names.ts';
 import { CONTRACTS, type JobKind } from '../registry.ts';
 import { JobWatch } from './job-watch.ts';
@@ -92,10 +93,8 @@ export class RedisTransport implements Transport {
   }
 
   async readPipeline(id: string): Promise<unknown> {
-    const text = await this.#connection.run((redis) =>
-      redis.hget(pipelineKey(this.#prefix, this.#tenant, id), 'document'),
-    );
-    return text === null ? undefined : JSON.parse(text);
+    const fields = await this.#connection.run((redis) => redis.hgetall(pipelineKey(this.#prefix, this.#tenant, id)));
+    return fields.document === undefined ? undefined : withProgress(JSON.parse(fields.document), fields);
   }
 
   watchPipeline(id: string, changed: () => void): () => void {
@@ -194,4 +193,14 @@ function storedSchedule(found: JobSchedulerJson): StoredSchedule | undefined {
   if (!tick.success || found.pattern === undefined) return undefined;
   const data: Tick = tick.data;
   return { id: found.key, cron: found.pattern, timeZone: found.tz ?? 'UTC', tick: data, nextAt: found.next };
+}
+
+/** The mirrored document with the newest progress of its steps, which lies in fields of its own: it changes far more often. */
+function withProgress(document: unknown, fields: Readonly<Record<string, string>>): unknown {
+  if (typeof document !== 'object' || document === null || !('steps' in document)) return document;
+  const steps = Object.entries(document.steps as Record<string, object>).map(([name, step]) => {
+    const progress = fields[pipelineProgressField(name)];
+    return [name, progress === undefined ? step : { ...step, progress: JSON.parse(progress) as unknown }];
+  });
+  return { ...document, steps: Object.fromEntries(steps) as unknown };
 }

@@ -55,8 +55,10 @@ export const cancelChannel = (prefix: string): string => `${prefix}:cancel`;
 export const CANCEL_TTL_S = 14 * 24 * 3600;
 
 /** Hash that mirrors the state of a pipeline run for clients without a store; the ledger stays the authority. */
-export const pipelineKey = (prefix: string, tenant: string, id: string): string => `${prefix}:pipeline:${tenant}:${id}`;
+export const pipelineKey = (prefix: string, tenant: string, id: string): string => `${prefix}:mirror:${tenant}:${id}`;
+/** Field of that hash with the newest progress of a step, as JSON. */
+export const pipelineProgressField = (step: string): string => `progress:${step}`;
 /** Channel on which that mirror's changes are announced. */
 export const pipelineChannel = (prefix: string, tenant: string, id: string): string =>
-  `${prefix}:pipeline:${tenant}:${id}:changes`;
+  `${prefix}:mirror:${tenant}:${id}:changes`;
 export const PIPELINE_TTL_S = 7 * 24 * 3600;

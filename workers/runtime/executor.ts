@@ -8,6 +8,7 @@
  * 3. A run that ended is never computed again: a redelivered job gets the recorded outcome.
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
+import type { OnProgress } from '../../shared/compute/task.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
@@ -35,7 +36,7 @@ export interface ExecutorOptions {
   /** Turns the data of jobs that schedulers made into an envelope. */
   readonly adapt?: (job: Job) => unknown;
   /** Told of the progress of steps, for the pipeline's mirror. */
-  readonly onStepProgress?: (envelope: Envelope, progress: { done: number; total: number; label: string }) => void;
+  readonly onStepProgress?: (envelope: Envelope, progress: Parameters<OnProgress>[0]) => void;
 }
 
 /** One attempt at one run; `abort` reaches it through its controller. */
@@ -229,6 +230,7 @@ export class Executor {
     const commit = {
       output: written.output,
       next: written.next ?? [],
+      followed: this.#nothingFollows(attempt, written),
       lineage: lineageOf(written, { ...context, consentEpoch }, seconds),
       ...(written.version === undefined ? {} : { version: written.version }),
       ...(written.plan === undefined ? {} : { plan: written.plan }),
@@ -236,6 +238,10 @@ export class Executor {
     if (!(await ports.store.ledger.commit({ runKey: claimed.runKey, fence: attempt.fence, ...commit })))
       throw new AppError('LEASE_LOST', { details: { runKey: claimed.runKey, fence: attempt.fence } });
     return { ...claimed, ...commit, state: 'committed', endedAt: ports.clock.now() };
+  }
+
+  #nothingFollows({ envelope }: Attempt, { next = [] }: Written<Contract>): boolean {
+    return this.#processor.follow === undefined && next.length === 0 && envelope.step === undefined;
   }
 
   /** People who withdrew since the load leave what is about to be published; aggregates are refused or marked stale. */

@@ -10,7 +10,14 @@
 import type { Redis } from 'ioredis';
 import { type Pipeline, pipelineOf, type Step } from '../../jobs/pipelines.ts';
 import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
-import { PIPELINE_TTL_S, pipelineChannel, pipelineKey, runKeyOf } from '../../shared/contract-kit/names.ts';
+import type { OnProgress } from '../../shared/compute/task.ts';
+import {
+  PIPELINE_TTL_S,
+  pipelineChannel,
+  pipelineKey,
+  pipelineProgressField,
+  runKeyOf,
+} from '../../shared/contract-kit/names.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument, PipelineStepState, RunError, Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -180,15 +187,13 @@ export class Orchestrator {
   }
 
   /** Progress of a step, for watchers of the whole run. */
-  stepProgress(
-    tenant: string,
-    id: string,
-    step: string,
-    progress: { done: number; total: number; label: string },
-  ): void {
+  stepProgress(tenant: string, id: string, step: string, progress: Parameters<OnProgress>[0]): void {
     const { redis, prefix } = this.#options;
     redis
-      .publish(pipelineChannel(prefix, tenant, id), JSON.stringify({ type: 'progress', step, progress }))
+      .multi()
+      .hset(pipelineKey(prefix, tenant, id), pipelineProgressField(step), JSON.stringify(progress))
+      .publish(pipelineChannel(prefix, tenant, id), JSON.stringify({ type: 'progress', step }))
+      .exec()
       .catch(() => {}); // progress is news: the next one is as good
   }
 }
@@ -199,9 +204,8 @@ function inputOf(run: PipelineRunDocument, step: Step): unknown {
     params: run.params,
     asOf: run.asOf,
     live: run.live,
-    output<C extends Contract>(name: string, contract: C): ContractOutput<C> {
-      return contract.output.parse(run.steps[name]?.output) as ContractOutput<C>;
-    },
+    output: <C extends Contract>(name: string, contract: C): ContractOutput<C> =>
+      contract.output.parse(run.steps[name]?.output) as ContractOutput<C>,
   });
 }
 

@@ -16,6 +16,8 @@ export interface PoolOptions extends ExecutorOptions {
   readonly prefix: string;
   /** Overrides the contract's. */
   readonly concurrency?: number;
+  /** False: the caller starts the worker itself. */
+  readonly autorun?: boolean;
 }
 
 export class WorkerPool implements AsyncDisposable {
@@ -32,6 +34,7 @@ export class WorkerPool implements AsyncDisposable {
       connection: redis,
       prefix,
       concurrency: options.concurrency ?? contract.limits.concurrency,
+      autorun: options.autorun ?? true,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: STALLED_COUNT_MAX,

@@ -1,0 +1,152 @@
+/**
+ * Owns how speed is compared: peer and ours in turn in one run, the order alternating, medians of the ratios of
+ * neighbours, with CPU seconds and peak memory beside. A machine that is busy slows both sides of a pair.
+ */
+import { cpus, totalmem } from 'node:os';
+
+/** One measured piece of work: how much was done, in the unit of the comparison. */
+export type Work = () => Promise<{
+  readonly units: number /** Wall seconds, when the work measures itself. */;
+  readonly seconds?: number;
+}>;
+
+export interface Side {
+  readonly name: string;
+  readonly work: Work;
+}
+
+interface Measured {
+  readonly rate: number;
+  readonly cpuSeconds: number;
+  readonly peakMb: number;
+}
+
+export interface Comparison {
+  readonly name: string;
+  readonly unit: string;
+  readonly pairs: number;
+  /** Median of ours/peer, and the quartiles. */
+  readonly ratio: number;
+  readonly quartiles: readonly [number, number];
+  readonly ours: Summary;
+  readonly peer: Summary;
+  /** What must be reached; absent: the figure is for information. */
+  readonly target?: number;
+}
+
+interface Summary {
+  readonly name: string;
+  readonly rate: number;
+  readonly cpuSecondsPer1000: number;
+  readonly peakMb: number;
+}
+
+const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
+
+function quantile(values: readonly number[], q: number): number {
+  const ordered = sorted(values);
+  const at = (ordered.length - 1) * q;
+  const [low, high] = [ordered[Math.floor(at)] ?? Number.NaN, ordered[Math.ceil(at)] ?? Number.NaN];
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+async function measure(work: Work): Promise<Measured & { readonly units: number }> {
+  globalThis.gc?.();
+  let peak = process.memoryUsage.rss();
+  const sampler = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage.rss());
+  }, 20);
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  const { units, seconds = (performance.now() - started) / 1000 } = await work();
+  const used = process.cpuUsage(cpu);
+  clearInterval(sampler);
+  return {
+    units,
+    rate: units / seconds,
+    cpuSeconds: (used.user + used.system) / 1e6,
+    peakMb: Math.max(peak, process.memoryUsage.rss()) / 2 ** 20,
+  };
+}
+
+function summary(name: string, runs: readonly (Measured & { readonly units: number })[]): Summary {
+  return {
+    name,
+    rate: quantile(
+      runs.map(({ rate }) => rate),
+      0.5,
+    ),
+    cpuSecondsPer1000: quantile(
+      runs.map(({ cpuSeconds, units }) => (cpuSeconds / units) * 1000),
+      0.5,
+    ),
+    peakMb: Math.max(...runs.map(({ peakMb }) => peakMb)),
+  };
+}
+
+export interface InterleaveOptions {
+  readonly name: string;
+  readonly unit: string;
+  readonly pairs?: number;
+  readonly warmUp?: number;
+  readonly target?: number;
+  readonly ours: Side;
+  readonly peer: Side;
+}
+
+/** Runs `pairs` pairs after `warmUp` ones that do not count. */
+export async function interleave({
+  name,
+  unit,
+  pairs = 11,
+  warmUp = 2,
+  target,
+  ours,
+  peer,
+}: InterleaveOptions): Promise<Comparison> {
+  const oursRuns: (Measured & { units: number })[] = [];
+  const peerRuns: (Measured & { units: number })[] = [];
+  for (let pair = -warmUp; pair < pairs; pair++) {
+    const oursFirst = pair % 2 === 0;
+    const first = await measure(oursFirst ? ours.work : peer.work);
+    const second = await measure(oursFirst ? peer.work : ours.work);
+    if (pair < 0) continue;
+    oursRuns.push(oursFirst ? first : second);
+    peerRuns.push(oursFirst ? second : first);
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K  ${name}: pair ${pair + 1} of ${pairs}`);
+  }
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
+  const ratios = oursRuns.map(({ rate }, i) => rate / (peerRuns[i]?.rate ?? Number.NaN));
+  return {
+    name,
+    unit,
+    pairs,
+    ratio: quantile(ratios, 0.5),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ours: summary(ours.name, oursRuns),
+    peer: summary(peer.name, peerRuns),
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+const round = (value: number, digits = 0): string =>
+  value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
+
+function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string): string {
+  return `    ${name.padEnd(36)} ${round(rate).padStart(9)} ${unit}/s   ${round(cpuSecondsPer1000, 3)} CPU s per 1,000   peak ${round(peakMb)} MB`;
+}
+
+/** Prints a comparison for people; the whole run's JSON comes last. */
+export function report(comparison: Comparison): void {
+  const { name, unit, pairs, ratio, quartiles, target, ours, peer } = comparison;
+  const verdict = target === undefined ? '' : `   target ${target}: ${ratio >= target ? 'reached' : 'MISSED'}`;
+  console.log(
+    `\n  ${name}: ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
+  );
+  console.log(line(ours, unit));
+  console.log(line(peer, unit));
+}
+
+export function machine(): string {
+  return `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+}
