@@ -21,7 +21,8 @@ import { readInteractions } from '../../shared/numerics/evaluation/interaction-f
 import { findModel, MODEL_NAMES, type Model } from '../../shared/numerics/models/registry.ts';
 import { nativePackagePath } from '../../shared/numerics/models/tensorflow/engine.ts';
 import type { FitContext } from '../../shared/numerics/types.ts';
-import { ProgressLine } from './progress-line.ts';
+import { duration } from './output.ts';
+import { progressBar } from './progress-bar.ts';
 
 interface Options {
   readonly train: string;
@@ -41,6 +42,7 @@ interface Options {
 
 /** Share of the training interactions that `--tune` holds out when there is no `--valid`. */
 const TUNE_HOLDOUT = 0.1;
+const TRIALS_SHOWN_MAX = 10;
 
 export function registerEvaluate(program: Command): void {
   program
@@ -91,16 +93,17 @@ async function evaluate(options: Options, signal: AbortSignal): Promise<void> {
 
   const task = await readTask(options, k);
   await using pool = computePool({ threads });
-  using progress = new ProgressLine(options.json === true);
   const deterministic = options.deterministic === true;
   const tensorflow = { nativePath: nativeTensorFlow() };
   const context: FitContext = { pool, seed, signal, memoryBytesMax, deterministic, tensorflow };
-  const report = (label: string): FitContext => ({ ...context, onProgress: progress.reporter(label) });
-  const trials = options.tune ? await tune(model, params, task, context, progress.reporter('tune')) : undefined;
-  const best = trials?.[0]?.params ?? params;
-  const result = await evaluateModel(model, best, task.final, report(model.name));
-  progress[Symbol.dispose]();
-  printResult(result, task, trials, options.json === true);
+  const silent = options.json === true;
+  const trials = options.tune ? await tune(model, params, task, context, silent) : undefined;
+  const best = trials?.[0]?.given ?? params;
+  const bar = progressBar({ title: model.name, silent });
+  const onProgress: OnProgress = ({ done, total, label }) => bar.update(done, total, `${done}/${total} ${label}`);
+  const result = await evaluateModel(model, best, task.final, { ...context, onProgress });
+  bar.end(duration((result.trainSeconds + result.scoreSeconds) * 1000));
+  printResult(result, task, trials, silent);
 }
 
 interface Task {
@@ -110,7 +113,7 @@ interface Task {
 }
 
 async function readTask(options: Options, k: number): Promise<Task> {
-  const signed = { signed: options.model === 'ials' };
+  const signed = { signed: options.model !== 'item-knn' };
   const [train, test, valid] = [
     await readInteractions(options.train, signed),
     await readInteractions(options.test, { signed: true }),
@@ -146,12 +149,15 @@ async function tune(
   params: Readonly<Record<string, unknown>>,
   { validation }: Task,
   context: FitContext,
-  report: OnProgress,
+  silent: boolean,
 ): Promise<readonly Trial[]> {
   if (validation === undefined) return [];
-  return tuneModel(model, params, validation, context, (trial, done, total) =>
-    report({ done, total, label: 'trials', metrics: { ndcg: trial.ndcg } }),
+  const bar = progressBar({ title: `tune ${model.name}`, silent });
+  const trials = await tuneModel(model, params, validation, context, (trial, done, total) =>
+    bar.update(done, total, `${done}/${total} trials, ndcg ${trial.ndcg.toFixed(4)}`),
   );
+  bar.end(`best ndcg ${trials[0]!.ndcg.toFixed(4)}`);
+  return trials;
 }
 
 function printResult(
@@ -165,7 +171,9 @@ function printResult(
     items: dataset.itemIds.length,
     interactions: final.train.interactions.indices.length,
     newUsers: final.newUsers?.length ?? 0,
-    ...(trials === undefined ? {} : { trials: trials.slice(0, 10) }),
+    ...(trials === undefined
+      ? {}
+      : { trials: trials.slice(0, TRIALS_SHOWN_MAX).map(({ params, ndcg, recall }) => ({ params, ndcg, recall })) }),
   };
   if (json) {
     console.log(JSON.stringify(facts));

@@ -88,6 +88,9 @@ function withNewUsers(
 }
 
 export interface Trial {
+  /** As tried; what is automatic in it is resolved anew where it is fitted to other data. */
+  readonly given: Readonly<Record<string, unknown>>;
+  /** As in force in the trial. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly ndcg: number;
   readonly recall: number;
@@ -110,7 +113,7 @@ export async function tuneModel(
   for (const [n, candidate] of candidates.entries()) {
     try {
       const { ndcg, recall, params: used } = await evaluateModel(model, candidate, task, context);
-      trials.push({ params: used, ndcg, recall });
+      trials.push({ given: candidate, params: used, ndcg, recall });
     } catch (thrown) {
       // The caller's own parameters must work; a candidate of ours may not suit the data.
       const skip =

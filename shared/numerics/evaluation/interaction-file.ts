@@ -31,6 +31,13 @@ export async function readInteractions(
   const items: string[] = [];
   const values: number[] = [];
   const times: number[] = [];
+  // One string per id instead of one per line: most of a large file's memory.
+  const known = new Map<string, string>();
+  const intern = (id: string) => {
+    const first = known.get(id);
+    if (first === undefined) known.set(id, id);
+    return first ?? id;
+  };
   let file: Awaited<ReturnType<typeof open>>;
   try {
     file = await open(path);
@@ -49,8 +56,8 @@ export async function readInteractions(
         throw malformed(place, fields.length + 1, 'the line has fewer than two fields (user item)');
       if (fields.length > 4) throw malformed(place, 5, 'the line has more than four fields (user item value time)');
       if (users.length === LINES_MAX) throw malformed(place, 1, `there are more than ${LINES_MAX} lines`);
-      users.push(fields[0]!);
-      items.push(fields[1]!);
+      users.push(intern(fields[0]!));
+      items.push(intern(fields[1]!));
       values.push(fields[2] === undefined ? 1 : value(fields[2], place, options.signed === true));
       times.push(fields[3] === undefined ? Number.NaN : number(fields[3], place, 4, 'time'));
     }
