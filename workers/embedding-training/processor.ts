@@ -5,7 +5,7 @@
 import { embeddingTraining } from '../../jobs/embedding-training/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
-import { evaluateModel } from '../../shared/numerics/evaluation/evaluate-model.ts';
+import { rankingMetrics } from '../../shared/numerics/evaluation/ranking-metrics.ts';
 import {
   holdOut,
   INTERACTION_TABLE_VERSION,
@@ -30,7 +30,7 @@ interface Computed {
   readonly asOf: number;
   readonly view: InteractionView;
   readonly fitted: FittedModel & { readonly factors: NonNullable<FittedModel['factors']> };
-  readonly metrics: Metrics;
+  readonly measured: Measured | undefined;
   readonly trainSeconds: number;
 }
 
@@ -50,7 +50,7 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
       details: { dataset: input.dataset },
     });
   const evaluated = input.holdout > 0;
-  const metrics = evaluated ? await measure(view, loaded, fitContext(input, context, [0, 0.5])) : null;
+  const measured = evaluated ? await measure(view, loaded, context) : undefined;
   const began = performance.now();
   const fitted = await model.fit(view, params, fitContext(input, context, evaluated ? [0.5, 1] : [0, 1]));
   const trainSeconds = (performance.now() - began) / 1000;
@@ -60,22 +60,42 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
       message: `The model ${model.name} has no embeddings.`,
       details: { model: model.name },
     });
-  return { input, asOf: dataset.asOf, view, fitted: { ...fitted, factors }, metrics, trainSeconds };
+  return { input, asOf: dataset.asOf, view, fitted: { ...fitted, factors }, measured, trainSeconds };
 }
 
-/** Full ranking on the holdout; null where no user has a held-out item. */
-async function measure(view: InteractionView, { input, model, params }: Loaded, context: FitContext): Promise<Metrics> {
-  const { signal } = context;
-  const split = await holdOut(
-    { view, holdout: input.holdout, seed: input.seed },
-    { pool: context.pool, ...(signal && { signal }) },
-  );
-  if (split.test.users.length === 0) return null;
-  const train = { interactions: split.train, userKeys: view.userKeys, itemKeys: view.itemKeys };
+/** What the model without the holdout recommended, and what was held out: kept for audits, which judge people's lists by it. */
+interface Measured {
+  readonly metrics: NonNullable<Metrics>;
+  /** Users * k dense items, best first; -1: none. */
+  readonly lists: Int32Array;
+  /** A row per user over the items. */
+  readonly heldOutPtr: Int32Array;
+  readonly heldOutItems: Int32Array;
+}
+
+/** Full ranking on the holdout; undefined where no user has a held-out item. */
+async function measure(
+  view: InteractionView,
+  { input, model, params }: Loaded,
+  context: RunContext,
+): Promise<Measured | undefined> {
+  const { pool, signal } = context;
+  const split = await holdOut({ view, holdout: input.holdout, seed: input.seed }, { pool, signal });
+  const { train, test } = split;
+  if (test.users.length === 0) return undefined;
   const k = Math.min(input.k, view.interactions.columns);
-  const task = { train, exclude: split.train, test: split.test, k };
-  const { users, recall, ndcg } = await evaluateModel(model, params, task, context);
-  return { k, users, recall, ndcg };
+  const { userKeys, itemKeys } = view;
+  const fitted = await model.fit(
+    { interactions: train, userKeys, itemKeys },
+    params,
+    fitContext(input, context, [0, 0.5]),
+  );
+  const lists = await fitted.rank({ k, exclude: train, signal });
+  const { users, recall, ndcg } = rankingMetrics(lists, test, view.interactions.columns);
+  const heldOutPtr = new Int32Array(train.rows + 1);
+  for (const [n, user] of test.users.entries()) heldOutPtr[user + 1] = test.indptr[n + 1]! - test.indptr[n]!;
+  for (let user = 0; user < train.rows; user++) heldOutPtr[user + 1]! += heldOutPtr[user]!;
+  return { metrics: { k, users, recall, ndcg }, lists: lists.items, heldOutPtr, heldOutItems: test.items };
 }
 
 /** Both fits report within one range, so that progress never runs backwards. */
@@ -95,13 +115,21 @@ function fitContext(input: Input, context: RunContext, [from, to]: readonly [num
 
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof embeddingTraining>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
-  const { input, view, fitted, metrics, trainSeconds } = computed;
+  const { input, view, fitted, measured, trainSeconds } = computed;
+  const metrics = measured?.metrics ?? null;
   const { users, items } = fitted.factors;
   const draft = await store.versions.draft(tenant, runKey, fence, users.rows, [
     { name: 'subjects', data: view.userKeys },
     { name: 'itemKeys', data: view.itemKeys },
     { name: 'userFactors', data: users.data },
     { name: 'itemFactors', data: items.data },
+    ...(measured === undefined
+      ? []
+      : [
+          { name: 'evaluatedItems', data: measured.lists },
+          { name: 'heldOutPtr', data: measured.heldOutPtr },
+          { name: 'heldOutItems', data: measured.heldOutItems },
+        ]),
   ]);
   const model = input.model;
   const { engine, threads } = fitted;

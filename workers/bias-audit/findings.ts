@@ -1,0 +1,162 @@
+/**
+ * Owns what an audit says first: headline figures, and when one is flagged. Quality is judged by what people took up after the lists were
+ * made, where anybody did; else by the model's own holdout, and the figure says so. Popularity is always that of the published lists.
+ */
+import type { AttributeAudit, AuditReport, Estimate } from '../../shared/contract-kit/audit-report.ts';
+
+export const BASES = ['published', 'holdout'] as const;
+export type Basis = (typeof BASES)[number];
+
+export interface AuditEntry {
+  readonly metric: string;
+  readonly attribute: string | null;
+  /** Null: not estimable, see `reason`. */
+  readonly value: number | null;
+  readonly reason?: string;
+  readonly n?: number;
+  readonly interval?: readonly [number, number];
+  readonly flagged: boolean;
+  /** What was judged: the published lists, or those of the same model trained without the holdout. */
+  readonly basis: Basis;
+  readonly groups: readonly {
+    readonly group: string;
+    readonly n: number;
+    readonly value: number | null;
+    readonly interval: readonly [number, number] | null;
+  }[];
+}
+
+interface Rule {
+  readonly quality: boolean;
+  /** The figure of each group beside a figure across groups. */
+  readonly ofGroup?: string;
+  /** Flagged beyond it: with an interval, when the whole interval lies beyond. Absent: never by itself. */
+  readonly above?: number;
+  readonly below?: number;
+}
+
+/** Thresholds are screens to look closer, not verdicts. */
+const OVERALL: Readonly<Record<string, Rule>> = {
+  recall: { quality: true },
+  ndcg: { quality: true },
+  theil: { quality: true },
+  averagePopularity: { quality: false },
+  longTailShare: { quality: false, below: 0.05 },
+  deltaGap: { quality: false, above: 1 },
+  coverage: { quality: false, below: 0.05 },
+  gini: { quality: false, above: 0.95 },
+  equityOfAttention: { quality: true },
+};
+const ACROSS: Readonly<Record<string, Rule>> = {
+  demographicParityDifference: { quality: true, ofGroup: 'servedRate', above: 0.1 },
+  demographicParityRatio: { quality: true, ofGroup: 'servedRate' },
+  equalOpportunityDifference: { quality: true, ofGroup: 'recall', above: 0.1 },
+  equalisedOddsDifference: { quality: true, above: 0.1 },
+  recallDifference: { quality: true, ofGroup: 'recall', above: 0.1 },
+  ndcgDifference: { quality: true, ofGroup: 'ndcg', above: 0.1 },
+  deltaGapDifference: { quality: false, ofGroup: 'deltaGap', above: 0.5 },
+  calibrationDifference: { quality: false, ofGroup: 'calibrationDivergence', above: 0.5 },
+};
+
+const intervalOf = (estimate: Estimate): readonly [number, number] | undefined =>
+  estimate.estimable && estimate.interval !== null ? [estimate.interval.low, estimate.interval.high] : undefined;
+
+function isBeyond(estimate: Estimate, { above, below }: Rule): boolean {
+  if (!estimate.estimable) return false;
+  const { value } = estimate;
+  // Bootstraps of a largest difference lean upwards: the figure itself must lie beyond as well as its interval.
+  const [low, high] = intervalOf(estimate) ?? [value, value];
+  return (
+    (above !== undefined && Math.min(low, value) > above) || (below !== undefined && Math.max(high, value) < below)
+  );
+}
+
+function entryOf(
+  metric: string,
+  attribute: string | null,
+  estimate: Estimate,
+  more: Pick<AuditEntry, 'basis' | 'flagged' | 'groups'>,
+): AuditEntry {
+  const interval = intervalOf(estimate);
+  const counts = Object.values(estimate.n);
+  return {
+    metric,
+    attribute,
+    value: estimate.estimable ? estimate.value : null,
+    ...(estimate.estimable ? {} : { reason: estimate.reason }),
+    ...(counts.length > 0 ? { n: counts.reduce((a, b) => a + b, 0) } : {}),
+    ...(interval === undefined ? {} : { interval }),
+    ...more,
+  };
+}
+
+function groupFigures(audit: AttributeAudit, metric: string | undefined): AuditEntry['groups'] {
+  if (metric === undefined) return [];
+  return audit.groups.map(({ group, people, metrics }) => {
+    const estimate = metrics[metric];
+    if (estimate === undefined || !estimate.estimable) return { group, n: people, value: null, interval: null };
+    return {
+      group,
+      n: Math.max(...Object.values(estimate.n)),
+      value: estimate.value,
+      interval: intervalOf(estimate) ?? null,
+    };
+  });
+}
+
+export interface Reports {
+  readonly published: AuditReport;
+  readonly holdout: AuditReport | undefined;
+}
+
+/** All entries, everybody's first. */
+export function auditEntries({ published, holdout }: Reports): AuditEntry[] {
+  /** Published lists can be judged when somebody took something up after them. */
+  const judged = published.overall['recall']?.estimable === true;
+  const choose = (quality: boolean): { readonly report: AuditReport; readonly basis: Basis } =>
+    quality && !judged && holdout !== undefined
+      ? { report: holdout, basis: 'holdout' }
+      : { report: published, basis: 'published' };
+  const entries: AuditEntry[] = [];
+  for (const [metric, rule] of Object.entries(OVERALL)) {
+    const { report, basis } = choose(rule.quality);
+    const estimate = report.overall[metric];
+    if (estimate !== undefined)
+      entries.push(entryOf(metric, null, estimate, { basis, flagged: isBeyond(estimate, rule), groups: [] }));
+  }
+  for (const { attribute } of published.attributes)
+    for (const [metric, rule] of Object.entries(ACROSS)) {
+      const { report, basis } = choose(rule.quality);
+      const audit = report.attributes.find((other) => other.attribute === attribute);
+      const estimate = audit?.metrics[metric];
+      if (audit === undefined || estimate === undefined) continue;
+      const flagged = metric === 'demographicParityRatio' ? audit.fourFifths.flagged : isBeyond(estimate, rule);
+      entries.push(entryOf(metric, attribute, estimate, { basis, flagged, groups: groupFigures(audit, rule.ofGroup) }));
+    }
+  return [...entries, ...topicEntries(choose(false).report)];
+}
+
+/** Exposure of each topic's items beside their share of the catalogue. */
+function topicEntries({ itemGroups }: AuditReport): AuditEntry[] {
+  if (itemGroups.length === 0) return [];
+  const groups = itemGroups.map(({ group, items, metrics }) => {
+    const estimate = metrics['exposureParityDifference'];
+    const value = estimate?.estimable === true ? estimate.value : null;
+    return { group, n: items, value, interval: estimate === undefined ? null : (intervalOf(estimate) ?? null) };
+  });
+  const values = groups.flatMap(({ value }) => value ?? []);
+  const spread = values.length < 2 ? null : Math.max(...values) - Math.min(...values);
+  const none = spread === null ? { reason: 'fewer than two topics are large enough' } : {};
+  return [
+    {
+      metric: 'exposureParityDifference',
+      attribute: 'topic',
+      value: spread,
+      ...none,
+      n: itemGroups.length,
+      flagged: false,
+      basis: 'published',
+      groups,
+    },
+  ];
+}
