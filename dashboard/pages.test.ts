@@ -1,4 +1,5 @@
 /** Facts about the dashboard's pages and about Bull Board behind them. */
+import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { ingestion } from '../jobs/ingestion/contract.ts';
 import { makeJob } from '../jobs/client/make-job.ts';
@@ -184,6 +185,22 @@ describe('the pages of a pipeline run and of the release', () => {
     expect(page.statusCode).toBe(404);
     expect(page.body).toContain('There is no such page.');
     expect((await visitor.get('/nothing', { accept: 'application/json' })).json().code).toBe('NOT_FOUND');
+  });
+});
+
+describe('without Redis', () => {
+  it('the login page is a coded failure in words, not a stack', async () => {
+    await using dashboard = await dashboardFixture();
+    const lost = new Redis('redis://127.0.0.1:1', { maxRetriesPerRequest: 0, retryStrategy: () => null });
+    lost.on('error', () => {});
+    const visitor = await dashboard.visitor('viewer');
+    const other = new Visitor(await dashboard.build({ redis: lost }));
+    other.cookie = visitor.cookie;
+    const { statusCode, body } = await other.get('/');
+    expect(statusCode).toBe(503);
+    expect(body).toContain('SERVICE_UNAVAILABLE');
+    expect(body).toContain('A service that is needed does not answer.');
+    expect(body).not.toContain('node_modules');
   });
 });
 

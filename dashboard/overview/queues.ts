@@ -11,8 +11,10 @@ const SCHEDULES_SHOWN = 50;
 
 export interface QueueLine {
   readonly kind: string;
-  /** Waiting, prioritised and delayed together: not yet begun. */
+  /** Ready and not yet begun. */
   readonly waiting: number;
+  /** Not to begin before their time: retries that back off, ticks of schedules. */
+  readonly later: number;
   readonly active: number;
   readonly failed: number;
   readonly completed: number;
@@ -47,7 +49,8 @@ async function readQueue(queue: Queue): Promise<QueueLine> {
   const oldestWaitingAt = oldest[0]?.timestamp;
   return {
     kind: queue.name,
-    waiting: of('wait') + of('waiting') + of('prioritized') + of('delayed'),
+    waiting: of('wait') + of('prioritized'),
+    later: of('delayed'),
     active: of('active'),
     failed: of('failed'),
     completed: of('completed'),

@@ -62,7 +62,7 @@ function queueRow(queue: QueueLine, board: string, nowMs: number): Markup {
   const cell = (value: number, tone = ''): Markup =>
     html`<td class="number ${value === 0 ? 'zero' : tone}">${count(value)}</td>`;
   const oldest = queue.oldestWaitingAt;
-  return html`<tr><th scope="row"><a href="${board}/queue/${queue.kind}">${queue.kind}</a>${queue.paused ? html` <small>paused</small>` : ''}</th>${cell(queue.waiting)}${cell(queue.active, 'busy')}${cell(queue.failed, 'bad')}${cell(queue.completed)}<td class="number ${oldest === undefined ? 'zero' : ''}">${oldest === undefined ? '–' : span(nowMs - oldest)}</td></tr>`;
+  return html`<tr><th scope="row"><a href="${board}/queue/${queue.kind}">${queue.kind}</a>${queue.paused ? html` <small>paused</small>` : ''}${queue.later === 0 ? '' : html` <small>${count(queue.later)} for later</small>`}</th>${cell(queue.waiting)}${cell(queue.active, 'busy')}${cell(queue.failed, 'bad')}${cell(queue.completed)}<td class="number ${oldest === undefined ? 'zero' : ''}">${oldest === undefined ? '–' : span(nowMs - oldest)}</td></tr>`;
 }
 
 const queues = (found: readonly QueueLine[], board: string, nowMs: number): Markup =>

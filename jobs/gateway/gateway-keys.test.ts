@@ -120,6 +120,19 @@ describe('requests', () => {
   });
 });
 
+describe('a lost service', () => {
+  const NOBODY = 'redis://127.0.0.1:1';
+
+  it('is SERVICE_UNAVAILABLE without a word about the request', async () => {
+    const { config } = gateway.services;
+    await using own = await gatewayFixture({ config: { ...config, redisUrl: NOBODY } });
+    const event = { type: 'like', user: 'somebody', item: 'i1', occurredAt: 1 };
+    const { status, body } = await own.post('/v1/events', { source: 'web', events: [event] });
+    expect([status, body.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+    expect(JSON.stringify(body)).not.toContain('somebody');
+  });
+});
+
 describe('the documentation', () => {
   it('is made from the schemas: every route, every kind, the shape of an event', async () => {
     const { status, body } = await gateway.get('/openapi.json', null);
