@@ -90,7 +90,7 @@ class MongoBlocks implements BlockStore {
 
   async seal(id: string, plain: Uint8Array, packing: Packing): Promise<SealedDocument> {
     const dataKey = newDataKey();
-    const task: SealTask = { plain, dataKey, place: place(id), packing };
+    const task: SealTask = { plain: this.#forThread(plain, plain.length), dataKey, place: place(id), packing };
     return this.#document(id, dataKey, await this.#run('sealBlock', sealBlock, task, plain.length));
   }
 
@@ -164,15 +164,28 @@ class MongoBlocks implements BlockStore {
     const { kid, key, packing, plainBytes } = found;
     const wrapped = kid === undefined || key === undefined ? undefined : { kid, key };
     const dataKey = unwrapKey(this.#ring, wrapped, place(block), block);
-    return { box: found.data, dataKey, place: place(block), packing, plainBytes, hash, block };
+    const box = this.#forThread(found.data, plainBytes);
+    return { box, dataKey, place: place(block), packing, plainBytes, hash, block };
   }
 
   merge(inputs: readonly MergeInput[]): Promise<EventColumns> {
     return this.#run('mergeBlocks', mergeBlocks, inputs, sizeOf(inputs));
   }
 
+  #isPooled(bytes: number): boolean {
+    return this.#pool !== undefined && bytes > INLINE_BYTES_MAX;
+  }
+
+  /** A view is cloned with all of the buffer behind it (a whole answer of the server): give a thread the bytes alone. */
+  #forThread(bytes: Uint8Array, taskBytes: number): Uint8Array {
+    if (!this.#isPooled(taskBytes) || bytes.buffer instanceof SharedArrayBuffer) return bytes;
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    return shared;
+  }
+
   async #run<P, R>(name: string, inline: (payload: P) => R, payload: P, bytes: number): Promise<R> {
-    if (this.#pool === undefined || bytes <= INLINE_BYTES_MAX) return inline(payload);
+    if (this.#pool === undefined || !this.#isPooled(bytes)) return inline(payload);
     const task: Task = { module: TASKS, name, payload };
     const [result] = await this.#pool.runPhase<R>([task]);
     return result as R;

@@ -28,6 +28,7 @@ const SMALL_ROWS_MAX = 25_000;
 const MERGED_ROWS_MAX = 64_000;
 const ROUNDS_MAX = 200;
 
+/** `view` is up to date when it is called. */
 export async function freezePartition(
   tenant: string,
   view: PartitionView,
@@ -35,7 +36,6 @@ export async function freezePartition(
   partitions: Partitions,
   blocks: BlockStore,
 ): Promise<FrozenBlock[]> {
-  await partitions.refresh(view);
   await compact(tenant, view, partitions, blocks);
   const frozen: FrozenBlock[] = [];
   const live = [...view.blocks.values()]; // as it is now: follows may go on
@@ -110,7 +110,7 @@ async function replace(
       learnMerged(view, entry.seq, merged);
       return;
     }
-    await partitions.refresh(view);
+    await partitions.refresh([view]);
   }
   throw new AppError('POINTER_CONFLICT', {
     message: 'Other writers kept moving a manifest.',

@@ -96,8 +96,9 @@ class MongoConsents implements Consents {
     return decodeConsents(new Uint8Array(plain)); // a copy of its own: aligned
   }
 
+  /** Of the state, not of the counter: a number that was only taken may still be filled with a withdrawal. */
   async epoch(tenant: string): Promise<number> {
-    return this.#log.last(tenant);
+    return (await this.#current(tenant)).epoch;
   }
 
   async snapshot(tenant: string): Promise<ConsentSnapshot> {

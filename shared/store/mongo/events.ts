@@ -11,6 +11,7 @@ import type { BlockStore, SealedDocument } from './block-store.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
 import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
+import { chunksOf } from './names.ts';
 import {
   apply,
   liveRows,
@@ -28,10 +29,12 @@ import {
 const SUBJECT_SHARDS = 4;
 /** Rows of one micro-block: ~6 MB at most. */
 const BLOCK_ROWS_MAX = 50_000;
-/** Blocks prepared by this process whose ids are kept until they follow; ~16 KB each. */
-const PREPARED_MAX = 2000;
+/** Blocks prepared by this process whose ids are kept until they follow: at most ~130 MB. Larger blocks are read again. */
+const PREPARED_MAX = 1000;
+const PREPARED_ROWS_MAX = 8000;
 const ROUNDS_MAX = 200;
-const PARTITIONS_AT_ONCE = 8;
+/** Partitions that are compacted side by side; each holds some blocks in memory. */
+const PARTITIONS_AT_ONCE = 3;
 
 type Part = PreparedEvents['parts'][number];
 interface Follower {
@@ -90,8 +93,9 @@ class MongoEvents implements Events {
     const sealed: SealedDocument[] = [];
     const parts: Part[] = [];
     let duplicates = 0;
-    for (const [partition, group] of byPartition) {
-      const view = await this.#partitions.view(tenant, partition);
+    const views = await this.#partitions.views(tenant, [...byPartition.keys()]);
+    for (const [index, [partition, group]] of [...byPartition].entries()) {
+      const view = views[index]!;
       const { table } = await loadIds(view, this.#blocks);
       const fresh = withoutKnown(table, group);
       duplicates += group.length - fresh.length;
@@ -117,7 +121,7 @@ class MongoEvents implements Events {
     });
     const id = this.#blocks.newId(tenant);
     const document = await this.#blocks.seal(id, encodeEvents(columns), 'none');
-    this.#prepared.set(id, columns.eventId);
+    if (rows.length <= PREPARED_ROWS_MAX) this.#prepared.set(id, columns.eventId);
     const recordedAtMax = columns.recordedAt.reduce((a, b) => Math.max(a, b), 0);
     return { document, part: { partition, block: id, rows: rows.length, hash: document.hash, recordedAtMax } };
   }
@@ -138,11 +142,12 @@ class MongoEvents implements Events {
   }
 
   async #follow(tenant: string, prepared: PreparedEvents): ReturnType<Events['follow']> {
+    const names = prepared.parts.map(({ partition }) => partition);
+    const views = await this.#partitions.views(tenant, names);
     const followers: Follower[] = [];
-    for (const part of prepared.parts) {
-      const view = await this.#partitions.view(tenant, part.partition);
-      followers.push({ part, view, ids: await this.#idsOf(part) });
-    }
+    for (const [index, part] of prepared.parts.entries())
+      followers.push({ part, view: views[index]!, ids: await this.#idsOf(part) });
+    await this.#partitions.list(views);
     for (let round = 0; followers.some(({ block }) => block === undefined); round++) {
       if (round === ROUNDS_MAX)
         throw new AppError('POINTER_CONFLICT', {
@@ -168,21 +173,22 @@ class MongoEvents implements Events {
     }
     if (trying.length === 0) return;
     const refused = new Set(await this.#partitions.insert(trying.map(({ entry }) => entry)));
+    const stale: PartitionView[] = [];
     for (const [index, { follower, block, entry }] of trying.entries()) {
       if (refused.has(index)) {
-        await this.#partitions.refresh(follower.view);
+        stale.push(follower.view);
         continue;
       }
       apply(follower.view, entry);
       learnIds(follower.view, entry.seq, block, follower.ids);
       follower.block = block;
     }
+    await this.#partitions.refresh(stale);
   }
 
   /** What to append for a follower; undefined when it is in the manifest already, which settles it. */
   async #attempt(follower: Follower): Promise<Attempt | undefined> {
     const { part, view, ids } = follower;
-    await this.#partitions.list(view);
     const { seq, known } = await knownAsOf(view, this.#blocks, ids);
     follower.block = view.blocks.get(part.block);
     // Its own rows may be what is known: its entry may lie below a base.
@@ -203,9 +209,9 @@ class MongoEvents implements Events {
 
   async freeze(tenant: string, _runKey: string, _fence: number, asOf: number): Promise<VersionDraft> {
     const frozen: FrozenBlock[] = [];
-    for (const name of await this.#partitions.names(tenant)) {
-      const view = await this.#partitions.view(tenant, name);
-      frozen.push(...(await freezePartition(tenant, view, asOf, this.#partitions, this.#blocks)));
+    for (const views of chunksOf(await this.#current(tenant), PARTITIONS_AT_ONCE)) {
+      const parts = views.map((view) => freezePartition(tenant, view, asOf, this.#partitions, this.#blocks));
+      for (const blocks of await Promise.all(parts)) frozen.push(...blocks);
     }
     return { rows: frozen.reduce((sum, { live }) => sum + live, 0), blocks: frozen };
   }
@@ -223,9 +229,7 @@ class MongoEvents implements Events {
   }
 
   async *all(tenant: string): AsyncGenerator<EventColumns> {
-    for (const name of await this.#partitions.names(tenant)) {
-      const view = await this.#partitions.view(tenant, name);
-      await this.#partitions.refresh(view);
+    for (const view of await this.#current(tenant)) {
       const live = [...view.blocks.values()]; // as it is now: follows may go on
       for (const block of live) {
         const [plain] = await this.#blocks.open([block], { shared: true });
@@ -235,17 +239,15 @@ class MongoEvents implements Events {
   }
 
   async count(tenant: string): Promise<number> {
-    const names = await this.#partitions.names(tenant);
-    let rows = 0;
-    for (let at = 0; at < names.length; at += PARTITIONS_AT_ONCE) {
-      const views = names.slice(at, at + PARTITIONS_AT_ONCE).map(async (name) => {
-        const view = await this.#partitions.view(tenant, name);
-        await this.#partitions.refresh(view);
-        return [...view.blocks.values()].reduce((sum, block) => sum + liveRows(block), 0);
-      });
-      for (const live of await Promise.all(views)) rows += live;
-    }
-    return rows;
+    const blocks = (await this.#current(tenant)).flatMap((view) => [...view.blocks.values()]);
+    return blocks.reduce((sum, block) => sum + liveRows(block), 0);
+  }
+
+  /** All partitions of the tenant, at least as new as the call. */
+  async #current(tenant: string): Promise<PartitionView[]> {
+    const views = await this.#partitions.views(tenant, await this.#partitions.names(tenant));
+    await this.#partitions.refresh(views);
+    return views;
   }
 }
 

@@ -12,8 +12,8 @@
 import type { Collection, Db } from 'mongodb';
 import { KeyTable } from '../blocks/key-table.ts';
 import type { BlockRef } from './block-store.ts';
-import { isDuplicateKey, refusedAsDuplicates } from './driver-errors.ts';
-import { COLLECTIONS, idOf, idsUnder, sequenceText } from './names.ts';
+import { refusedAsDuplicates } from './driver-errors.ts';
+import { chunksOf, COLLECTIONS, idOf, idsUnder, sequenceText } from './names.ts';
 
 /** A block as a manifest names it. */
 export interface ManifestBlock extends BlockRef {
@@ -63,6 +63,7 @@ export interface PartitionView {
   ids?: PartitionIds;
 }
 
+const READS_AT_ONCE = 8;
 /** Memory for event ids of all partitions together; 24-48 bytes an event. The partition at work is kept whatever it takes. */
 const IDS_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -78,21 +79,30 @@ export class Partitions {
     this.#clock = clock;
   }
 
-  /** The view as it is in memory; a new one is read from the store. The newest used come last. */
-  async view(tenant: string, partition: string): Promise<PartitionView> {
-    const id = idOf(tenant, partition);
-    let view = this.#views.get(id);
-    if (view === undefined) {
-      const listed = await this.#partitions.findOne({ _id: id });
-      const seq = Math.max(0, (listed?.base ?? 0) - 1);
-      view = this.#views.get(id) ?? { id, seq, base: 0, listed: listed !== null, blocks: new Map() };
-      // Who comes meanwhile sees a view that is behind: the compare-and-set of an insert tells.
-      this.#views.set(id, view);
-      if (listed !== null) await this.refresh(view);
+  /**
+   * Views as they are in memory, in order; those met for the first time are read from the store. They may be behind: the
+   * compare-and-set of an insert tells. What was used last stays longest.
+   */
+  async views(tenant: string, partitions: readonly string[]): Promise<PartitionView[]> {
+    const ids = partitions.map((partition) => idOf(tenant, partition));
+    const unknown = [...new Set(ids)].filter((id) => !this.#views.has(id));
+    const listed = new Map<string, number>();
+    for (const chunk of chunksOf(unknown))
+      for (const { _id, base } of await this.#partitions.find({ _id: { $in: [...chunk] } }).toArray())
+        listed.set(_id, base);
+    for (const id of unknown) {
+      const base = listed.get(id);
+      const seq = Math.max(0, (base ?? 0) - 1);
+      if (!this.#views.has(id))
+        this.#views.set(id, { id, seq, base: 0, listed: base !== undefined, blocks: new Map() });
     }
-    this.#views.delete(id);
-    this.#views.set(id, view);
-    return view;
+    const views = ids.map((id) => this.#views.get(id)!);
+    for (const view of views) {
+      this.#views.delete(view.id);
+      this.#views.set(view.id, view);
+    }
+    await this.refresh(views.filter(({ id }) => listed.has(id)));
+    return views;
   }
 
   /** Names of the tenant's partitions, in order. */
@@ -101,17 +111,24 @@ export class Partitions {
     return found.map(({ _id }) => _id.slice(tenant.length + 1)).sort();
   }
 
-  /** Reads the entries that came in since; one round trip. */
-  async refresh(view: PartitionView): Promise<void> {
+  /** Reads the entries that came in since: one round trip a view, a few at a time. */
+  async refresh(views: readonly PartitionView[]): Promise<void> {
+    for (const chunk of chunksOf(views, READS_AT_ONCE)) await Promise.all(chunk.map((view) => this.#refresh(view)));
+  }
+
+  async #refresh(view: PartitionView): Promise<void> {
     const range = { $gt: `${view.id}.${sequenceText(view.seq)}`, $lt: idsUnder(view.id).$lt };
     for (const entry of await this.#manifests.find({ _id: range }).sort({ _id: 1 }).toArray()) apply(view, entry);
   }
 
-  /** Makes the partition findable; before its first entry, so that no entry is ever out of sight. */
-  async list(view: PartitionView): Promise<void> {
-    if (view.listed) return;
-    await this.#partitions.updateOne({ _id: view.id }, { $max: { base: 0 } }, { upsert: true }).catch(ignoreDuplicate);
-    view.listed = true;
+  /** Makes partitions findable; before their first entries, so that no entry is ever out of sight. */
+  async list(views: readonly PartitionView[]): Promise<void> {
+    const fresh = [...new Set(views)].filter(({ listed }) => !listed);
+    for (const chunk of chunksOf(fresh)) {
+      const documents = chunk.map(({ id }) => ({ _id: id, base: 0 }));
+      await refusedAsDuplicates(this.#partitions.insertMany(documents, { ordered: false }));
+      for (const view of chunk) view.listed = true;
+    }
   }
 
   /** The entry that follows number `after`. */
@@ -164,8 +181,4 @@ export function apply(view: PartitionView, entry: ManifestDocument): void {
   if (entry.seq !== view.seq + 1) return;
   if (entry.append !== undefined && entry.append !== null) view.blocks.set(entry.append.block, entry.append);
   view.seq = entry.seq;
-}
-
-function ignoreDuplicate(thrown: unknown): void {
-  if (!isDuplicateKey(thrown)) throw thrown;
 }
