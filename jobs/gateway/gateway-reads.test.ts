@@ -1,6 +1,7 @@
 /** Facts about what the gateway serves: recommendations with their exposure, segments, and the consent that both need. */
 import { describe, expect, it } from 'vitest';
 import { FALLBACK, ITEMS, type Published, publishSomething, TENANT } from '../../test/published.ts';
+import { connect } from '../client/index.ts';
 import { ALL_SCOPES, type GatewayFixture, gatewayFixture } from './gateway-fixture.ts';
 
 interface Serving extends AsyncDisposable {
@@ -129,5 +130,26 @@ describe('segments', () => {
         release: set.published.release,
         segment: null,
       });
+  });
+});
+
+describe('the client', () => {
+  it('reads through the gateway and sends through it what is too large for Redis', async () => {
+    await using set = await serving();
+    const url = await set.gateway.app.listen({ host: '127.0.0.1', port: 0 });
+    const { config } = set.gateway.services;
+    await using millrace = connect({
+      redis: config.redisUrl,
+      prefix: config.prefix,
+      seal: config.sealKeys,
+      gateway: { url, key: set.gateway.secret },
+    });
+    const { origin, items } = await millrace.recommendations.get('asha', { k: 1 });
+    expect([origin, items]).toEqual(['model', [{ item: 'video-1', title: 'Googly school', score: 1, position: 1 }]]);
+    expect((await millrace.segments.get('ravi')).name).toBe('cricket first');
+    const params = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`p${index}`, 'v'.repeat(30)]));
+    const job = await millrace.embeddingTraining.enqueue({ dataset: set.published.versions.dataset, params });
+    expect(await job.state()).toBe('waiting');
+    await expect(millrace.recommendations.get('')).rejects.toThrow('INPUT_INVALID');
   });
 });

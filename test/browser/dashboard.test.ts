@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDashboard } from '../../dashboard/build.ts';
 import { openQueues } from '../../dashboard/overview/queues.ts';
 import { makeJob } from '../../jobs/client/make-job.ts';
+import { buildGateway } from '../../jobs/gateway/build.ts';
 import { contractOf } from '../../jobs/registry.ts';
 import { generatePassword, hashPassword } from '../../shared/governance/password.ts';
 import { declareDefaults } from '../../workers/runtime/schedules.ts';
@@ -196,6 +197,18 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await page.goto(`${address}/release`);
     await page.getByRole('heading', { name: 'Audit report' }).waitFor();
     await shoot(page, 'release');
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('shows the documentation of the gateway, which works under its policy', async () => {
+    const { store, config } = services;
+    const gateway = await buildGateway({ store, config });
+    stack.defer(() => gateway.close());
+    const { page, complaints } = await openPage();
+    await page.goto(`${await gateway.listen({ host: '127.0.0.1', port: 0 })}/docs`);
+    await page.getByText('Take in a batch of events').waitFor();
+    await shoot(page, 'gateway-docs');
     expect(complaints).toEqual([]);
     await page.close();
   });
