@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { type CanonicalEvent, checkEvent, derivedEventId, type Rejection } from '../../shared/contract-kit/event.ts';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
-import type { EventRow, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
+import type { EventRow, ItemKey, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { checkEach, inOrder, type Placed } from './batch.ts';
 import { knownPeople } from './known.ts';
@@ -102,7 +102,9 @@ async function findUnknownItems(
   events: readonly Placed<CanonicalEvent>[],
   { store, tenant }: RunContext,
 ): Promise<Set<string>> {
-  const ids = [...new Set(events.flatMap(({ value }) => value.item ?? []))];
+  const distinct = new Set<string>();
+  for (const { value } of events) if (value.item !== undefined) distinct.add(value.item);
+  const ids = [...distinct];
   const known = await store.items.known(tenant, store.items.keys(tenant, ids));
   return new Set(ids.filter((_, n) => known[n] !== true));
 }
@@ -114,28 +116,42 @@ function rowsOf(
   { store, tenant, clock }: RunContext,
 ): Omit<EventWork, 'what' | 'rejected'> {
   const now = clock.now();
-  const itemIds = [...new Set(events.flatMap(({ value }) => value.item ?? []))];
-  const itemKeys = store.items.keys(tenant, itemIds);
-  const items = new Map(itemIds.map((id, n) => [id, itemKeys[n]!]));
-  const enveloped = knownPeople(store);
-  const rows = new Map<string, EventRow>();
-  const people = new Set<string>();
+  const items = itemKeysOf(events, store, tenant);
+  const rows: EventRow[] = [];
+  const ids = new Set<string>();
+  const users = new Set<string>();
   const texts: KeptText[] = [];
   for (const { value } of events) {
-    const { text, ...event } = value;
     const eventId = eventIdOf(source, value);
     // One character a byte: the quickest exact name of sixteen bytes.
     const name = Buffer.from(eventId.buffer, eventId.byteOffset, EVENT_ID_BYTES).toString('latin1');
-    if (rows.has(name)) continue;
-    const item = event.item === undefined ? undefined : items.get(event.item)!;
+    if (ids.has(name)) continue;
+    ids.add(name);
+    users.add(value.user);
+    const { text, user } = value;
+    if (text !== undefined) texts.push({ user, event: Buffer.from(eventId).toString('hex'), text });
     // Nothing is recorded after it was received, whatever the source's clock says.
-    const recordedAt = Math.min(event.recordedAt ?? now, now);
-    const row = { eventId, subject: subjects.get(event.user)!, event, source, recordedAt };
-    rows.set(name, item === undefined ? row : { ...row, item });
-    if (!enveloped.has(tenant, event.user, now)) people.add(event.user);
-    if (text !== undefined) texts.push({ user: event.user, event: Buffer.from(eventId).toString('hex'), text });
+    const recordedAt = Math.min(value.recordedAt ?? now, now);
+    const subject = subjects.get(user)!;
+    const event = text === undefined ? value : withoutText(value);
+    if (value.item === undefined) rows.push({ eventId, subject, event, source, recordedAt });
+    else rows.push({ eventId, subject, item: items.get(value.item)!, event, source, recordedAt });
   }
-  return { rows: [...rows.values()], people: [...people], texts, repeated: events.length - rows.size };
+  const enveloped = knownPeople(store);
+  const people = [...users].filter((user) => !enveloped.has(tenant, user, now));
+  return { rows, people, texts, repeated: events.length - rows.length };
+}
+
+function itemKeysOf(events: readonly Placed<CanonicalEvent>[], store: Store, tenant: string): Map<string, ItemKey> {
+  const ids = new Set<string>();
+  for (const { value } of events) if (value.item !== undefined) ids.add(value.item);
+  const keys = store.items.keys(tenant, [...ids]);
+  return new Map([...ids].map((id, n) => [id, keys[n]!]));
+}
+
+/** Texts go into envelopes, never into rows. */
+function withoutText({ text: _text, ...event }: CanonicalEvent): CanonicalEvent {
+  return event;
 }
 
 export async function writeEvents(work: EventWork, context: RunContext) {
