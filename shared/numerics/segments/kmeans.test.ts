@@ -3,6 +3,7 @@ import { computePool, inlinePool, type OwnedComputePool } from '../../compute/po
 import { randomStream } from '../../random.ts';
 import { lloydStep, silhouetteReference } from '../kernels/clusters.reference.ts';
 import { type DenseRows, KEY_BYTES } from '../types.ts';
+import golden from '../../../test/reference/golden/segments.json' with { type: 'json' };
 import { fitKMeans, type KMeansResult, kMeansParams } from './kmeans.ts';
 
 let pool: OwnedComputePool;
@@ -64,6 +65,24 @@ describe('fitKMeans', () => {
     step.means.forEach((mean, c) => mean!.forEach((value, d) => expect(centroids[c]![d]).toBeCloseTo(value, 4)));
     expect(result.silhouette.value).toBeCloseTo(silhouetteReference(rows, step.labels), 4);
   });
+
+  test.each(golden.cases)(
+    'with $clusters clusters is as good as the best of 50 starts of scikit-learn',
+    async (expected) => {
+      const points = {
+        rows: golden.rows.length / golden.columns,
+        width: golden.columns,
+        data: Float32Array.from(golden.rows),
+      };
+      const params = parse({ clusters: expected.clusters, restarts: 50 });
+      const result = await fitKMeans({ points }, params, { pool, seed: 1 });
+      expect(result.inertia).toBeCloseTo(expected.inertia, 3);
+      expect(result.silhouette.value).toBeCloseTo(expected.silhouette, 5);
+      expect(result.sizes).toEqual(expected.sizes);
+      golden.means.forEach((mean, d) => expect(result.means[d]).toBeCloseTo(mean, 6));
+      golden.deviations.forEach((deviation, d) => expect(result.deviations[d]).toBeCloseTo(deviation, 6));
+    },
+  );
 
   test('gives the same bytes for 1, 2 and 3 threads', async () => {
     const points = clouds(500, 4);
