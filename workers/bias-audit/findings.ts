@@ -1,6 +1,7 @@
 /**
  * Owns what an audit says first: headline figures, and when one is flagged. Quality is judged by what people took up after the lists were
- * made, where anybody did; else by the model's own holdout, and the figure says so. Popularity is always that of the published lists.
+ * made, where anybody did; else by the model's own holdout. Popularity is that of the published lists wherever it can be estimated there. Every figure
+ * names its basis.
  */
 import type { AttributeAudit, AuditReport, Estimate } from '../../shared/contract-kit/audit-report.ts';
 
@@ -109,54 +110,60 @@ export interface Reports {
   readonly holdout: AuditReport | undefined;
 }
 
+interface Chosen {
+  readonly report: AuditReport;
+  readonly basis: Basis;
+}
+
 /** All entries, everybody's first. */
 export function auditEntries({ published, holdout }: Reports): AuditEntry[] {
+  const onPublished: Chosen = { report: published, basis: 'published' };
+  const onHoldout: Chosen[] = holdout === undefined ? [] : [{ report: holdout, basis: 'holdout' }];
   /** Published lists can be judged when somebody took something up after them. */
   const judged = published.overall['recall']?.estimable === true;
-  const choose = (quality: boolean): { readonly report: AuditReport; readonly basis: Basis } =>
-    quality && !judged && holdout !== undefined
-      ? { report: holdout, basis: 'holdout' }
-      : { report: published, basis: 'published' };
+  const bases = (quality: boolean): readonly Chosen[] =>
+    quality && !judged ? [...onHoldout, onPublished] : [onPublished, ...onHoldout];
   const entries: AuditEntry[] = [];
   for (const [metric, rule] of Object.entries(OVERALL)) {
-    const { report, basis } = choose(rule.quality);
+    const { report, basis } = firstEstimable(bases(rule.quality), ({ report }) => report.overall[metric]);
     const estimate = report.overall[metric];
-    if (estimate !== undefined)
-      entries.push(entryOf(metric, null, estimate, { basis, flagged: isBeyond(estimate, rule), groups: [] }));
+    if (estimate === undefined) continue;
+    entries.push(entryOf(metric, null, estimate, { basis, flagged: isBeyond(estimate, rule), groups: [] }));
   }
   for (const { attribute } of published.attributes)
     for (const [metric, rule] of Object.entries(ACROSS)) {
-      const { report, basis } = choose(rule.quality);
-      const audit = report.attributes.find((other) => other.attribute === attribute);
+      const auditIn = ({ report }: Chosen) => report.attributes.find((other) => other.attribute === attribute);
+      const chosen = firstEstimable(bases(rule.quality), (from) => auditIn(from)?.metrics[metric]);
+      const audit = auditIn(chosen);
       const estimate = audit?.metrics[metric];
       if (audit === undefined || estimate === undefined) continue;
       const flagged = metric === 'demographicParityRatio' ? audit.fourFifths.flagged : isBeyond(estimate, rule);
-      entries.push(entryOf(metric, attribute, estimate, { basis, flagged, groups: groupFigures(audit, rule.ofGroup) }));
+      const groups = groupFigures(audit, rule.ofGroup);
+      entries.push(entryOf(metric, attribute, estimate, { basis: chosen.basis, flagged, groups }));
     }
-  return [...entries, ...topicEntries(choose(false).report)];
+  return [...entries, ...topicEntries(published)];
 }
 
-/** Exposure of each topic's items beside their share of the catalogue. */
-function topicEntries({ itemGroups }: AuditReport): AuditEntry[] {
+/** The first basis on which the figure can be estimated, else the first. */
+function firstEstimable(bases: readonly Chosen[], figure: (chosen: Chosen) => Estimate | undefined): Chosen {
+  return bases.find((chosen) => figure(chosen)?.estimable === true) ?? bases[0]!;
+}
+
+/** Share of exposure of each topic's items over their share of the catalogue: 1 is parity. The headline is the lowest over the highest. */
+function topicEntries({ itemGroups, items: catalogue }: AuditReport): AuditEntry[] {
   if (itemGroups.length === 0) return [];
   const groups = itemGroups.map(({ group, items, metrics }) => {
-    const estimate = metrics['exposureParityDifference'];
-    const value = estimate?.estimable === true ? estimate.value : null;
-    return { group, n: items, value, interval: estimate === undefined ? null : (intervalOf(estimate) ?? null) };
+    const share = metrics['exposureShare'];
+    if (share === undefined || !share.estimable) return { group, n: items, value: null, interval: null };
+    const parity = items / catalogue;
+    const interval = intervalOf(share);
+    const scaled = interval === undefined ? null : ([interval[0] / parity, interval[1] / parity] as const);
+    return { group, n: items, value: share.value / parity, interval: scaled };
   });
   const values = groups.flatMap(({ value }) => value ?? []);
-  const spread = values.length < 2 ? null : Math.max(...values) - Math.min(...values);
-  const none = spread === null ? { reason: 'fewer than two topics are large enough' } : {};
-  return [
-    {
-      metric: 'exposureParityDifference',
-      attribute: 'topic',
-      value: spread,
-      ...none,
-      n: itemGroups.length,
-      flagged: false,
-      basis: 'published',
-      groups,
-    },
-  ];
+  const highest = Math.max(...values);
+  const value = values.length < 2 || highest === 0 ? null : Math.min(...values) / highest;
+  const why = value === null ? { reason: 'fewer than two topics can be compared' } : {};
+  const entry = { metric: 'exposureRatio', attribute: 'topic', value, ...why, n: itemGroups.length };
+  return [{ ...entry, flagged: false, basis: 'published', groups }];
 }

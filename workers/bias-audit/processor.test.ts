@@ -57,7 +57,11 @@ describe('bias-audit', () => {
     expect(gender.groups.map(({ group }) => group)).toEqual(expect.arrayContaining(['F', 'M']));
     expect(gender.value).toBeGreaterThanOrEqual(0);
     expect(gender.interval![0]).toBeLessThan(gender.interval![1]);
-    expect(find(entries, 'exposureParityDifference', 'topic').groups.length).toBeGreaterThan(2);
+    const topics = find(entries, 'exposureRatio', 'topic');
+    expect(topics.groups.length).toBeGreaterThan(2);
+    expect(topics.value).toBeGreaterThanOrEqual(0);
+    expect(topics.value).toBeLessThan(1);
+    expect(find(entries, 'deltaGapDifference', 'gender').value).toBeTypeOf('number');
     expect(output.findings).toHaveLength(entries.length);
   });
 
