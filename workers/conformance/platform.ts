@@ -26,10 +26,10 @@ export interface Platform {
   readonly events: readonly CanonicalEvent[];
 }
 
-/** Brings a simulated platform into the store and freezes it. */
-export async function loadPlatform(ports: Ports, options: SimulationOptions = {}): Promise<Platform> {
+/** Brings a simulated platform into the store and freezes it. `without`: a person whose events are left out. */
+export async function loadPlatform(ports: Ports, options: SimulationOptions = {}, without?: string): Promise<Platform> {
   const simulation = simulate({ ...SMALL, ...options });
-  const events = [...simulation.events()];
+  const events = [...simulation.events()].filter(({ user }) => user !== without);
   const source = SOURCE;
   for (const items of inBatches(simulation.items())) await runOnce(ports, ingestion, { source, items });
   for (const people of inBatches(simulation.people())) await runOnce(ports, ingestion, { source, people });

@@ -1,7 +1,7 @@
 /** Embeddings of a simulated platform, against a real store. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AppError } from '../../shared/errors.ts';
-import { bytesOf, hexKeys, peopleByConsent } from '../conformance/consents.ts';
+import { bytesOf, hexKeys, peopleByConsent, withdraw } from '../conformance/consents.ts';
 import { loadPlatform } from '../conformance/platform.ts';
 import { openWorld, runOnce, TENANT, type World } from '../conformance/world.ts';
 import embeddingTraining from './processor.ts';
@@ -44,6 +44,21 @@ describe('embedding-training', () => {
     const second = await runOnce(ports, embeddingTraining, { dataset, params });
     expect(await bytesOf(world.store, second.output.version)).toEqual(await bytesOf(world.store, first.output.version));
     expect(second.output.metrics).toEqual(first.output.metrics);
+  });
+
+  test('of who withdrew learns nothing: the same bytes as if the person had never done anything', async () => {
+    await using own = await openWorld();
+    const { dataset: all, events } = await loadPlatform(own.ports);
+    const { allowed } = await peopleByConsent(own.store, 'recommendation');
+    const gone = events.find(({ user, type }) => type === 'like' && [...allowed.values()].includes(user))!.user;
+    const before = await runOnce(own.ports, embeddingTraining, { dataset: all, params });
+    await withdraw(own.ports, gone, 'recommendation');
+    const after = await runOnce(own.ports, embeddingTraining, { dataset: all, params });
+    await using other = await openWorld();
+    const { dataset: less } = await loadPlatform(other.ports, {}, gone);
+    const never = await runOnce(other.ports, embeddingTraining, { dataset: less, params });
+    expect(after.output.users).toBe(before.output.users - 1);
+    expect(await bytesOf(own.store, after.output.version)).toEqual(await bytesOf(other.store, never.output.version));
   });
 
   test('trains two towers through the same door', async () => {
