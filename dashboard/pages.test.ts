@@ -158,7 +158,15 @@ describe('the pages of a pipeline run and of the release', () => {
     await using dashboard = await dashboardFixture();
     await publishSomething(dashboard.services.store);
     const { body } = await (await dashboard.visitor('viewer')).get('/release');
-    for (const part of ['25-34', '113', '0.410 … 0.451', 'not estimable', '0.061 … 0.164'])
+    for (const part of [
+      '25-34',
+      '113',
+      '0.410 … 0.451',
+      'not estimable',
+      '0.061 … 0.164',
+      'fewer than two groups are large enough',
+      'on the holdout',
+    ])
       expect(body).toContain(part);
   });
 

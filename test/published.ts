@@ -77,6 +77,15 @@ const REPORT = [
       { group: '56+', n: 12, value: null, interval: null },
     ],
   },
+  {
+    metric: 'calibrationDifference',
+    attribute: 'ageGroup',
+    value: null,
+    reason: 'fewer than two groups are large enough',
+    flagged: false,
+    basis: 'holdout',
+    groups: [],
+  },
   { metric: 'gini', attribute: null, value: 0.612, interval: [0.598, 0.627], groups: [] },
 ];
 
@@ -239,7 +248,7 @@ async function commitAll(store: Store, asOf: number) {
     inputs: [made('compact'), made('candidates')],
     engine: 'typescript',
     seconds: 0.9,
-    meta: { report: REPORT },
+    meta: { report: { metrics: REPORT } },
     output: (version) => ({ version, users: PERSON_COUNT, findings: FINDINGS, consentEpoch }),
   });
   await commit({

@@ -7,8 +7,9 @@ import { z } from 'zod';
 export interface AuditFigure {
   readonly group: string | undefined;
   readonly n: number | undefined;
-  /** Null: not estimable. */
+  /** Null: not estimable, for the reason given where there is one. */
   readonly value: number | null;
+  readonly reason: string | undefined;
   readonly low: number | undefined;
   readonly high: number | undefined;
   readonly flagged: boolean;
@@ -19,6 +20,8 @@ export interface AuditFigure {
 export interface AuditSection {
   readonly metric: string;
   readonly attribute: string | undefined;
+  /** Judged on what the model was not shown, not on the published lists. */
+  readonly onHoldout: boolean;
   readonly figures: readonly AuditFigure[];
 }
 
@@ -37,6 +40,8 @@ const entrySchema = z.object({
   metric: z.string(),
   attribute: z.string().nullable().optional(),
   value: numberOrNull.optional(),
+  reason: z.string().optional(),
+  basis: z.string().optional(),
   n: z.number().optional(),
   interval: intervalSchema.nullable().optional(),
   flagged: z.boolean().optional(),
@@ -62,13 +67,18 @@ function figuresOf(entry: Entry, flagged: boolean): AuditFigure[] {
   });
   const cells = (entry.groups ?? []).map(({ group, n, value, interval }) => {
     const { low, high } = bounds(interval);
-    return { group, n, value, low, high };
+    return { group, n, value, low, high, reason: undefined };
   });
   const ends = cells.flatMap(({ value, low, high }) => [value, low, high]).filter((end) => typeof end === 'number');
   const min = Math.min(...ends, 0);
   const max = Math.max(...ends);
   const unit = max > min ? { min, max } : undefined;
-  const overall = { group: cells.length > 0 ? 'difference' : undefined, n: entry.n, value: entry.value ?? null };
+  const overall = {
+    group: cells.length > 0 ? 'difference' : undefined,
+    n: entry.n,
+    value: entry.value ?? null,
+    reason: entry.reason,
+  };
   return [
     ...cells.map((cell) => Object.assign(cell, { flagged: false, unit })),
     ...(entry.value === undefined ? [] : [{ ...overall, ...bounds(entry.interval), flagged, unit: undefined }]),
@@ -87,6 +97,7 @@ export function auditFigures(report: unknown, findings: readonly Finding[]): Aud
   return entries.map((entry) => ({
     metric: entry.metric,
     attribute: entry.attribute ?? undefined,
+    onHoldout: entry.basis === 'holdout',
     figures: figuresOf(entry, isFlagged(entry)),
   }));
 }

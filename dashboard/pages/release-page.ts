@@ -17,7 +17,7 @@ function interval({ value, low, high, unit }: AuditFigure): Markup {
 }
 
 function figureRow(row: AuditFigure): Markup {
-  return html`<tr><th scope="row">${row.group === undefined ? 'everybody' : row.group}</th><td class="number">${row.n === undefined ? '' : count(row.n)}</td><td class="number">${figure(row.value)}</td><td>${interval(row)}</td><td>${row.flagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> flagged</span>` : ''}</td></tr>`;
+  return html`<tr><th scope="row">${row.group === undefined ? 'everybody' : row.group}</th><td class="number">${row.n === undefined ? '' : count(row.n)}</td><td class="number">${figure(row.value)}</td><td>${row.value === null && row.reason !== undefined ? html`<small>${row.reason}</small>` : interval(row)}</td><td>${row.flagged ? html`<span class="state warn"><span aria-hidden="true">▲</span> flagged</span>` : ''}</td></tr>`;
 }
 
 function audit(published: Published): Markup {
@@ -29,8 +29,9 @@ ${sections.map(
   ({
     metric,
     attribute,
+    onHoldout,
     figures,
-  }) => html`<h3>${spaced(metric)}${attribute === undefined ? '' : html` <small>by ${spaced(attribute)}</small>`}</h3>
+  }) => html`<h3>${spaced(metric)}${attribute === undefined ? '' : html` <small>by ${spaced(attribute)}</small>`}${onHoldout ? html` <small>on the holdout</small>` : ''}</h3>
 <div class="scroll"><table class="report"><thead><tr><th scope="col">Group</th><th scope="col" class="number">n</th><th scope="col" class="number">Value</th><th scope="col">Interval</th><th scope="col"><span class="hidden">Flag</span></th></tr></thead><tbody>${figures.map(figureRow)}</tbody></table></div>`,
 )}
 ${part.version.meta.report === undefined ? '' : html`<details><summary>The report as the audit wrote it</summary>${json(part.version.meta.report)}</details>`}</section>`;

@@ -136,7 +136,7 @@ function registerKind(plain: FastifyInstance, jobs: Jobs, kind: JobKind): void {
     config: { scope: 'jobs:read' },
     schema: {
       ...about,
-      summary: `State, progress, output or error of a ${kind} job`,
+      summary: `State, progress, output or error of a job of ${kind}`,
       params: jobParams,
       response: { 200: answer, ...errorAnswers },
     },
@@ -149,7 +149,7 @@ function registerKind(plain: FastifyInstance, jobs: Jobs, kind: JobKind): void {
     config: { scope: 'jobs:write' },
     schema: {
       ...about,
-      summary: `Ask for a ${kind} job to end`,
+      summary: `Ask for a job of ${kind} to end`,
       description: 'A job that waits ends when its turn comes; a committed one stays as it is.',
       params: jobParams,
       response: { 202: enqueuedSchema, ...errorAnswers },
