@@ -7,6 +7,8 @@ import type { RunContext } from '../runtime/processor.ts';
 const READ_AT_ONCE = 1_000;
 /** Fewer people of one label are put together: a rare label may be as good as a name. */
 const LABELLED_MIN = 5;
+/** Of more labels the largest are kept: an attribute with a value for everybody is no group. */
+const LABELS_MAX = 50;
 export const UNKNOWN = 'unknown';
 export const RARE = 'rare labels together';
 /** Topics of fewer items say nothing; of many topics the largest are kept. */
@@ -47,7 +49,12 @@ export async function groupPeople(
 function withoutRare(labels: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return labels.map((label) => (label === UNKNOWN || counts.get(label)! >= LABELLED_MIN ? label : RARE));
+  const named = [...counts]
+    .filter(([label, people]) => label !== UNKNOWN && people >= LABELLED_MIN)
+    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+    .slice(0, LABELS_MAX);
+  const kept = new Set([UNKNOWN, ...named.map(([label]) => label)]);
+  return labels.map((label) => (kept.has(label) ? label : RARE));
 }
 
 /** Items of each topic, by place in `itemKeys`; the largest topics. */
