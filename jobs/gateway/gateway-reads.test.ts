@@ -1,6 +1,7 @@
 /** Facts about what the gateway serves: recommendations with their exposure, segments, and the consent that both need. */
 import { describe, expect, it } from 'vitest';
-import { FALLBACK, ITEMS, type Published, publishSomething, TENANT } from '../../test/published.ts';
+import { type Published, publishSomething, TENANT } from '../../test/published.ts';
+import { FALLBACK, ITEMS } from '../../test/published-content.ts';
 import { connect } from '../client/index.ts';
 import { ALL_SCOPES, type GatewayFixture, gatewayFixture } from './gateway-fixture.ts';
 
