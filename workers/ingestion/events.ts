@@ -63,9 +63,10 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
   const users = [...new Set(good.map(({ value }) => value.user))];
   const keys = context.store.people.keys(context.tenant, users);
   const subjects = new Map(users.map((user, n) => [user, keys[n]!]));
+  const items = itemKeysOf(good, context);
   const [consenting, unknownItems] = await Promise.all([
     consentingPeople(subjects, batch.source, context),
-    batch.allowUnknownItems === true ? new Set<string>() : findUnknownItems(good, context),
+    batch.allowUnknownItems === true ? new Set<string>() : findUnknownItems(items, context),
   ]);
   const admitted: Placed<CanonicalEvent>[] = [];
   for (const placed of good) {
@@ -81,7 +82,11 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
       rejected.push({ index, code: 'EVENT_UNKNOWN_ITEM', field: 'item', reason: 'is not in the catalogue' });
     else admitted.push(placed);
   }
-  return { what: 'events', ...rowsOf(admitted, subjects, batch.source, context), rejected: inOrder(rejected) };
+  return {
+    what: 'events',
+    ...rowsOf(admitted, { subjects, items }, batch.source, context),
+    rejected: inOrder(rejected),
+  };
 }
 
 /** People who allow at least one purpose for the source. */
@@ -97,26 +102,35 @@ async function consentingPeople(
   return consenting;
 }
 
-/** External ids of items that are not in the catalogue. The store remembers which are. */
-async function findUnknownItems(
-  events: readonly Placed<CanonicalEvent>[],
-  { store, tenant }: RunContext,
-): Promise<Set<string>> {
+function itemKeysOf(events: readonly Placed<CanonicalEvent>[], { store, tenant }: RunContext): Map<string, ItemKey> {
   const distinct = new Set<string>();
   for (const { value } of events) if (value.item !== undefined) distinct.add(value.item);
   const ids = [...distinct];
-  const known = await store.items.known(tenant, store.items.keys(tenant, ids));
-  return new Set(ids.filter((_, n) => known[n] !== true));
+  const keys = store.items.keys(tenant, ids);
+  return new Map(ids.map((id, n) => [id, keys[n]!]));
+}
+
+/** External ids of items that are not in the catalogue. The store remembers which are. */
+async function findUnknownItems(
+  items: ReadonlyMap<string, ItemKey>,
+  { store, tenant }: RunContext,
+): Promise<Set<string>> {
+  const known = await store.items.known(tenant, [...items.values()]);
+  return new Set([...items.keys()].filter((_, n) => known[n] !== true));
+}
+
+interface Keys {
+  readonly subjects: ReadonlyMap<string, SubjectKey>;
+  readonly items: ReadonlyMap<string, ItemKey>;
 }
 
 function rowsOf(
   events: readonly Placed<CanonicalEvent>[],
-  subjects: ReadonlyMap<string, SubjectKey>,
+  { subjects, items }: Keys,
   source: string,
   { store, tenant, clock }: RunContext,
 ): Omit<EventWork, 'what' | 'rejected'> {
   const now = clock.now();
-  const items = itemKeysOf(events, store, tenant);
   const rows: EventRow[] = [];
   const ids = new Set<string>();
   const users = new Set<string>();
@@ -140,13 +154,6 @@ function rowsOf(
   const enveloped = knownPeople(store);
   const people = [...users].filter((user) => !enveloped.has(tenant, user, now));
   return { rows, people, texts, repeated: events.length - rows.length };
-}
-
-function itemKeysOf(events: readonly Placed<CanonicalEvent>[], store: Store, tenant: string): Map<string, ItemKey> {
-  const ids = new Set<string>();
-  for (const { value } of events) if (value.item !== undefined) ids.add(value.item);
-  const keys = store.items.keys(tenant, [...ids]);
-  return new Map([...ids].map((id, n) => [id, keys[n]!]));
 }
 
 /** Texts go into envelopes, never into rows. */
