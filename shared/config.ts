@@ -3,6 +3,7 @@
  * A process that is started by hand finds the services of `npm start` through the state folder.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -98,6 +99,13 @@ const HINTS: Readonly<Record<string, string>> = {
   MILLRACE_SEAL_KEY: 'is missing: the first `npm start` makes it in the state folder',
 };
 
+/** Where `npm run setup:native` put TensorFlow's native engine, if it did. */
+function nativeEngine(environment: Environment, named: string | undefined): { readonly tfjsNative?: string } {
+  const cache = environment.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const path = named ?? join(cache, 'millrace', 'tfjs-native', 'node_modules', '@tensorflow', 'tfjs-node');
+  return existsSync(path) ? { tfjsNative: path } : {};
+}
+
 /** Parses the environment; throws CONFIG_INVALID that lists every problem without echoing a value. */
 export function readConfig(environment: Environment = process.env): Config {
   const set = Object.fromEntries(
@@ -128,7 +136,7 @@ export function readConfig(environment: Environment = process.env): Config {
     gatewayPort: e.MILLRACE_GATEWAY_PORT,
     dashboardPort: e.MILLRACE_DASHBOARD_PORT,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
-    ...(e.MILLRACE_TFJS_NATIVE === undefined ? {} : { tfjsNative: e.MILLRACE_TFJS_NATIVE }),
+    ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,
     demo: e.MILLRACE_DEMO,
     stateDir: stateDirOf(environment),

@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const MAJOR_NEEDED = 24;
 
 if (Number(process.versions.node.split('.')[0]) >= MAJOR_NEEDED) {
+  // The reader of a pipe may leave early (`millrace export events | head`): that is no error.
+  process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
   process.exit(); // what a command left open (a socket of a service that is away) must not keep it from ending

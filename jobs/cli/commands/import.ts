@@ -32,7 +32,7 @@ export function loadReportLines(report: LoadReport, purposes: readonly string[],
   return lines;
 }
 
-async function load(session: Session, title: string, records: RecordSource, options: Options): Promise<void> {
+async function load(session: Session, title: string, records: RecordSource, options: Options): Promise<number> {
   const purposes = options.consents ? purposeList(options.purposes) : [];
   const bar = progressBar({ title, silent: session.output.json });
   const startedMs = Date.now();
@@ -44,6 +44,7 @@ async function load(session: Session, title: string, records: RecordSource, opti
   const took = duration(Date.now() - startedMs);
   bar.end(took);
   session.output.result({ source: records.source, ...report }, () => loadReportLines(report, purposes, took));
+  return report.events.accepted + report.events.duplicates;
 }
 
 function checkSource(name: string | undefined): void {
@@ -75,9 +76,16 @@ export function registerImport({ program, run }: Cli): void {
         checkSource(options.source);
         const allow = options.allowUnknownItems === true ? { allowUnknownItems: true } : {};
         const { records, refused } = await eventsFileRecords(file, options.source ?? 'file', session.signal);
-        await load(session, 'events', { ...records, ...allow }, options);
+        const stored = await load(session, 'events', { ...records, ...allow }, options);
         const { count: rows, lines } = refused();
-        if (rows > 0) session.output.note([`${count(rows)} rows of the file were refused:`, ...lines].join('\n'));
+        if (rows === 0) return;
+        session.output.note(
+          [`${rows === 1 ? '1 row' : `${count(rows)} rows`} of the file were refused:`, ...lines].join('\n'),
+        );
+        if (stored === 0)
+          throw new AppError('INPUT_INVALID', {
+            message: `Nothing of ${file} was stored: ${rows === 1 ? 'its row was' : `all ${count(rows)} rows were`} refused.`,
+          });
       }),
     );
 }

@@ -2,6 +2,7 @@
  * Owns `millrace up`: workers, gateway and dashboard as processes of their own, demo data on an empty store, and the
  * newcomer's print-out. It stays up until Ctrl-C.
  */
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
 import { generatePassword, hashPassword } from '../../../shared/governance/password.ts';
@@ -90,7 +91,12 @@ async function up(session: Session, options: Options): Promise<void> {
   const store = await session.store();
   const data = await wanted(options, store, session);
   const account = await adminLine(store);
-  await using processes = new Processes(process.env);
+  await using processes = new Processes({
+    env: process.env,
+    logDir: join(config.stateDir, 'logs'),
+    signal,
+    say: (text) => say(`  ${text}`),
+  });
   await startProcesses(processes, session);
   const live = await store.releases.live(config.tenant);
   if (data !== undefined) await Promise.race([fill(session, data), processes.died]);

@@ -1,0 +1,91 @@
+/**
+ * Owns the benchmark of ingestion: batches of 1,000 events from the client's enqueue to the committed run (checked, consented,
+ * de-duplicated, encrypted, in their manifests), beside plain unencrypted insertMany of the same events over one connection.
+ */
+import { randomBytes } from 'node:crypto';
+import { MongoClient } from 'mongodb';
+import { connect } from '../../jobs/client/index.ts';
+import type { CanonicalEventInput } from '../../shared/contract-kit/event.ts';
+import { startHost } from '../../workers/runtime/host.ts';
+import { mongodbUrl, silentLog, testServices } from '../services.ts';
+import { interleave, machine, report } from './interleave.ts';
+
+const BATCH = 1_000;
+const BATCHES = 5;
+const PEOPLE = 2_000;
+const ITEMS = 3_000;
+const DAYS = 60;
+const DAY_MS = 86_400_000;
+const START_MS = Date.UTC(2026, 0, 1);
+const TYPES = ['impression', 'view', 'click', 'rating', 'like'] as const;
+
+/** Every call makes events that were never seen, of known people and items, over two months. */
+function freshEvents(): (CanonicalEventInput & { id: string })[] {
+  return Array.from({ length: BATCH }, (_, i) => {
+    const type = TYPES[i % TYPES.length] ?? 'click';
+    const draw = randomBytes(8);
+    return {
+      id: randomBytes(12).toString('base64url'),
+      type,
+      user: `person-${draw.readUInt16LE(0) % PEOPLE}`,
+      item: `item-${draw.readUInt16LE(2) % ITEMS}`,
+      ...(type === 'view' ? { value: draw[4]! % 101 } : {}),
+      ...(type === 'rating' ? { value: 1 + (draw[4]! % 5) } : {}),
+      ...(type === 'impression' ? { position: 1 + (draw[5]! % 20) } : {}),
+      occurredAt: START_MS + (draw.readUInt16LE(6) % DAYS) * DAY_MS + i * 1000,
+      session: `session-${draw[4]}`,
+      device: 'phone' as const,
+    };
+  });
+}
+
+export async function main(): Promise<void> {
+  console.log(`ingestion benchmark on ${machine()}`);
+  await using services = await testServices();
+  await using host = await startHost({ config: services.config, log: silentLog, kinds: ['ingestion'] });
+  const { redisUrl, prefix, sealKeys } = services.config;
+  await using client = connect({ redis: redisUrl, prefix, seal: sealKeys });
+  const users = Array.from({ length: PEOPLE }, (_, i) => `person-${i}`);
+  const items = Array.from({ length: ITEMS }, (_, i) => ({ id: `item-${i}`, title: `Item ${i}` }));
+  await (await client.ingestion.enqueue({ source: 'bench', items })).done();
+  const consents = users.map((user) => ({
+    user,
+    purposes: ['recommendation' as const],
+    source: 'bench',
+    at: START_MS,
+  }));
+  await (await client.ingestion.enqueue({ source: 'bench', consents })).done();
+
+  await using raw = await MongoClient.connect(mongodbUrl, { maxPoolSize: 1 });
+  const plain = raw.db(services.database).collection('raw_events');
+  const ours = async () => {
+    const batches = Array.from({ length: BATCHES }, freshEvents);
+    const started = performance.now();
+    for (const events of batches) {
+      const { accepted, rejected } = await (await client.ingestion.enqueue({ source: 'bench', events })).done();
+      if (accepted !== BATCH)
+        throw new Error(`${accepted} of ${BATCH} accepted; first refusal: ${JSON.stringify(rejected[0])}`);
+    }
+    return { units: BATCH * BATCHES, seconds: (performance.now() - started) / 1000 };
+  };
+  const peer = async () => {
+    const batches = Array.from({ length: BATCHES }, freshEvents);
+    const started = performance.now();
+    for (const events of batches)
+      await plain.insertMany(events.map(({ id, ...rest }) => ({ _id: id as never, ...rest })));
+    return { units: BATCH * BATCHES, seconds: (performance.now() - started) / 1000 };
+  };
+  const comparison = await interleave({
+    name: 'ingestion of 1,000-event batches, one after the other',
+    unit: 'events',
+    pairs: 15,
+    target: 0.5,
+    ours: { name: 'millrace, enqueue to commit', work: ours },
+    peer: { name: 'insertMany, unencrypted', work: peer },
+  });
+  report(comparison);
+  console.log(
+    `  ${await services.store.events.count('main')} events stored; pools at work: ${host.pools.map(({ kind }) => kind).join(', ')}`,
+  );
+  console.log(JSON.stringify([comparison]));
+}
