@@ -25,7 +25,12 @@ const child = spawn(
     `--outputFile.json=${report}`,
     ...process.argv.slice(2),
   ],
-  { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    // libtensorflow writes about the machine's processor to stderr otherwise.
+    env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env },
+  },
 );
 // The signal reaches vitest too, as it is in our process group: we only wait for it.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => undefined);

@@ -13,6 +13,7 @@ const MAJOR_NEEDED = 24;
 if (Number(process.versions.node.split('.')[0]) >= MAJOR_NEEDED) {
   // The reader of a pipe may leave early (`millrace export events | head`): that is no error.
   process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // here, as the threads that load libtensorflow cannot set what it reads
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
   process.exit(); // what a command left open (a socket of a service that is away) must not keep it from ending

@@ -35,13 +35,9 @@ const eventRow: fc.Arbitrary<EventRow> = fc
       .map((parts) => Object.assign({}, ...parts) as object),
     fc.record({ source: fc.constantFrom('web', 'app', 'tv'), recordedAt: fc.nat(10) }),
   )
-  .map(([eventId, subject, item, event, extra, rest]) => ({
-    eventId,
-    subject,
-    ...item,
-    event: { ...event, ...extra },
-    ...rest,
-  }));
+  .map(([eventId, subject, item, event, extra, rest]) =>
+    Object.assign({ eventId, subject, event: Object.assign({}, event, extra) }, item, rest),
+  );
 const eventRows = fc.uniqueArray(eventRow, {
   maxLength: 40,
   selector: ({ eventId }) => Buffer.from(eventId).toString('hex'),

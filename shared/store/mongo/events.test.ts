@@ -185,12 +185,9 @@ describe('events', () => {
 
 describe('a version of events', () => {
   it('has the same bytes in whatever order and batches the events came', async () => {
-    const events = some(0, 90).map((event, n) => ({
-      ...event,
-      value: n,
-      type: 'view' as const,
-      ...(n % 9 === 0 && { session: `s${n}` }),
-    }));
+    const events = some(0, 90).map((event, n) =>
+      Object.assign({}, event, { value: n, type: 'view' as const }, n % 9 === 0 ? { session: `s${n}` } : {}),
+    );
     const read = async (order: readonly TestEvent[], size: number): Promise<object> => {
       await using test = await testStore();
       for (let at = 0; at < order.length; at += size) await ingest(test.store, `run-${at}`, order.slice(at, at + size));

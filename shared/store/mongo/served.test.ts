@@ -4,7 +4,7 @@ import type { Exposure, ServedCandidates } from '../ports.ts';
 import { testStore } from '../testing.ts';
 
 const key = (n: number): Uint8Array => new Uint8Array(16).fill(n);
-const joined = (...keys: Uint8Array[]): Uint8Array => Uint8Array.from(keys.flatMap((one) => [...one]));
+const joined = (...keys: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(keys));
 const read = (list: ServedCandidates | undefined) => list && { ...list, items: list.items.map((item) => item[0]) };
 
 describe('what is served', () => {

@@ -8,7 +8,6 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import process from 'node:process';
 import util from 'node:util';
 import { AppError } from '../../../errors.ts';
 import { registerSegmentSumForWasm, replaceSegmentSumForCpu } from './segment-sum.ts';
@@ -74,9 +73,8 @@ const LOADERS: Record<EngineName, (options: EngineOptions) => Promise<{ tf: Tens
   'tfjs-node': async ({ nativePath }) => {
     if (nativePath === undefined) throw new Error('no folder of the native package was given');
     mendUtil();
-    // libtensorflow reads the C environment: in a worker thread this assignment comes too late, so the
-    // process that starts the threads sets it as well.
-    process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+    // libtensorflow reads TF_CPP_MIN_LOG_LEVEL from the C environment, which a thread cannot change: whoever
+    // starts the process sets it.
     const tf = require(nativePath) as TensorFlow;
     await tf.ready();
     if (tf.getBackend() !== 'tensorflow') throw new Error(`the native package came up as ${tf.getBackend()}`);

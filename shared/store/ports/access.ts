@@ -1,0 +1,56 @@
+/** Owns the ports of payload claims, API keys and accounts of the dashboard. */
+
+export interface Claims {
+  /** Stores payload bytes (sealed by the caller where personal). */
+  put(
+    tenant: string,
+    bytes: Uint8Array,
+  ): Promise<{ readonly id: string; readonly sha256: string; readonly bytes: number }>;
+  /** Throws CLAIM_NOT_FOUND when absent or when the hash differs. */
+  get(tenant: string, id: string, sha256: string): Promise<Uint8Array>;
+  /** Ties a claim to the run that uses it: it is kept until that run ended (and its redrive window closed). */
+  bind(tenant: string, id: string, runKey: string): Promise<void>;
+}
+
+export const KEY_SCOPES = [
+  'events:write',
+  'claims:write',
+  'jobs:write',
+  'jobs:read',
+  'recommendations:read',
+  'segments:read',
+] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+export interface ApiKey {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly scopes: readonly KeyScope[];
+  readonly createdAt: number;
+  readonly revokedAt?: number;
+}
+export interface ApiKeys {
+  /** Returns the secret once; the store keeps a hash. */
+  create(
+    tenant: string,
+    name: string,
+    scopes: readonly KeyScope[],
+  ): Promise<{ readonly key: ApiKey; readonly secret: string }>;
+  /** The key of a secret, or undefined. Constant-time comparison. */
+  find(secret: string): Promise<ApiKey | undefined>;
+  list(tenant: string): Promise<ApiKey[]>;
+  revoke(tenant: string, id: string): Promise<boolean>;
+}
+export interface Account {
+  readonly user: string;
+  /** PHC string of argon2id. */
+  readonly passwordHash: string;
+  readonly role: 'admin' | 'operator' | 'viewer';
+  /** The password was made by the first start and has not been changed. */
+  readonly initial: boolean;
+}
+export interface Accounts {
+  read(user: string): Promise<Account | undefined>;
+  write(account: Account): Promise<void>;
+  count(): Promise<number>;
+}

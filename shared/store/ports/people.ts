@@ -1,0 +1,60 @@
+/** Owns the ports of people, items and consents. */
+import type { CatalogueItem, ConsentRecord, Person } from '../../contract-kit/event.ts';
+import type { Purpose } from '../../contract-kit/purposes.ts';
+import type { ItemKey, SubjectKey } from './keys.ts';
+
+export interface People {
+  /** HMACs, order kept. */
+  keys(tenant: string, externalIds: readonly string[]): SubjectKey[];
+  /** Creates or updates envelopes (own data key per person). */
+  upsert(tenant: string, people: readonly Person[]): Promise<void>;
+  /** Makes sure that an envelope exists for each external id (with nothing but the id). */
+  ensure(tenant: string, externalIds: readonly string[]): Promise<void>;
+  /** Opened envelopes; who is unknown or shredded is left out of the map (keyed by hex of the subject key). */
+  open(tenant: string, keys: readonly SubjectKey[]): Promise<Map<string, Person>>;
+  /** Free text of events, sealed under the person's data key; idempotent by event id. */
+  keepTexts(
+    tenant: string,
+    texts: readonly { readonly subject: SubjectKey; readonly eventId: Uint8Array; readonly text: string }[],
+  ): Promise<void>;
+  /** Free texts of one person; empty when unknown or shredded. */
+  texts(tenant: string, subject: SubjectKey): Promise<{ readonly eventId: Uint8Array; readonly text: string }[]>;
+  count(tenant: string): Promise<number>;
+  all(tenant: string): AsyncIterable<Person>;
+}
+
+export interface StoredItem extends CatalogueItem {
+  readonly key: ItemKey;
+}
+export interface Items {
+  keys(tenant: string, externalIds: readonly string[]): ItemKey[];
+  upsert(tenant: string, items: readonly CatalogueItem[]): Promise<void>;
+  /** Which of these keys are in the catalogue; result parallel to the argument. */
+  known(tenant: string, keys: readonly ItemKey[]): Promise<boolean[]>;
+  read(tenant: string, keys: readonly ItemKey[]): Promise<Map<string, StoredItem>>;
+  count(tenant: string): Promise<number>;
+  all(tenant: string): AsyncIterable<StoredItem>;
+}
+
+/** A view of consents at one epoch. */
+export interface ConsentSnapshot {
+  readonly epoch: number;
+  /**
+   * True when the person gave consent for the purpose for this source (or for every source, `*`) and did not withdraw it.
+   * Of what was said about the source and about `*`, the later `at` decides; at the same moment a withdrawal does.
+   */
+  allows(subject: SubjectKey, purpose: Purpose, source: string): boolean;
+}
+export interface Consents {
+  /** Appends to the tenant's consent log and updates the states; idempotent by runKey. Returns the new epoch. */
+  record(tenant: string, runKey: string, records: readonly ConsentRecord[]): Promise<number>;
+  epoch(tenant: string): Promise<number>;
+  /** Snapshot for some people; cached between calls, brought up to date from the log. */
+  snapshot(tenant: string, subjects?: readonly SubjectKey[]): Promise<ConsentSnapshot>;
+  /** People who lost consent for one of the purposes after the epoch. */
+  withdrawnSince(
+    tenant: string,
+    epoch: number,
+    purposes: readonly Purpose[],
+  ): Promise<{ readonly epoch: number; readonly subjects: SubjectKey[] }>;
+}
