@@ -47,6 +47,8 @@ export interface LoadReport {
   /** Consent records written on the basis of the data set's licence. */
   readonly licencedConsents: number;
   readonly events: { readonly accepted: number; readonly duplicates: number; readonly rejected: number };
+  /** Refused events by the code that refused them. */
+  readonly refusedBy: Readonly<Record<string, number>>;
   /** The first rejections, of any kind of record; `index` counts the records of their stream. */
   readonly rejections: readonly (Rejection & { readonly of: string })[];
 }
@@ -76,6 +78,7 @@ class Loader {
   readonly #source: RecordSource;
   readonly #options: LoadOptions;
   readonly #rejections: (Rejection & { of: string })[] = [];
+  readonly refusedBy: Record<string, number> = {};
   #done = 0;
   licencedConsents = 0;
 
@@ -120,6 +123,7 @@ class Loader {
     tally.accepted += accepted;
     tally.duplicates += duplicates;
     tally.rejected += rejected.length;
+    if (of === 'events') for (const { code } of rejected) this.refusedBy[code] = (this.refusedBy[code] ?? 0) + 1;
     for (const rejection of rejected.slice(0, REJECTIONS_KEPT_MAX - this.#rejections.length))
       this.#rejections.push({ ...rejection, index: first + rejection.index, of });
     if (of === 'consents of the licence') return;
@@ -128,7 +132,10 @@ class Loader {
     this.#options.onProgress(done, total, of);
   }
 
-  /** Writes consents for people seen for the first time, on the basis of the data set's licence. */
+  /**
+   * Writes consents for people seen for the first time, on the basis of the data set's licence. They hold only for who has said
+   * nothing: a withdrawal stands, however often the data set is imported.
+   */
   licenceConsents(): (events: readonly CanonicalEvent[]) => Promise<void> {
     const seen = new Set<string>();
     const { source } = this.#source;
@@ -174,6 +181,7 @@ export async function loadRecords(client: Millrace, data: RecordSource, options:
     people: people.accepted,
     licencedConsents: loader.licencedConsents,
     events,
+    refusedBy: loader.refusedBy,
     rejections: loader.rejections,
   };
 }

@@ -19,9 +19,10 @@ interface Options {
 }
 
 export function loadReportLines(report: LoadReport, purposes: readonly string[], seconds: string): string[] {
-  const { items, people, events, licencedConsents, rejections } = report;
+  const { items, people, events, licencedConsents, refusedBy, rejections } = report;
+  const why = Object.entries(refusedBy).map(([code, refused]) => `${code} ${count(refused)}`);
   const lines = [
-    `${count(events.accepted)} events stored, ${count(events.duplicates)} were there already, ${count(events.rejected)} refused; ${count(items)} items, ${count(people)} people (${seconds})`,
+    `${count(events.accepted)} events stored, ${count(events.duplicates)} were there already, ${count(events.rejected)} refused${why.length === 0 ? '' : ` (${why.join(', ')})`}; ${count(items)} items, ${count(people)} people (${seconds})`,
   ];
   if (licencedConsents > 0)
     lines.push(
