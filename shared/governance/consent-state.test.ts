@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PURPOSES } from '../contract-kit/purposes.ts';
+import { CONSENT_BASES, PURPOSES } from '../contract-kit/purposes.ts';
 import { type ConsentChange, ConsentState } from './consent-state.ts';
 
 const person = (n: number): Uint8Array => new Uint8Array(16).fill(n);
@@ -14,8 +14,10 @@ const given = (source: string, at: number): ConsentChange => ({
   purposes: ['audit'],
   source,
   withdrawn: false,
+  basis: 'consent',
   at,
 });
+const licensed = (source: string, at: number): ConsentChange => ({ ...given(source, at), basis: 'dataset-licence' });
 const withdrawn = (source: string, at: number): ConsentChange => ({ ...given(source, at), withdrawn: true });
 
 const SOURCES = ['*', 'web', 'app'];
@@ -24,10 +26,14 @@ const change: fc.Arbitrary<ConsentChange> = fc.record({
   purposes: fc.subarray([...PURPOSES], { minLength: 1 }),
   source: fc.constantFrom(...SOURCES),
   withdrawn: fc.boolean(),
+  basis: fc.constantFrom(...CONSENT_BASES),
   at: fc.nat(5),
 });
 
-/** The rule in words, over the whole history: the latest word about the source or about all; a withdrawal wins a tie. */
+/**
+ * The rule in words, over the whole history: the person's latest word about the source or about all; a withdrawal wins a tie.
+ * Who said nothing is under the licence of the data set, unless it was withdrawn.
+ */
 function rule(
   changes: readonly ConsentChange[],
   subject: Uint8Array,
@@ -37,8 +43,10 @@ function rule(
   const about = changes.filter(
     (said) => said.subject[0] === subject[0] && said.purposes.includes(purpose) && ['*', source].includes(said.source),
   );
-  const latest = Math.max(...about.map(({ at }) => at));
-  return about.length > 0 && about.filter(({ at }) => at === latest).every((said) => !said.withdrawn);
+  const own = about.filter(({ basis }) => basis !== 'dataset-licence');
+  if (own.length === 0) return about.length > 0 && about.every((licence) => !licence.withdrawn);
+  const latest = Math.max(...own.map(({ at }) => at));
+  return own.filter(({ at }) => at === latest).every((said) => !said.withdrawn);
 }
 
 describe('what people have said', () => {
@@ -57,6 +65,22 @@ describe('what people have said', () => {
 
   it('does not let a consent that arrives late undo a later withdrawal', () => {
     expect(stateOf([withdrawn('*', 5), given('*', 4)]).allows(person(1), 'audit', 'web')).toBe(false);
+  });
+
+  it('lets no licence of a data set override what somebody said themselves, whatever the times', () => {
+    for (const at of [0, 9]) {
+      expect(stateOf([licensed('web', at)]).allows(person(1), 'audit', 'web')).toBe(true);
+      expect(stateOf([withdrawn('*', 5), licensed('web', at)]).allows(person(1), 'audit', 'web')).toBe(false);
+      const ended = { ...licensed('web', at), withdrawn: true };
+      expect(stateOf([given('*', 5), ended]).allows(person(1), 'audit', 'web')).toBe(true);
+    }
+  });
+
+  it('keeps a licence that was withdrawn so, until the person speaks', () => {
+    const state = stateOf([{ ...licensed('web', 1), withdrawn: true }, licensed('web', 9)]);
+    expect(state.allows(person(1), 'audit', 'web')).toBe(false);
+    state.apply(given('web', 2));
+    expect(state.allows(person(1), 'audit', 'web')).toBe(true);
   });
 
   it('follows the rule, in any order of arrival, applied once or twice', () => {

@@ -1,9 +1,12 @@
 /**
  * Owns what people have said about purposes and sources, as one number each, so that applying records is commutative and
- * idempotent: value = 2 * at + (withdrawn ? 1 : 0), and the larger one holds. The later word wins; at the same moment the withdrawal.
+ * idempotent: value = 2 * (at + 1) + (withdrawn ? 1 : 0), and the larger one holds. The later word wins; at the same moment the withdrawal.
  * -1: nothing was said. ~40 bytes a person for records that cover every source.
+ *
+ * The licence of a data set is nobody's word: it stands only where the person has said nothing, whatever the times, and one that
+ * was withdrawn stays so until the person speaks. Its values are 0 and 1, below everything that a person can say.
  */
-import { PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
+import { type ConsentBasis, PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
 import { KeyTable } from '../store/blocks/key-table.ts';
 
 /** The source that covers every source. */
@@ -14,12 +17,18 @@ export interface ConsentChange {
   readonly purposes: readonly Purpose[];
   readonly source: string;
   readonly withdrawn: boolean;
+  readonly basis: ConsentBasis;
   /** When the person said so, ms since 1970, a whole number >= 0. */
   readonly at: number;
 }
 
 const WIDTH = PURPOSES.length;
 const PURPOSE_CODES = new Map<Purpose, number>(PURPOSES.map((purpose, code) => [purpose, code]));
+
+/** Words of people begin at 2, also those of the moment 0. */
+function valueOf({ basis, at, withdrawn }: ConsentChange): number {
+  return (basis === 'dataset-licence' ? 0 : 2 * (at + 1)) + (withdrawn ? 1 : 0);
+}
 
 export class ConsentState {
   #subjects = new KeyTable();
@@ -40,7 +49,7 @@ export class ConsentState {
   apply(change: ConsentChange): void {
     const number = this.#subjects.add(change.subject);
     const values = this.#valuesFor(change.source, number);
-    const value = 2 * change.at + (change.withdrawn ? 1 : 0);
+    const value = valueOf(change);
     for (const purpose of change.purposes) {
       const at = number * WIDTH + PURPOSE_CODES.get(purpose)!;
       values[at] = Math.max(values[at]!, value);

@@ -71,6 +71,29 @@ describe('consents', () => {
     expect((await consents.withdrawnSince('main', 3, ['recommendation'])).subjects).toEqual([]);
   });
 
+  it('on the licence of a data set never override what a person said, whether recorded before or after, sooner or later', async () => {
+    await using test = await testStore();
+    const { consents, people } = test.store;
+    const licence = (user: string, at: number) =>
+      says(user, 'given', at, { basis: 'dataset-licence', source: 'films' });
+    await consents.record('main', 'run-1', [licence('asha', 100), licence('ben', 100), licence('cleo', 100)]);
+    await consents.record('main', 'run-2', [
+      says('asha', 'withdrawn', 50),
+      says('ben', 'withdrawn', 50, { purposes: ['audit'], basis: 'legitimate-interest' }),
+    ]);
+    await consents.record('main', 'run-3', [licence('asha', 200), licence('ben', 200), licence('cleo', 200)]);
+    const snapshot = await (await test.another()).consents.snapshot('main');
+    const allowed = (['recommendation', 'audit'] as const).map((purpose) =>
+      people.keys('main', ['asha', 'ben', 'cleo']).map((key) => snapshot.allows(key, purpose, 'films')),
+    );
+    expect(allowed).toEqual([
+      [false, true, true],
+      [false, false, true],
+    ]);
+    const lost = await consents.withdrawnSince('main', 1, ['audit']);
+    expect(lost.subjects.map(hexOf).sort()).toEqual(people.keys('main', ['asha', 'ben']).map(hexOf).sort());
+  });
+
   it('keep their receipts under the person own key', async () => {
     await using test = await testStore();
     const { consents, people } = test.store;
