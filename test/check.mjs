@@ -9,6 +9,7 @@ const STEPS = [
   { name: 'format', program: 'biome', args: ['format', '.'] },
   { name: 'lint', program: 'oxlint', args: ['--type-aware', '.'] },
   { name: 'types', program: 'tsc', args: ['-p', '.'] },
+  { name: 'unused', program: 'knip', args: ['--no-progress', '--include', 'files,dependencies,unlisted,unresolved'] },
 ];
 
 const results = STEPS.map(({ name, program, args }) => {

@@ -37,7 +37,7 @@ async function firstLineOf(child: ChildProcess): Promise<string> {
 
 /** What services.json of the one run says is running. */
 async function processesOf(state: string): Promise<ProcessIdentity[]> {
-  const [folder] = (await readdir(state)).filter((name) => name.startsWith('test-'));
+  const folder = (await readdir(state)).find((name) => name.startsWith('test-'));
   return JSON.parse(readFileSync(join(state, folder ?? '', 'services.json'), 'utf8')).processes;
 }
 
