@@ -23,6 +23,9 @@ export interface JobWatchOptions {
   readonly read: (id: string) => Promise<StoredJob | undefined>;
 }
 
+/** What a look at a job tells without its payload, which may be as large as an envelope. */
+type Glance = { readonly ended: false; readonly progress: unknown } | { readonly ended: true };
+
 interface Running {
   readonly events: QueueEvents;
   readonly connection: Redis;
@@ -71,17 +74,28 @@ export class JobWatch {
   async #look(id: string, listener: JobListener): Promise<void> {
     if (this.#listeners.get(id)?.has(listener) !== true) return;
     try {
-      const stored = await this.#options.read(id);
+      const glance = await this.#glance(id);
+      const end = glance.ended ? endOf(await this.#options.read(id)) : undefined;
       if (this.#listeners.get(id)?.has(listener) !== true) return;
-      const end = endOf(stored);
       if (end === undefined) {
-        listener.progress?.(stored?.progress);
+        if (!glance.ended) listener.progress?.(glance.progress);
         return;
       }
       if (this.#drop(id, listener)) listener.end(end);
     } catch (error) {
       if (this.#drop(id, listener)) listener.failed(error);
     }
+  }
+
+  /** One round trip without the payload. `ended` also stands for jobs that are not there: the whole job then tells. */
+  async #glance(id: string): Promise<Glance> {
+    const { kind, prefix, connection } = this.#options;
+    const fields = ['timestamp', 'finishedOn', 'progress'] as const;
+    const [made, finished, progress] = await connection.run((redis) =>
+      redis.hmget(`${prefix}:${kind}:${id}`, ...fields),
+    );
+    if (typeof made !== 'string' || typeof finished === 'string') return { ended: true };
+    return { ended: false, progress: typeof progress === 'string' ? (JSON.parse(progress) as unknown) : 0 };
   }
 
   async #start(): Promise<Running> {
@@ -137,7 +151,7 @@ export class JobWatch {
   async #sweep(): Promise<void> {
     for (const id of [...this.#listeners.keys()].slice(0, SWEEP_JOBS_MAX)) {
       try {
-        const end = endOf(await this.#options.read(id));
+        const end = (await this.#glance(id)).ended ? endOf(await this.#options.read(id)) : undefined;
         if (end !== undefined) this.#end(id, end);
       } catch {
         return; // Redis is away: the next sweep tries again

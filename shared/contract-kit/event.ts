@@ -4,37 +4,25 @@
  *
  * Records are validated one by one: a bad one is reported with its index, field and code, the good ones go in.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
+import {
+  DEVICES,
+  EVENT_TYPES,
+  type EventType,
+  ID_CHARS_MAX,
+  MS_MAX,
+  MS_MIN,
+  POSITION_MAX,
+  TEXT_CHARS_MAX,
+  VALUE_MAX,
+} from './event-fields.ts';
+import { plainEvent } from './plain-event.ts';
 import { CONSENT_BASES, purposeSchema } from './purposes.ts';
 
-/** Position in this list is the code stored in blocks: append only. */
-export const EVENT_TYPES = [
-  'impression', // shown; `position` is its place in the list, 1 = top
-  'view', // watched; `value` is the percentage watched, 0..100
-  'click',
-  'search', // `text` is the query; no item
-  'share',
-  'like',
-  'follow', // follows the creator of `item`, or the person in `target`
-  'comment', // `text` is the comment
-  'rating', // `value` as given, 0..10
-  'thumb', // `value` is 1 (up) or -1 (down)
-  'not-interested',
-  'purchase', // `value` is the amount, >= 0
-  'convert', // a delayed conversion caused by the item
-  'save',
-  'skip',
-  'survey', // `value` 0..10; `text` is the free answer
-] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
+export { DEVICES, EVENT_TYPES, type EventType };
 
-const DEVICES = ['unknown', 'phone', 'tablet', 'desktop', 'tv', 'other'] as const;
-export { DEVICES };
-
-const externalId = z.string().min(1).max(200);
-const MS_MIN = Date.UTC(1970, 0, 1);
-const MS_MAX = Date.UTC(2200, 0, 1);
+const externalId = z.string().min(1).max(ID_CHARS_MAX);
 
 /** Milliseconds since 1970 UTC; accepts an integer or an ISO 8601 date-time with offset. */
 export const timestampSchema = z.union([
@@ -44,25 +32,25 @@ export const timestampSchema = z.union([
 
 export const eventSchema = z.strictObject({
   /** Given by the source; absent: derived from (source, user, item, type, time). */
-  id: z.string().min(1).max(200).optional(),
+  id: externalId.optional(),
   type: z.enum(EVENT_TYPES),
   user: externalId,
   item: externalId.optional(),
   /** For `follow`: the person followed. */
   target: externalId.optional(),
-  value: z.number().min(-1e9).max(1e9).optional(),
+  value: z.number().min(-VALUE_MAX).max(VALUE_MAX).optional(),
   /** When it happened. */
   occurredAt: timestampSchema,
   /** When the source recorded it; absent: when Millrace received it. */
   recordedAt: timestampSchema.optional(),
   /** 1 = top of the list. */
-  position: z.int().min(1).max(65_535).optional(),
-  session: z.string().min(1).max(200).optional(),
+  position: z.int().min(1).max(POSITION_MAX).optional(),
+  session: externalId.optional(),
   device: z.enum(DEVICES).optional(),
   /** The recommendation response that caused the event. */
-  requestId: z.string().min(1).max(200).optional(),
+  requestId: externalId.optional(),
   /** Free text (query, comment, reason). Kept in the person's envelope, never in blocks. */
-  text: z.string().min(1).max(2000).optional(),
+  text: z.string().min(1).max(TEXT_CHARS_MAX).optional(),
 });
 export type CanonicalEventInput = z.input<typeof eventSchema>;
 export type CanonicalEvent = z.output<typeof eventSchema>;
@@ -189,16 +177,25 @@ export function firstIssue(error: z.ZodError): { field: string; reason: string }
 
 /** Checks one event; `nowMs` bounds the future. */
 export function checkEvent(candidate: unknown, index: number, nowMs: number): Checked<CanonicalEvent> {
+  const plain = plainEvent(candidate);
+  return plain === undefined ? checkEventBySchema(candidate, index, nowMs) : judged(plain, index, nowMs);
+}
+
+/** What `checkEvent` says, by the schema alone. */
+export function checkEventBySchema(candidate: unknown, index: number, nowMs: number): Checked<CanonicalEvent> {
   const parsed = eventSchema.safeParse(candidate);
-  if (!parsed.success) {
-    const { field, reason } = firstIssue(parsed.error);
-    return refuse(index, 'EVENT_INVALID', field, reason);
-  }
-  const broken = checkTypeRule(parsed.data);
+  if (parsed.success) return judged(parsed.data, index, nowMs);
+  const { field, reason } = firstIssue(parsed.error);
+  return refuse(index, 'EVENT_INVALID', field, reason);
+}
+
+/** The rules beyond the schema. */
+function judged(event: CanonicalEvent, index: number, nowMs: number): Checked<CanonicalEvent> {
+  const broken = checkTypeRule(event);
   if (broken !== undefined) return refuse(index, 'EVENT_INVALID', broken.field, broken.reason);
-  if (parsed.data.occurredAt > nowMs + FUTURE_TOLERANCE_MS)
+  if (event.occurredAt > nowMs + FUTURE_TOLERANCE_MS)
     return refuse(index, 'EVENT_IN_FUTURE', 'occurredAt', 'lies in the future');
-  return { ok: true, value: parsed.data };
+  return { ok: true, value: event };
 }
 
 /** Checks one item, person or consent against its schema. */
@@ -215,5 +212,5 @@ export function derivedEventId(
   event: Pick<CanonicalEvent, 'user' | 'item' | 'type' | 'occurredAt'>,
 ): string {
   const text = JSON.stringify([source, event.user, event.item ?? null, event.type, event.occurredAt]);
-  return createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url');
+  return hash('sha256', text, 'buffer').subarray(0, 16).toString('base64url');
 }
