@@ -2,31 +2,25 @@
  * Owns which people this process has lately seen to have an envelope, so that a batch about known people needs no waiting part. A cache
  * only: an absent entry costs one idempotent question, and every entry is asked about again after a while, so that who was erased and
  * came back is noticed.
+ *
+ * People go by the key objects that a store hands out for them, again and again the same ones while its own bounded cache holds them:
+ * an entry goes with its key, and looking one up costs no name.
  */
+import type { SubjectKey } from '../../shared/store/ports.ts';
 
-/** Entries of one store; the oldest goes. About 100 bytes each. */
-const ENTRIES_MAX = 200_000;
 /** How long an entry is believed. */
 const BELIEVED_MS = 10 * 60_000;
 
 export class KnownPeople {
-  readonly #until = new Map<string, number>();
+  readonly #until = new WeakMap<SubjectKey, number>();
 
-  has(tenant: string, externalId: string, nowMs: number): boolean {
-    const until = this.#until.get(`${tenant} ${externalId}`);
+  has(person: SubjectKey, nowMs: number): boolean {
+    const until = this.#until.get(person);
     return until !== undefined && until > nowMs;
   }
 
-  add(tenant: string, externalIds: readonly string[], nowMs: number): void {
-    for (const externalId of externalIds) {
-      const name = `${tenant} ${externalId}`;
-      this.#until.delete(name);
-      this.#until.set(name, nowMs + BELIEVED_MS);
-    }
-    for (const name of this.#until.keys()) {
-      if (this.#until.size <= ENTRIES_MAX) return;
-      this.#until.delete(name);
-    }
+  add(people: readonly SubjectKey[], nowMs: number): void {
+    for (const person of people) this.#until.set(person, nowMs + BELIEVED_MS);
   }
 }
 

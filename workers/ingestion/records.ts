@@ -87,5 +87,5 @@ async function apply(work: Records, runKey: string, tenant: string, { store, clo
   }
   await store.people.upsert(tenant, work.records);
   const ids = work.records.map(({ id }) => id);
-  knownPeople(store).add(tenant, ids, clock.now());
+  knownPeople(store).add(store.people.keys(tenant, ids), clock.now());
 }

@@ -8,7 +8,7 @@ import { columnsOfRows, decodeEvents, encodeEvents } from '../blocks/event-block
 import { KeyTable } from '../blocks/key-table.ts';
 import type { EventColumns, EventRow, Events, PreparedEvents, VersionDraft, Versions } from '../ports.ts';
 import type { BlockStore, SealedDocument } from './block-store.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
 import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
 import { chunksOf } from './names.ts';
@@ -32,6 +32,8 @@ const BLOCK_ROWS_MAX = 50_000;
 /** Blocks prepared by this process whose ids are kept until they follow: at most ~130 MB. Larger blocks are read again. */
 const PREPARED_MAX = 1000;
 const PREPARED_ROWS_MAX = 8000;
+/** Sessions whose keys are kept: ~200 bytes each. */
+const SESSIONS_MAX = 50_000;
 const ROUNDS_MAX = 200;
 /** Partitions that are compacted side by side; each holds some blocks in memory. */
 const PARTITIONS_AT_ONCE = 3;
@@ -53,9 +55,18 @@ interface Attempt {
 
 /** `2026-11.2`: month of occurredAt (UTC), shard of the subject. */
 export function partitionOf(occurredAt: number, subject: Uint8Array): string {
-  const date = new Date(occurredAt);
-  const month = date.getUTCMonth() + 1;
-  return `${date.getUTCFullYear()}-${month < 10 ? '0' : ''}${month}.${subject[0]! % SUBJECT_SHARDS}`;
+  return `${monthOf(occurredAt)}.${subject[0]! % SUBJECT_SHARDS}`;
+}
+
+const DAY_MS = 86_400_000;
+/** Months of days since 1970: at most some 84,000 of them. */
+const months = new Map<number, string>();
+
+function monthOf(moment: number): string {
+  const day = Math.floor(moment / DAY_MS);
+  let month = months.get(day);
+  if (month === undefined) months.set(day, (month = new Date(moment).toISOString().slice(0, 7)));
+  return month;
 }
 
 interface Parts {
@@ -71,7 +82,7 @@ class MongoEvents implements Events {
   readonly #versions: Versions;
   readonly #personal: PersonalKeys;
   readonly #prepared = new BoundedCache<Uint8Array>(PREPARED_MAX);
-  readonly #sessions = new BoundedCache<Uint8Array>(50_000);
+  readonly #sessions = new TenantCache<Uint8Array>(SESSIONS_MAX);
   /** Follows of one process queue up: they would only refuse each other. */
   #following: Promise<unknown> = Promise.resolve();
 
@@ -127,11 +138,10 @@ class MongoEvents implements Events {
   }
 
   #sessionOf(tenant: string, session: string): Uint8Array {
-    const name = `${tenant}\0${session}`;
-    const known = this.#sessions.get(name);
+    const known = this.#sessions.get(tenant, session);
     if (known !== undefined) return known;
     const key = this.#personal.session(tenant, session);
-    this.#sessions.set(name, key);
+    this.#sessions.set(tenant, session, key);
     return key;
   }
 

@@ -3,7 +3,7 @@ import type { Collection, Db } from 'mongodb';
 import type { CatalogueItem } from '../../contract-kit/event.ts';
 import { hexOf, itemKeyOf } from '../../governance/keys.ts';
 import type { ItemKey, Items, StoredItem } from '../ports.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
 import { chunksOf, COLLECTIONS, entityId, idsUnder } from './names.ts';
 
@@ -17,9 +17,11 @@ const KNOWN_MAX = 200_000;
 
 class MongoItems implements Items {
   readonly #items: Collection<ItemDocument>;
-  readonly #keys = new BoundedCache<ItemKey>(KNOWN_MAX);
+  readonly #keys = new TenantCache<ItemKey>(KNOWN_MAX);
   /** Only who is in the catalogue: an absent item may come any moment. */
   readonly #known = new BoundedCache<true>(KNOWN_MAX);
+  /** The same by the key objects that `keys` hands out again and again, each of one tenant: no id has to be written out. */
+  readonly #knownKeys = new WeakMap<ItemKey, string>();
 
   constructor(db: Db) {
     this.#items = db.collection<ItemDocument>(COLLECTIONS.items);
@@ -27,11 +29,10 @@ class MongoItems implements Items {
 
   keys(tenant: string, externalIds: readonly string[]): ItemKey[] {
     return externalIds.map((externalId) => {
-      const name = `${tenant}\0${externalId}`;
-      const known = this.#keys.get(name);
+      const known = this.#keys.get(tenant, externalId);
       if (known !== undefined) return known;
       const key = itemKeyOf(tenant, externalId);
-      this.#keys.set(name, key);
+      this.#keys.set(tenant, externalId, key);
       return key;
     });
   }
@@ -61,6 +62,13 @@ class MongoItems implements Items {
   }
 
   async known(tenant: string, keys: readonly ItemKey[]): Promise<boolean[]> {
+    const unsure = keys.filter((key) => this.#knownKeys.get(key) !== tenant);
+    if (unsure.length > 0) await this.#learn(tenant, unsure);
+    return keys.map((key) => this.#knownKeys.get(key) === tenant);
+  }
+
+  /** Notes which of these keys are in the catalogue; asks the store for those that this process has not met there. */
+  async #learn(tenant: string, keys: readonly ItemKey[]): Promise<void> {
     const ids = keys.map((key) => entityId(tenant, key));
     const asked = [...new Set(ids.filter((id) => !this.#known.has(id)))];
     const found = new Set<string>();
@@ -71,7 +79,8 @@ class MongoItems implements Items {
         this.#known.set(_id, true);
       }
     }
-    return ids.map((id) => found.has(id) || this.#known.has(id));
+    for (const [n, key] of keys.entries())
+      if (found.has(ids[n]!) || this.#known.has(ids[n]!)) this.#knownKeys.set(key, tenant);
   }
 
   async read(tenant: string, keys: readonly ItemKey[]): Promise<Map<string, StoredItem>> {

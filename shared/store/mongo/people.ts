@@ -8,7 +8,7 @@ import { type Person, personSchema } from '../../contract-kit/event.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
 import { hexOf, type PersonalKeys } from '../../governance/keys.ts';
 import type { People, SubjectKey } from '../ports.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
 import { chunksOf, COLLECTIONS, entityId, idsUnder } from './names.ts';
 
@@ -39,7 +39,7 @@ class MongoPeople implements People {
   readonly #ring: MasterRing;
   readonly #personal: PersonalKeys;
   readonly #clock: () => number;
-  readonly #keys = new BoundedCache<SubjectKey>(KNOWN_MAX);
+  readonly #keys = new TenantCache<SubjectKey>(KNOWN_MAX);
   readonly #ensured = new BoundedCache<true>(KNOWN_MAX);
 
   constructor(db: Db, ring: MasterRing, personal: PersonalKeys, clock: () => number) {
@@ -55,11 +55,10 @@ class MongoPeople implements People {
   }
 
   #keyOf(tenant: string, externalId: string): SubjectKey {
-    const name = `${tenant}\0${externalId}`;
-    const known = this.#keys.get(name);
+    const known = this.#keys.get(tenant, externalId);
     if (known !== undefined) return known;
     const key = this.#personal.subject(tenant, externalId);
-    this.#keys.set(name, key);
+    this.#keys.set(tenant, externalId, key);
     return key;
   }
 
