@@ -33,16 +33,19 @@ function addIds(table: KeyTable, eventIds: Uint8Array): void {
 
 /**
  * Which rows are in the partition already, as of entry `seq`. Both are taken in one step without an await: others move the
- * view meanwhile, and an entry may only go to the number after the last one whose ids were looked at.
+ * view meanwhile, and an entry may only go to the number after the last one whose ids were looked at. `freshAsOf`: as of that entry
+ * none of the rows was there, so that nobody need look again while it is the last one.
  */
 export async function knownAsOf(
   view: PartitionView,
   blocks: BlockStore,
   eventIds: Uint8Array,
+  freshAsOf?: number,
 ): Promise<{ readonly seq: number; readonly known: number[] }> {
   for (;;) {
     const ids = await loadIds(view, blocks);
-    if (ids.seq === view.seq) return { seq: view.seq, known: rowsKnown(ids.table, eventIds) };
+    if (ids.seq !== view.seq) continue;
+    return { seq: view.seq, known: ids.seq === freshAsOf ? [] : rowsKnown(ids.table, eventIds) };
   }
 }
 

@@ -42,9 +42,16 @@ type Part = PreparedEvents['parts'][number];
 interface Follower {
   readonly part: Part;
   readonly view: PartitionView;
-  readonly ids: Uint8Array;
+  readonly prepared: Prepared;
   /** What the manifest says of it; absent until it is settled. */
   block?: ManifestBlock | undefined;
+}
+
+/** What this process remembers of a block that it prepared. */
+interface Prepared {
+  readonly ids: Uint8Array;
+  /** None of its rows was in the partition as of this entry, and none is twice in it. Absent: to be looked up. */
+  readonly freshAsOf?: number;
 }
 
 interface Attempt {
@@ -81,7 +88,7 @@ class MongoEvents implements Events {
   readonly #blocks: BlockStore;
   readonly #versions: Versions;
   readonly #personal: PersonalKeys;
-  readonly #prepared = new BoundedCache<Uint8Array>(PREPARED_MAX);
+  readonly #prepared = new BoundedCache<Prepared>(PREPARED_MAX);
   readonly #sessions = new TenantCache<Uint8Array>(SESSIONS_MAX);
   /** Follows of one process queue up: they would only refuse each other. */
   #following: Promise<unknown> = Promise.resolve();
@@ -107,11 +114,11 @@ class MongoEvents implements Events {
     const views = await this.#partitions.views(tenant, [...byPartition.keys()]);
     for (const [index, [partition, group]] of [...byPartition].entries()) {
       const view = views[index]!;
-      const { table } = await loadIds(view, this.#blocks);
+      const { table, seq } = await loadIds(view, this.#blocks);
       const fresh = withoutKnown(table, group);
       duplicates += group.length - fresh.length;
       for (let at = 0; at < fresh.length; at += BLOCK_ROWS_MAX) {
-        const { document, part } = await this.#seal(tenant, partition, fresh.slice(at, at + BLOCK_ROWS_MAX));
+        const { document, part } = await this.#seal(tenant, partition, fresh.slice(at, at + BLOCK_ROWS_MAX), seq);
         sealed.push(document);
         parts.push(part);
       }
@@ -124,6 +131,7 @@ class MongoEvents implements Events {
     tenant: string,
     partition: string,
     rows: readonly EventRow[],
+    freshAsOf: number,
   ): Promise<{ document: SealedDocument; part: Part }> {
     const columns = columnsOfRows(rows, {
       target: (externalId) => this.#personal.subject(tenant, externalId),
@@ -132,7 +140,7 @@ class MongoEvents implements Events {
     });
     const id = this.#blocks.newId(tenant);
     const document = await this.#blocks.seal(id, encodeEvents(columns), 'none');
-    if (rows.length <= PREPARED_ROWS_MAX) this.#prepared.set(id, columns.eventId);
+    if (rows.length <= PREPARED_ROWS_MAX) this.#prepared.set(id, { ids: columns.eventId, freshAsOf });
     const recordedAtMax = columns.recordedAt.reduce((a, b) => Math.max(a, b), 0);
     return { document, part: { partition, block: id, rows: rows.length, hash: document.hash, recordedAtMax } };
   }
@@ -156,7 +164,7 @@ class MongoEvents implements Events {
     const views = await this.#partitions.views(tenant, names);
     const followers: Follower[] = [];
     for (const [index, part] of prepared.parts.entries())
-      followers.push({ part, view: views[index]!, ids: await this.#idsOf(part) });
+      followers.push({ part, view: views[index]!, prepared: await this.#preparedOf(part) });
     await this.#partitions.list(views);
     for (let round = 0; followers.some(({ block }) => block === undefined); round++) {
       if (round === ROUNDS_MAX)
@@ -190,7 +198,7 @@ class MongoEvents implements Events {
         continue;
       }
       apply(follower.view, entry);
-      learnIds(follower.view, entry.seq, block, follower.ids);
+      learnIds(follower.view, entry.seq, block, follower.prepared.ids);
       follower.block = block;
     }
     await this.#partitions.refresh(stale);
@@ -198,8 +206,8 @@ class MongoEvents implements Events {
 
   /** What to append for a follower; undefined when it is in the manifest already, which settles it. */
   async #attempt(follower: Follower): Promise<Attempt | undefined> {
-    const { part, view, ids } = follower;
-    const { seq, known } = await knownAsOf(view, this.#blocks, ids);
+    const { part, view, prepared } = follower;
+    const { seq, known } = await knownAsOf(view, this.#blocks, prepared.ids, prepared.freshAsOf);
     follower.block = view.blocks.get(part.block);
     // Its own rows may be what is known: its entry may lie below a base.
     if (follower.block === undefined && known.length > 0)
@@ -210,11 +218,11 @@ class MongoEvents implements Events {
     return { follower, block, entry: this.#partitions.entry(view, seq, { append: block }) };
   }
 
-  async #idsOf(part: Part): Promise<Uint8Array> {
+  async #preparedOf(part: Part): Promise<Prepared> {
     const known = this.#prepared.get(part.block);
     if (known !== undefined) return known;
     const [plain] = await this.#blocks.open([part]);
-    return decodeEvents(plain!).eventId;
+    return { ids: decodeEvents(plain!).eventId };
   }
 
   async freeze(tenant: string, _runKey: string, _fence: number, asOf: number): Promise<VersionDraft> {
