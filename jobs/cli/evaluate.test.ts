@@ -88,6 +88,15 @@ describe('millrace evaluate', () => {
     expect(masked.ndcg).toBeGreaterThan(plain.ndcg as number);
   });
 
+  test('--liked-from masks low ratings and learns nothing from them', async () => {
+    const [train, low] = [await readFile(path('train.tsv'), 'utf8'), await readFile(path('valid.tsv'), 'utf8')];
+    await writeFile(path('rated.tsv'), train + low.replaceAll('\t5\t100', '\t1\t100'));
+    const base = ['--test', path('test.tsv'), '--k', '2', '--model', 'ials', '--json'];
+    const masked = lastJson(await millrace(...base, '--train', path('train.tsv'), '--exclude', path('valid.tsv')));
+    const rated = lastJson(await millrace(...base, '--train', path('rated.tsv'), '--liked-from', '3'));
+    expect(rated).toMatchObject({ ndcg: masked.ndcg, interactions: masked.interactions });
+  });
+
   test('--tune chooses on --valid, names its trials, and prints a line that reproduces them', async () => {
     const outcome = await millrace(
       ...files(),
@@ -124,6 +133,7 @@ describe('millrace evaluate', () => {
     ['unknown parameters', () => [...files(), '--params', '{"depth":3}'], /MODEL_PARAMS_INVALID.*depth/],
     ['parameters that are not JSON', () => [...files(), '--params', '{'], /USAGE.*--params/],
     ['a k that is no number', () => [...files(), '--k', 'ten'], /USAGE.*--k/],
+    ['a --liked-from that is no number', () => [...files(), '--liked-from', 'three'], /USAGE.*--liked-from/],
     ['no threads', () => [...files(), '--threads', '0'], /USAGE.*--threads/],
     ['too little memory', () => [...files(), '--memory', '1', '--params', '{"factors":1024}'], /NUMERICS_MEMORY_LIMIT/],
   ])('answers %s with a code and without a result', async (_, args, message) => {

@@ -8,7 +8,14 @@ import type { Command } from 'commander';
 import { computePool } from '../../shared/compute/pool.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
 import { AppError } from '../../shared/errors.ts';
-import { buildDataset, type Dataset, exclusions, testItems } from '../../shared/numerics/evaluation/dataset.ts';
+import {
+  buildDataset,
+  type Dataset,
+  exclusions,
+  newcomerExclusions,
+  testItems,
+  type TestSet,
+} from '../../shared/numerics/evaluation/dataset.ts';
 import {
   type Evaluation,
   type EvaluationTask,
@@ -17,7 +24,11 @@ import {
   tuneModel,
 } from '../../shared/numerics/evaluation/evaluate-model.ts';
 import { holdoutSplit } from '../../shared/numerics/evaluation/holdout.ts';
-import { readInteractions } from '../../shared/numerics/evaluation/interaction-file.ts';
+import {
+  type InteractionFile,
+  partLikings,
+  readInteractions,
+} from '../../shared/numerics/evaluation/interaction-file.ts';
 import { findModel, MODEL_NAMES, type Model } from '../../shared/numerics/models/registry.ts';
 import { nativePackagePath } from '../../shared/numerics/models/tensorflow/engine.ts';
 import type { FitContext } from '../../shared/numerics/types.ts';
@@ -32,6 +43,7 @@ interface Options {
   readonly k: string;
   readonly exclude: readonly string[];
   readonly valid?: string;
+  readonly likedFrom?: string;
   readonly tune?: true;
   readonly json?: true;
   readonly threads?: string;
@@ -58,6 +70,10 @@ export function registerEvaluate(program: Command): void {
       'further interactions never to recommend',
       (file: string, all: string[]) => [...all, file],
       [],
+    )
+    .option(
+      '--liked-from <value>',
+      'lines below this value are no likings: never recommended, not learned from, not to be found (default: every line is one, a rating of 1 too)',
     )
     .option('--valid <file>', 'interactions that --tune measures on; never masked')
     .option('--tune', 'choose parameters on --valid, or on a tenth of the training interactions')
@@ -91,7 +107,9 @@ async function evaluate(options: Options, signal: AbortSignal): Promise<void> {
   const seed = wholeNumber('seed', options.seed, 0, 2 ** 32 - 1);
   const memoryBytesMax = wholeNumber('memory', options.memory, 1, 4096) * 2 ** 20;
 
-  const task = await readTask(options, k);
+  const likedFrom = options.likedFrom === undefined ? -Infinity : finite('liked-from', options.likedFrom);
+
+  const task = await readTask(options, k, likedFrom);
   await using pool = computePool({ threads });
   const deterministic = options.deterministic === true;
   const tensorflow = { nativePath: nativeTensorFlow() };
@@ -112,36 +130,48 @@ interface Task {
   readonly dataset: Dataset;
 }
 
-async function readTask(options: Options, k: number): Promise<Task> {
+async function readTask(options: Options, k: number, likedFrom: number): Promise<Task> {
   const signed = { signed: options.model !== 'item-knn' };
-  const [train, test, valid] = [
-    await readInteractions(options.train, signed),
-    await readInteractions(options.test, { signed: true }),
-    options.valid === undefined ? undefined : await readInteractions(options.valid, { signed: true }),
-  ];
-  const masks = [];
+  const read = async (path: string, how: { readonly signed: boolean }) =>
+    partLikings(await readInteractions(path, how), likedFrom);
+  const train = await read(options.train, signed);
+  const test = await read(options.test, { signed: true });
+  const valid = options.valid === undefined ? undefined : await read(options.valid, { signed: true });
+  const masks = [train.others];
   for (const path of options.exclude) masks.push(await readInteractions(path, { signed: true }));
-  const dataset = buildDataset(train);
-  const { items, newUsers } = testItems(dataset, test);
-  if (items.users.length + newUsers.length === 0) {
+  const dataset = buildDataset(train.likings);
+  const found = testItems(dataset, test.likings);
+  if (found.items.users.length + found.newcomers.ids.length === 0) {
     throw new AppError('DATASET_EMPTY', { message: `${options.test} has no interactions.` });
   }
-  const final = { train: dataset.train, exclude: exclusions(dataset, masks), test: items, newUsers, k };
+  const final = { train: dataset.train, ...measured(dataset, found, masks), k };
   if (!options.tune) return { final, validation: undefined, dataset };
   if (valid !== undefined) {
-    const own = testItems(dataset, valid);
-    const validation = { ...final, exclude: dataset.train.interactions, test: own.items, newUsers: own.newUsers };
+    const validation = { ...final, ...measured(dataset, testItems(dataset, valid.likings), [train.others]) };
     return { final, validation, dataset };
   }
   const { interactions, itemKeys, userKeys } = dataset.train;
   const split = holdoutSplit(interactions, TUNE_HOLDOUT, 1, userKeys, itemKeys);
   const validation = {
     train: { ...dataset.train, interactions: split.train },
-    exclude: split.train,
+    exclude: exclusions({ ...dataset, train: { ...dataset.train, interactions: split.train } }, [train.others]),
     test: split.test,
     k,
   };
   return { final, validation, dataset };
+}
+
+/** What is measured, and what may not be recommended there. */
+function measured(
+  dataset: Dataset,
+  { items, newcomers }: TestSet,
+  masks: readonly InteractionFile[],
+): Pick<EvaluationTask, 'exclude' | 'test' | 'newcomers'> {
+  return {
+    exclude: exclusions(dataset, masks),
+    test: items,
+    newcomers: { ...newcomers, exclude: newcomerExclusions(dataset, newcomers.ids, masks) },
+  };
 }
 
 async function tune(
@@ -170,7 +200,7 @@ function printResult(
     ...result,
     items: dataset.itemIds.length,
     interactions: final.train.interactions.indices.length,
-    newUsers: final.newUsers?.length ?? 0,
+    newUsers: final.newcomers?.test.users.length ?? 0,
     ...(trials === undefined
       ? {}
       : { trials: trials.slice(0, TRIALS_SHOWN_MAX).map(({ params, ndcg, recall }) => ({ params, ndcg, recall })) }),
@@ -210,6 +240,15 @@ function parseJson(text: string): Readonly<Record<string, unknown>> {
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new AppError('USAGE', { message: '--params must be a JSON object.' });
+}
+
+function finite(name: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new AppError('USAGE', {
+    message: `--${name} must be a number, not ${text}.`,
+    details: { option: name, value: text },
+  });
 }
 
 function wholeNumber(name: string, text: string, least: number, most: number): number {

@@ -53,9 +53,11 @@ export interface FittedModel {
   readonly params: Readonly<Record<string, unknown>>;
   /** Present for models that are a product of factors; score = user row . item row (+ nothing else). */
   readonly factors?: { readonly users: DenseRows; readonly items: DenseRows };
-  /** Present for models that score an item the same for everybody: what a user whom training never saw gets. One score an item. */
+  /** Present for models that score an item the same for everybody. One score an item. */
   readonly itemScores?: Float32Array;
   rank(options: RankOptions): Promise<RankedLists>;
+  /** Present with `itemScores`: lists of people whom training never saw. `exclude` has a row and `userKeys` `KEY_BYTES` for each. */
+  rankNewcomers?(options: RankOptions & { readonly userKeys: Uint8Array }): Promise<RankedLists>;
 }
 
 /**

@@ -5,7 +5,7 @@
 import { embeddingTraining } from '../../jobs/embedding-training/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
-import { rankingMetrics } from '../../shared/numerics/evaluation/ranking-metrics.ts';
+import type { MeasuredLists, MeasureRequest } from '../../shared/numerics/evaluation/measure.task.ts';
 import {
   holdOut,
   INTERACTION_TABLE_VERSION,
@@ -16,6 +16,8 @@ import { findModel, type Model } from '../../shared/numerics/models/registry.ts'
 import type { FitContext, FittedModel } from '../../shared/numerics/types.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
+
+const MEASURE = new URL('../../shared/numerics/evaluation/measure.task.ts', import.meta.url).href;
 
 type Input = ContractParsed<typeof embeddingTraining>;
 type Metrics = ContractOutput<typeof embeddingTraining>['metrics'];
@@ -91,7 +93,9 @@ async function measure(
     fitContext(input, context, [0, 0.5]),
   );
   const lists = await fitted.rank({ k, exclude: train, signal });
-  const { users, recall, ndcg } = rankingMetrics(lists, test, view.interactions.columns);
+  const payload: MeasureRequest = { parts: [{ lists, test }], catalogue: view.interactions.columns };
+  const [figures] = await pool.runPhase<MeasuredLists>([{ module: MEASURE, name: 'measureLists', payload }], signal);
+  const { users, recall, ndcg } = figures!.metrics;
   const heldOutPtr = new Int32Array(train.rows + 1);
   for (const [n, user] of test.users.entries()) heldOutPtr[user + 1] = test.indptr[n + 1]! - test.indptr[n]!;
   for (let user = 0; user < train.rows; user++) heldOutPtr[user + 1]! += heldOutPtr[user]!;

@@ -61,6 +61,14 @@ export class MemoryPlan {
   }
 }
 
+/**
+ * For what lies beside a plan, such as results.
+ * @throws AppError NUMERICS_MEMORY_LIMIT when `needBytes` is above `bytesMax`.
+ */
+export function checkMemory(needBytes: number, bytesMax: number = MEMORY_BYTES_MAX_DEFAULT): void {
+  if (needBytes > bytesMax) throw memoryLimit(needBytes, bytesMax);
+}
+
 function memoryLimit(needBytes: number, limitBytes: number, cause?: unknown): AppError {
   const [need, limit] = [needBytes, limitBytes].map(
     (bytes) => `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`,

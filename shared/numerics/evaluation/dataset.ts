@@ -68,26 +68,61 @@ export function entityKeys(ids: readonly string[]): Uint8Array {
 
 /** The training rows and those of `more` files: what may not be recommended. Unknown users and items are left out. */
 export function exclusions(dataset: Dataset, more: readonly InteractionFile[]): SparseRows {
-  return more.reduce<SparseRows>((rows, file) => unionRows(rows, knownRows(dataset, file)), dataset.train.interactions);
+  const { userIds, userOf } = dataset;
+  return more.reduce<SparseRows>(
+    (rows, file) => unionRows(rows, knownRows(dataset, file, userIds.length, userOf)),
+    dataset.train.interactions,
+  );
 }
 
-function knownRows({ userIds, itemIds, userOf, itemOf }: Dataset, file: InteractionFile): SparseRows {
+/** The same for people whom training never saw, in the order of `ids`. */
+export function newcomerExclusions(
+  dataset: Dataset,
+  ids: readonly string[],
+  more: readonly InteractionFile[],
+): SparseRows {
+  const places = new Map(ids.map((id, place) => [id, place]));
+  return more.reduce<SparseRows>(
+    (rows, file) =>
+      unionRows(
+        rows,
+        knownRows(dataset, file, ids.length, (id) => places.get(id)),
+      ),
+    emptyRows(ids.length, dataset.itemIds.length),
+  );
+}
+
+function knownRows(
+  { itemIds, itemOf }: Dataset,
+  file: InteractionFile,
+  rows: number,
+  rowOf: (id: string) => number | undefined,
+): SparseRows {
   const users: number[] = [];
   const items: number[] = [];
   for (let n = 0; n < file.users.length; n++) {
-    const [user, item] = [userOf(file.users[n]!), itemOf(file.items[n]!)];
+    const [user, item] = [rowOf(file.users[n]!), itemOf(file.items[n]!)];
     if (user === undefined || item === undefined) continue;
     users.push(user);
     items.push(item);
   }
-  if (users.length === 0) return emptyRows(userIds.length, itemIds.length);
-  return fromTriples(userIds.length, itemIds.length, users, items, new Float32Array(users.length).fill(1));
+  if (users.length === 0) return emptyRows(rows, itemIds.length);
+  return fromTriples(rows, itemIds.length, users, items, new Float32Array(users.length).fill(1));
+}
+
+/** People with test items whom training never saw. */
+export interface Newcomers {
+  /** In canonical order. */
+  readonly ids: readonly string[];
+  /** `KEY_BYTES` an id. */
+  readonly keys: Uint8Array;
+  /** `users` are places in `ids`. */
+  readonly test: TestItems;
 }
 
 export interface TestSet {
   readonly items: TestItems;
-  /** Test items of each user whom training never saw. */
-  readonly newUsers: readonly (readonly number[])[];
+  readonly newcomers: Newcomers;
 }
 
 /** The test items of each user; an item that training never saw is -1, a pair that comes twice counts once. */
@@ -98,18 +133,20 @@ export function testItems(dataset: Dataset, file: InteractionFile): TestSet {
     const set = wanted.get(user) ?? new Set();
     wanted.set(user, set.add(file.items[n]!));
   }
-  const ids = [...wanted.keys()].filter((id) => dataset.userOf(id) !== undefined).sort(compareIds);
-  const indptr = new Int32Array(ids.length + 1);
-  const items: number[] = [];
-  ids.forEach((id, place) => {
-    for (const item of wanted.get(id)!) items.push(dataset.itemOf(item) ?? -1);
-    indptr[place + 1] = items.length;
-  });
+  const ids = [...wanted.keys()].sort(compareIds);
+  const rowsOf = (own: readonly string[], row: (id: string, place: number) => number): TestItems => {
+    const indptr = new Int32Array(own.length + 1);
+    const items: number[] = [];
+    own.forEach((id, place) => {
+      for (const item of wanted.get(id)!) items.push(dataset.itemOf(item) ?? -1);
+      indptr[place + 1] = items.length;
+    });
+    return { users: Int32Array.from(own, row), indptr, items: Int32Array.from(items) };
+  };
+  const known = ids.filter((id) => dataset.userOf(id) !== undefined);
+  const unknown = ids.filter((id) => dataset.userOf(id) === undefined);
   return {
-    items: { users: Int32Array.from(ids, (id) => dataset.userOf(id)!), indptr, items: Int32Array.from(items) },
-    newUsers: [...wanted]
-      .filter(([id]) => dataset.userOf(id) === undefined)
-      .sort(([a], [b]) => compareIds(a, b))
-      .map(([, own]) => [...own].map((item) => dataset.itemOf(item) ?? -1)),
+    items: rowsOf(known, (id) => dataset.userOf(id)!),
+    newcomers: { ids: unknown, keys: entityKeys(unknown), test: rowsOf(unknown, (_, place) => place) },
   };
 }

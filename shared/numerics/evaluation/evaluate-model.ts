@@ -4,17 +4,26 @@
  */
 import { AppError } from '../../errors.ts';
 import type { Model } from '../models/registry.ts';
-import type { FitContext, FittedModel, RankedLists, SparseRows, TrainInput } from '../types.ts';
-import { rankingMetrics, type RankingMetrics, type TestItems, userMetrics } from './ranking-metrics.ts';
+import type { FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
+import type { MeasuredLists, MeasureRequest } from './measure.task.ts';
+import type { RankingMetrics, TestItems } from './ranking-metrics.ts';
 
 export interface EvaluationTask {
   readonly train: TrainInput;
   /** What may not be recommended: the training rows and whatever else the caller masks. */
   readonly exclude: SparseRows;
   readonly test: TestItems;
-  /** Per user whom training never saw, the dense ids of the test items (-1 for unknown ones). */
-  readonly newUsers?: readonly (readonly number[])[];
+  /** People whom training never saw; they count like everybody. */
+  readonly newcomers?: NewcomerTask;
   readonly k: number;
+}
+
+export interface NewcomerTask {
+  /** `KEY_BYTES` a person. */
+  readonly keys: Uint8Array;
+  /** `users` are rows of `exclude`. */
+  readonly test: TestItems;
+  readonly exclude: SparseRows;
 }
 
 export interface Evaluation extends RankingMetrics {
@@ -28,6 +37,8 @@ export interface Evaluation extends RankingMetrics {
   readonly intervals: { readonly recall: readonly [number, number]; readonly ndcg: readonly [number, number] };
 }
 
+const TASKS = new URL('./measure.task.ts', import.meta.url).href;
+
 /** Fits `model` with `params` (defaults filled in) and measures it. */
 export async function evaluateModel(
   model: Model,
@@ -35,24 +46,24 @@ export async function evaluateModel(
   task: EvaluationTask,
   context: FitContext,
 ): Promise<Evaluation> {
+  const { pool, signal } = context;
   const begin = performance.now();
   const fitted = await model.fit(task.train, params, context);
   const trained = performance.now();
-  const { signal } = context;
   const lists = await fitted.rank({ k: task.k, exclude: task.exclude, ...(signal === undefined ? {} : { signal }) });
+  const parts = [{ lists, test: task.test }, ...(await rankNewcomers(fitted, task, signal))];
   const scored = performance.now();
-  const catalogue = task.train.interactions.columns;
-  const { lists: allLists, test } = withNewUsers(fitted, lists, task);
-  const own = userMetrics(allLists, test);
+  const payload: MeasureRequest = { parts, catalogue: task.train.interactions.columns };
+  const [measured] = await pool.runPhase<MeasuredLists>([{ module: TASKS, name: 'measureLists', payload }], signal);
   return {
-    ...rankingMetrics(allLists, test, catalogue),
     model: fitted.name,
     params: fitted.params,
-    engine: fitted.engine,
-    threads: fitted.threads,
+    ...measured!.metrics,
     trainSeconds: (trained - begin) / 1000,
     scoreSeconds: (scored - trained) / 1000,
-    intervals: { recall: interval(own.recall), ndcg: interval(own.ndcg) },
+    threads: fitted.threads,
+    engine: fitted.engine,
+    intervals: measured!.intervals,
   };
 }
 
@@ -60,31 +71,20 @@ export async function evaluateModel(
  * A user whom training never saw gets what the model gives to everybody, if it gives anything to everybody; a personal model has
  * nothing to say, and the user's list stays empty. Either way the user counts.
  */
-function withNewUsers(
-  { itemScores }: FittedModel,
-  lists: RankedLists,
-  { newUsers = [], test, k }: EvaluationTask,
-): { readonly lists: RankedLists; readonly test: TestItems } {
-  if (newUsers.length === 0) return { lists, test };
-  const users = lists.users + newUsers.length;
-  const items = new Int32Array(users * k).fill(-1);
-  const scores = new Float32Array(users * k).fill(Number.NEGATIVE_INFINITY);
-  items.set(lists.items);
-  scores.set(lists.scores);
-  if (itemScores !== undefined) {
-    const best = [...itemScores.keys()].sort((a, b) => itemScores[b]! - itemScores[a]! || a - b).slice(0, k);
-    for (let user = lists.users; user < users; user++) items.set(best, user * k);
-  }
-  const indptr = [...test.indptr];
-  for (const own of newUsers) indptr.push(indptr.at(-1)! + own.length);
-  return {
-    lists: { users, k, items, scores },
-    test: {
-      users: Int32Array.from([...test.users, ...newUsers.map((_, n) => lists.users + n)]),
-      indptr: Int32Array.from(indptr),
-      items: Int32Array.from([...test.items, ...newUsers.flat()]),
-    },
-  };
+async function rankNewcomers(
+  fitted: FittedModel,
+  { newcomers, k }: EvaluationTask,
+  signal: AbortSignal | undefined,
+): Promise<MeasureRequest['parts']> {
+  if (newcomers === undefined || newcomers.test.users.length === 0) return [];
+  const { exclude, keys, test } = newcomers;
+  const lists = await fitted.rankNewcomers?.({
+    k,
+    exclude,
+    userKeys: keys,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return [{ lists, test }];
 }
 
 export interface Trial {
@@ -124,15 +124,4 @@ export async function tuneModel(
     onTrial?.(trials.at(-1)!, n + 1, candidates.length);
   }
   return trials.toSorted((a, b) => b.ndcg - a.ndcg);
-}
-
-function interval(values: Float64Array): readonly [number, number] {
-  const n = values.length;
-  let sum = 0;
-  for (const value of values) sum += value;
-  const mean = sum / n;
-  let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
-  const half = n < 2 ? Number.NaN : 1.96 * Math.sqrt(squares / (n - 1) / n);
-  return [mean - half, mean + half];
 }

@@ -7,10 +7,10 @@ import { inlinePool } from '../../compute/pool.ts';
 import { findModel } from '../models/registry.ts';
 import { fromTriples } from '../sparse.ts';
 import { KEY_BYTES, type RankedLists, type SparseRows } from '../types.ts';
-import { buildDataset, compareIds, entityKeys, exclusions, testItems } from './dataset.ts';
+import { buildDataset, compareIds, entityKeys, exclusions, newcomerExclusions, testItems } from './dataset.ts';
 import { evaluateModel, tuneModel } from './evaluate-model.ts';
 import { holdoutSplit } from './holdout.ts';
-import { type InteractionFile, readInteractions } from './interaction-file.ts';
+import { type InteractionFile, partLikings, readInteractions } from './interaction-file.ts';
 import { rankingMetrics } from './ranking-metrics.ts';
 
 let folder: string;
@@ -122,6 +122,27 @@ describe('readInteractions', () => {
     });
   });
 
+  test.each(['user item', 'user_id,item_id,value', 'userId\tmovieId\trating\ttimestamp', '"user","item"'])(
+    'skips the header %j, on the first line only',
+    async (header) => {
+      const path = await fileOf('header.tsv', `# a note\n${header}\r\nu1 i1  \r\n`);
+      expect((await readInteractions(path)).users).toEqual(['u1']);
+      const late = await fileOf('late.tsv', 'u1 i1\nuser item\n');
+      expect((await readInteractions(late)).users).toEqual(['u1', 'user']);
+    },
+  );
+
+  test('parts likings from what was met without liking, by value', async () => {
+    const file = await readInteractions(await fileOf('rated.tsv', 'a x 5\na y 2\nb x 3\n'));
+    const { likings, others } = partLikings(file, 3);
+    expect([likings.users, likings.items]).toEqual([
+      ['a', 'b'],
+      ['x', 'x'],
+    ]);
+    expect(others.items).toEqual(['y']);
+    expect(partLikings(file, -Infinity).likings).toBe(file);
+  });
+
   test('admits dislikes where they are asked for', async () => {
     const path = await fileOf('signed.tsv', 'a b -2\n');
     expect([...(await readInteractions(path, { signed: true })).values]).toEqual([-2]);
@@ -182,7 +203,7 @@ describe('buildDataset', () => {
     ]);
     expect([...excluded.indptr]).toEqual([0, 3, 5]);
     expect([...excluded.indices]).toEqual([0, 1, 2, 0, 1]);
-    const { items, newUsers } = testItems(
+    const { items, newcomers } = testItems(
       dataset,
       interactions([
         ['2', 'c'],
@@ -193,7 +214,16 @@ describe('buildDataset', () => {
     );
     expect([...items.users]).toEqual([1]);
     expect([...items.items]).toEqual([2, -1]);
-    expect(newUsers).toEqual([[0]]);
+    expect(newcomers).toMatchObject({ ids: ['7'], keys: entityKeys(['7']) });
+    expect([...newcomers.test.items]).toEqual([0]);
+    const masks = [
+      interactions([
+        ['7', 'c'],
+        ['7', 'zzz'],
+        ['1', 'a'],
+      ]),
+    ];
+    expect([...newcomerExclusions(dataset, newcomers.ids, masks).indices]).toEqual([2]);
   });
 });
 
@@ -250,9 +280,16 @@ describe('evaluateModel', () => {
     ]),
   );
   const context = { pool: inlinePool(), seed: 1 };
-  const task = (pairs: readonly (readonly [string, string])[]) => {
-    const { items, newUsers } = testItems(train, interactions(pairs));
-    return { train: train.train, exclude: train.train.interactions, test: items, newUsers, k: 1 };
+  const task = (pairs: readonly (readonly [string, string])[], masks: readonly InteractionFile[] = []) => {
+    const { items, newcomers } = testItems(train, interactions(pairs));
+    const exclude = newcomerExclusions(train, newcomers.ids, masks);
+    return {
+      train: train.train,
+      exclude: train.train.interactions,
+      test: items,
+      newcomers: { ...newcomers, exclude },
+      k: 1,
+    };
   };
 
   test('measures the lists of those with test items; a new user gets what a model gives to everybody', async () => {
@@ -266,6 +303,33 @@ describe('evaluateModel', () => {
     expect(popular.intervals.ndcg[0]).toBeLessThan(2 / 3);
     const personal = await evaluateModel(findModel('item-knn'), {}, wanted, context);
     expect(personal).toMatchObject({ users: 3, recall: 1 / 3 });
+  });
+
+  test('never gives new users what is masked for them, and orders their ties by their own hash', async () => {
+    const masked = task([['new', 'b']], [interactions([['new', 'a']])]);
+    expect(await evaluateModel(findModel('popularity'), {}, masked, context)).toMatchObject({ users: 1, recall: 1 });
+    const even = buildDataset(interactions(Array.from({ length: 40 }, (_, n) => [`u${n}`, `i${n}`] as const)));
+    const { newcomers, items } = testItems(even, interactions(Array.from({ length: 200 }, (_, n) => [`x${n}`, 'i7'])));
+    const exclude = newcomerExclusions(even, newcomers.ids, []);
+    const given = { train: even.train, exclude: even.train.interactions, test: items, k: 1 };
+    const figures = await evaluateModel(
+      findModel('popularity'),
+      {},
+      { ...given, newcomers: { ...newcomers, exclude } },
+      context,
+    );
+    // One of 40 equals each: neither everybody nor nobody has the one item first.
+    expect(figures.recall).toBeGreaterThan(0);
+    expect(figures.recall).toBeLessThan(0.2);
+    expect(figures.coverage).toBeGreaterThan(0.5);
+  });
+
+  test('refuses lists that do not fit in memory before any of them is made', async () => {
+    const many = { ...task([['1', 'b']]), k: 10_000 };
+    const small = { ...context, memoryBytesMax: 200_000 };
+    await expect(evaluateModel(findModel('popularity'), {}, many, small)).rejects.toMatchObject({
+      code: 'NUMERICS_MEMORY_LIMIT',
+    });
   });
 
   test("tunes over the caller's own parameters and the candidates, best first", async () => {

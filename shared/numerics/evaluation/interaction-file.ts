@@ -1,6 +1,6 @@
 /**
  * Owns reading `user item [value] [time]` lines: fields separated by tabs, spaces or commas (one kind in a file is not required),
- * ids any text without those, blank lines and lines starting with # skipped. Errors name file, line and column.
+ * ids any text without those, blank lines, lines starting with # and a header skipped. Errors name file, line and column.
  */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -18,6 +18,9 @@ export interface InteractionFile {
 /** Bound on lines: ids and offsets stay within 32 bits. */
 const LINES_MAX = 2 ** 30;
 const SEPARATOR = /[\t ,]+/;
+/** Names of the first two columns by which a first line is known as a header: `user_id,item_id`, `userId movieId rating timestamp`. */
+const HEADER = [/^"?(user|person|customer|account)[ _-]?(id|key)?"?$/i, /^"?[a-z]+[ _-]?(id|key)?"?$/i] as const;
+const isHeader = ([user = '', item = '']: readonly string[]): boolean => HEADER[0].test(user) && HEADER[1].test(item);
 
 /**
  * Reads a file line by line.
@@ -45,6 +48,7 @@ export async function readInteractions(
     throw notReadable(path, cause);
   }
   let line = 0;
+  let begun = false;
   try {
     for await (const text of file.readLines({ encoding: 'utf8' })) {
       line++;
@@ -52,6 +56,8 @@ export async function readInteractions(
       if (trimmed === '' || trimmed.startsWith('#')) continue;
       const place = { file: path, line };
       const fields = trimmed.split(SEPARATOR);
+      if (!begun && isHeader(fields)) continue;
+      begun = true;
       if (fields.length < 2)
         throw malformed(place, fields.length + 1, 'the line has fewer than two fields (user item)');
       if (fields.length > 4) throw malformed(place, 5, 'the line has more than four fields (user item value time)');
@@ -68,6 +74,29 @@ export async function readInteractions(
   }
   return { users, items, values: Float64Array.from(values), times: Float64Array.from(times) };
 }
+
+/**
+ * Lines whose value is at least `from`, and the others. Parted in files of explicit ratings, where a low one says "met, not liked"; a pair that
+ * comes in both parts counts as liked, as the larger value of a pair counts everywhere.
+ */
+export function partLikings(
+  file: InteractionFile,
+  from: number,
+): { readonly likings: InteractionFile; readonly others: InteractionFile } {
+  if (from === -Infinity) return { likings: file, others: { users: [], items: [], values: EMPTY, times: EMPTY } };
+  const where = (liked: boolean): InteractionFile => {
+    const lines = [...file.users.keys()].filter((n) => file.values[n]! >= from === liked);
+    return {
+      users: lines.map((n) => file.users[n]!),
+      items: lines.map((n) => file.items[n]!),
+      values: Float64Array.from(lines, (n) => file.values[n]!),
+      times: Float64Array.from(lines, (n) => file.times[n]!),
+    };
+  };
+  return { likings: where(true), others: where(false) };
+}
+
+const EMPTY = new Float64Array(0);
 
 interface Place {
   readonly file: string;

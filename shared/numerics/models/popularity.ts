@@ -7,7 +7,7 @@ import { loadEngine } from '../engine/load.ts';
 import type { Region } from '../engine/memory.ts';
 import { rankInBlocks, rankScratchFloats } from '../ranking/rank-blocks.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { FitContext, FittedModel, RankedLists, RankOptions, TrainInput } from '../types.ts';
 
 export const popularityParams = z
   .strictObject({
@@ -38,26 +38,28 @@ export async function fitPopularity(
   const scores = sharedFloat32(interactions.columns);
   await context.pool.runPhase([{ module: TASKS, name: 'count', payload: { input, params, scores } }], context.signal);
   context.onProgress?.({ done: 1, total: 1, label: 'counts' });
+  const rank = (options: RankOptions, users: number, keys: Uint8Array | undefined): Promise<RankedLists> =>
+    rankInBlocks<PopularityRegions>(
+      {
+        users,
+        items: interactions.columns,
+        userKeys: keys,
+        itemKeys,
+        module: TASKS,
+        source: { scores },
+        reserve: (plan) => ({ vector: plan.reserve(interactions.columns) }),
+        scratchFloats: (k) => rankScratchFloats(16, k),
+      },
+      options,
+      context,
+    );
   return {
     name: 'popularity',
     engine: engine.name,
     threads: context.pool.threads,
     params,
     itemScores: scores,
-    rank: (options) =>
-      rankInBlocks<PopularityRegions>(
-        {
-          users: interactions.rows,
-          items: interactions.columns,
-          userKeys,
-          itemKeys,
-          module: TASKS,
-          source: { scores },
-          reserve: (plan) => ({ vector: plan.reserve(interactions.columns) }),
-          scratchFloats: (k) => rankScratchFloats(16, k),
-        },
-        options,
-        context,
-      ),
+    rank: (options) => rank(options, interactions.rows, userKeys),
+    rankNewcomers: ({ userKeys: keys, ...options }) => rank(options, options.exclude.rows, keys),
   };
 }

@@ -8,7 +8,7 @@
 import type { Task } from '../../compute/task.ts';
 import { AppError } from '../../errors.ts';
 import { loadEngine } from '../engine/load.ts';
-import { MemoryPlan, type Region } from '../engine/memory.ts';
+import { checkMemory, MemoryPlan, type Region } from '../engine/memory.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { sharedFloat32, sharedInt32 } from '../sparse.ts';
 import type { FitContext, RankedLists, RankOptions, SparseRows } from '../types.ts';
@@ -60,6 +60,8 @@ export interface BlockPayload<Regions, Source> {
 /** Users that a thread takes at a time. */
 export const USERS_PER_CHUNK = 64;
 const USERS_PER_BLOCK = 32_768;
+/** Item and score of one place of one list. */
+const LIST_PLACE_BYTES = 8;
 const TASKS = new URL('./rank-blocks.task.ts', import.meta.url).href;
 
 /** Scratch of rankFactors and, with width 16, of rankScores (rankScratchBytes in the kernel; a test compares). */
@@ -79,6 +81,7 @@ export async function rankInBlocks<Regions>(
 ): Promise<RankedLists> {
   const { pool } = context;
   const { plan, layout, regions } = layOut(ranking, options, pool.threads);
+  checkMemory(plan.bytes + ranking.users * options.k * LIST_PLACE_BYTES, context.memoryBytesMax);
   const memory = plan.allocate(context.memoryBytesMax);
   const { module } = await loadEngine(context);
   const { source, users, items } = ranking;

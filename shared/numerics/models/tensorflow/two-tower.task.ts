@@ -7,8 +7,9 @@
  * process (some 0.4 GB) is paid once by a worker that trains again and again.
  */
 import type { Tensor2D } from '@tensorflow/tfjs';
+import { checkTrainInput } from '../../check-input.ts';
 import { sharedFloat32, sharedInt32 } from '../../sparse.ts';
-import type { SparseRows } from '../../types.ts';
+import type { TrainInput } from '../../types.ts';
 import { type EngineName, type EngineOptions, loadTensorFlow, type TensorFlow } from './engine.ts';
 import {
   BatchMaker,
@@ -41,14 +42,19 @@ export interface TwoTowerState {
   readonly held: Pairs;
 }
 
-/** Runs once: splits, orders, draws the parameters. */
+/**
+ * Runs once: checks, splits, draws the parameters.
+ * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY.
+ */
 export function begin(payload: {
-  readonly interactions: SparseRows;
+  readonly input: TrainInput;
   readonly keys: EntityKeys;
   readonly params: TwoTowerParams;
   readonly seed: number;
 }): TwoTowerState {
-  const { interactions, keys, params, seed } = payload;
+  const { input, keys, params, seed } = payload;
+  checkTrainInput(input, { signed: true });
+  const { interactions } = input;
   const positive = Uint8Array.from(interactions.values, (value) => (value > 0 ? 1 : 0));
   const trains = splitInternally(interactions, params.validationShare, seed, keys);
   const all = trainingSet(toPairs(interactions, positive));

@@ -12,7 +12,7 @@
  */
 import { cancellation } from '../../../compute/cancellation.ts';
 import { AppError } from '../../../errors.ts';
-import { checkRankOptions, checkTrainInput } from '../../check-input.ts';
+import { checkMemory } from '../../engine/memory.ts';
 import { rankByFactors } from '../../ranking/rank-factors.ts';
 import { sharedFloat32, sharedInt32 } from '../../sparse.ts';
 import type { DenseRows, FitContext, FittedModel, SparseRows, TrainInput } from '../../types.ts';
@@ -49,14 +49,14 @@ const STEPS_PER_PHASE = 64;
  * Fits both towers. With an internal validation part it stops when that no longer improves, goes back to the best
  * epoch, and makes one last pass over all pairs, so that no pair is left unlearned.
  * `context.tensorflow.nativePath` says where the native engine lies; without it the fit runs on WASM.
- * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
+ * @throws AppError NUMERICS_MEMORY_LIMIT (before any work), NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
  */
 export async function fitTwoTower(
   train: TrainInput,
   params: TwoTowerParams,
   context: FitContext,
 ): Promise<FittedTwoTower> {
-  checkTrainInput(train, { signed: true });
+  checkMemory(memoryBytes(train, params), context.memoryBytesMax);
   const fit = new TwoTowerFit(train, params, context);
   const training = await fit.run();
   const factors = await fit.factors();
@@ -68,11 +68,25 @@ export async function fitTwoTower(
     params,
     factors,
     training,
-    rank: async (options) => {
-      checkRankOptions(options, factors.users.rows, factors.items.rows);
-      return rankByFactors({ ...factors, userKeys, itemKeys }, options, context);
-    },
+    rank: (options) => rankByFactors({ ...factors, userKeys, itemKeys }, options, context),
   };
+}
+
+/** A parameter with Adam's two moments, and the same again for the best epoch. */
+const BYTES_PER_PARAMETER = 3 * 4;
+/** Item, user and place in the epoch's order, in the set with and the set without the validation part. */
+const BYTES_PER_PAIR = 2 * 3 * 4;
+
+/** Shared memory of a fit, the returned factors included. TensorFlow's own buffers are bounded by the batch. */
+function memoryBytes(
+  { interactions }: TrainInput,
+  { dimensions, itemHidden, validationShare }: TwoTowerParams,
+): number {
+  const { rows, columns, indices } = interactions;
+  const factors = (rows + columns) * dimensions;
+  const parameters = factors + itemHidden * (2 * dimensions + 1);
+  const copies = validationShare > 0 ? 2 : 1;
+  return copies * parameters * BYTES_PER_PARAMETER + factors * 4 + indices.length * BYTES_PER_PAIR;
 }
 
 class TwoTowerFit {
@@ -99,8 +113,8 @@ class TwoTowerFit {
 
   async run(): Promise<TrainingRecord> {
     const { seed } = this.#context;
-    const interactions = sharedRows(this.#input.interactions);
-    const state = await this.#once<TwoTowerState>('begin', { interactions, seed });
+    const input = { ...this.#input, interactions: sharedRows(this.#input.interactions) };
+    const state = await this.#once<TwoTowerState>('begin', { input, seed });
     this.#state = state;
     if (state.all.pairs.item.length === 0) throw new AppError('DATASET_EMPTY');
     const split = state.held.item.length > 0 && state.train.pairs.item.length > 0;
