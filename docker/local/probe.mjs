@@ -125,7 +125,7 @@ function probeNative(env) {
   const name = 'TensorFlow native';
   const version = nativeVersion(env);
   if (version) return { name, state: 'ready', version, detail: nativePackage(env), optional: true };
-  const detail = 'training uses WebAssembly, about ten times slower';
+  const detail = 'the two-tower model trains on WebAssembly, slower';
   return { name, state: 'missing', detail, todo: 'npm run setup:native', optional: true };
 }
 

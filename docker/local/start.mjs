@@ -96,7 +96,7 @@ async function main() {
   try {
     await writeServices(state, stores);
     const native = nativeVersion();
-    const slower = 'WASM         `npm run setup:native` makes training ~10x faster';
+    const slower = 'WASM         `npm run setup:native` makes the two-tower model train faster';
     openStep('TensorFlow', output).done(native ? `${native.padEnd(13)}native` : slower);
     if (interrupted) return signalExitCode(interrupted);
     const env = {
