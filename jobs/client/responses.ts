@@ -25,6 +25,8 @@ export const recommendationsResponseSchema = z.object({
       score: z.number(),
       /** 1 = top. */
       position: z.int().min(1),
+      /** Of what this person liked, what the item resembles most, by its embedding; absent where nothing does. Not what the score is made of. */
+      because: z.object({ item: z.string(), title: z.string().optional() }).optional(),
     }),
   ),
 });

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../shared/errors.ts';
 import { hexOf } from '../../shared/governance/keys.ts';
-import type { Release, ServedCandidates, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { ItemKey, Release, ServedCandidates, Store, StoredItem, SubjectKey } from '../../shared/store/ports.ts';
 import type { RecommendationsResponse, SegmentsResponse } from '../client/responses.ts';
 import { segmentation } from '../segmentation/contract.ts';
 
@@ -63,14 +63,31 @@ function subjectOf(store: Store, tenant: string, user: string): SubjectKey {
   return subject;
 }
 
-export interface Recommender {
-  recommend(tenant: string, user: string, k: number): Promise<RecommendationsResponse>;
-  segment(tenant: string, user: string): Promise<SegmentsResponse>;
+export interface ShownItem {
+  readonly key: ItemKey;
+  readonly item: StoredItem;
+  readonly score: number;
+  /** Of what the person liked, what the item resembles most. */
+  readonly because: StoredItem | undefined;
+}
+export interface ShownList {
+  readonly release: Release;
+  /** Version of the candidates. */
+  readonly candidates: string;
+  readonly subject: SubjectKey;
+  readonly origin: ServedCandidates['origin'];
+  /** Best first, at most k; what the catalogue no longer holds is left out. */
+  readonly items: readonly ShownItem[];
 }
 
-export function recommender(store: Store, now: () => number): Recommender {
-  const withdrawn = new WithdrawnSince(store);
-
+/**
+ * Reads what a person is shown: their list in the live release if they have one and have not withdrawn since it was made, else what newcomers get.
+ * The function throws NOT_PUBLISHED where nothing is.
+ */
+export function listReader(
+  store: Store,
+  withdrawn = new WithdrawnSince(store),
+): (tenant: string, user: string, k: number) => Promise<ShownList> {
   const listFor = async (tenant: string, version: string, subject: SubjectKey): Promise<ServedCandidates> => {
     const own = await store.served.candidates(tenant, version, subject);
     if (own !== undefined && own.items.length > 0 && !(await withdrawn.has(tenant, version, 'recommendation', subject)))
@@ -80,25 +97,48 @@ export function recommender(store: Store, now: () => number): Recommender {
       throw new AppError('NOT_PUBLISHED', { message: 'The release has no list for newcomers.', details: { version } });
     return fallback;
   };
+  return async (tenant, user, k) => {
+    const release = await liveRelease(store, tenant);
+    const { candidates } = release;
+    if (candidates === undefined)
+      throw new AppError('NOT_PUBLISHED', {
+        message: 'The release has no candidates.',
+        details: { part: 'candidates' },
+      });
+    const subject = subjectOf(store, tenant, user);
+    const list = await listFor(tenant, candidates, subject);
+    const keys = list.items.slice(0, k);
+    const reasons = list.reasons?.slice(0, k) ?? [];
+    const known = await store.items.read(tenant, [...keys, ...reasons.filter((key) => key !== undefined)]);
+    const items = keys.flatMap((key, index) => {
+      const item = known.get(hexOf(key));
+      const reason = reasons[index];
+      const because = reason === undefined ? undefined : known.get(hexOf(reason));
+      return item === undefined ? [] : [{ key, item, score: list.scores[index] ?? 0, because }];
+    });
+    return { release, candidates, subject, origin: list.origin, items };
+  };
+}
+
+/** The reason as it is answered; nothing where there is none. */
+export function reasonOf({ because }: ShownItem): { because?: { item: string; title: string } } {
+  return because === undefined ? {} : { because: { item: because.id, title: because.title } };
+}
+
+export interface Recommender {
+  recommend(tenant: string, user: string, k: number): Promise<RecommendationsResponse>;
+  segment(tenant: string, user: string): Promise<SegmentsResponse>;
+}
+
+export function recommender(store: Store, now: () => number): Recommender {
+  const withdrawn = new WithdrawnSince(store);
+  const readList = listReader(store, withdrawn);
 
   return {
     async recommend(tenant, user, k) {
-      const release = await liveRelease(store, tenant);
-      if (release.candidates === undefined)
-        throw new AppError('NOT_PUBLISHED', {
-          message: 'The release has no candidates.',
-          details: { part: 'candidates' },
-        });
-      const subject = subjectOf(store, tenant, user);
-      const list = await listFor(tenant, release.candidates, subject);
-      const keys = list.items.slice(0, k);
-      const items = await store.items.read(tenant, keys);
-      const shown = keys.flatMap((key, index) => {
-        const item = items.get(hexOf(key));
-        return item === undefined ? [] : [{ key, item, score: list.scores[index] ?? 0 }];
-      });
+      const { release, candidates, subject, origin, items: shown } = await readList(tenant, user, k);
       const requestId = randomUUID();
-      const model = list.origin === 'model' ? (release.embeddings ?? release.candidates) : release.candidates;
+      const model = origin === 'model' ? (release.embeddings ?? candidates) : candidates;
       await store.exposures.write({
         requestId,
         tenant,
@@ -116,13 +156,13 @@ export function recommender(store: Store, now: () => number): Recommender {
         release: release.version,
         model,
         policy: POLICY,
-        origin: list.origin,
-        items: shown.map(({ item, score }, index) => ({
-          item: item.id,
-          title: item.title,
-          score,
-          position: index + 1,
-        })),
+        origin,
+        items: shown.map((one, index) =>
+          Object.assign(
+            { item: one.item.id, title: one.item.title, score: one.score, position: index + 1 },
+            reasonOf(one),
+          ),
+        ),
       };
     },
 

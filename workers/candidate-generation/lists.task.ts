@@ -66,21 +66,38 @@ export function callRoster({ runKeys, admitted, embedded, withdrawn, userFactors
 export interface PopularityOrder {
   /** Items of the embeddings, then those that only popularity knows. */
   readonly itemKeys: Uint8Array;
-  /** Places in `itemKeys`, most popular first; equals by key. */
+  /** Places in `itemKeys` of what may be recommended, most popular first; equals by key. */
   readonly order: Int32Array;
   readonly scores: Float32Array;
+  /** Items of `itemKeys` that may be recommended. */
+  readonly servable: number;
 }
 
-/** Puts the items of the view in order of popularity, over one list of items shared with the embeddings. */
+/**
+ * Puts the items of the view that have not expired in order of popularity, over one list of items shared with the embeddings.
+ * `expiresAt` is parallel to `keys`; NaN: never.
+ */
 export function orderByPopularity(payload: {
   readonly embeddingItems: Uint8Array;
   readonly viewItems: Uint8Array;
   readonly popularity: Float64Array;
+  readonly keys: Uint8Array;
+  readonly expiresAt: Float64Array;
+  readonly moment: number;
 }): PopularityOrder {
-  const { embeddingItems, viewItems, popularity } = payload;
+  const { embeddingItems, viewItems, popularity, keys, expiresAt, moment } = payload;
   const items = KeyIndex.of(embeddingItems);
   const place = Int32Array.from(popularity, (_, n) => items.add(viewItems, n));
-  const best = Int32Array.from(popularity, (_, n) => n).sort((a, b) => popularity[b]! - popularity[a]! || a - b);
+  const known = KeyIndex.of(keys);
+  const isServable = (from: Uint8Array, at: number): boolean => {
+    const n = known.find(from, at);
+    return !(n >= 0 && expiresAt[n]! <= moment);
+  };
+  const best = Int32Array.from(popularity, (_, n) => n)
+    .filter((n) => isServable(viewItems, n))
+    .sort((a, b) => popularity[b]! - popularity[a]! || a - b);
+  let servable = 0;
+  for (let n = 0; n < items.size; n++) if (isServable(items.keys(), n)) servable++;
   const itemKeys = sharedBytes(items.size * KEY_BYTES);
   itemKeys.set(items.keys());
   return {
@@ -93,6 +110,7 @@ export function orderByPopularity(payload: {
       best.length,
       Float32Array.from(best, (n) => popularity[n]!),
     ),
+    servable,
   };
 }
 
@@ -127,6 +145,8 @@ export interface JoinedLists {
   readonly subjects: Uint8Array;
   readonly items: Int32Array;
   readonly scores: Float32Array;
+  /** Parallel to `items`: the item of the person's history that is nearest, or -1. */
+  readonly reasons: Int32Array;
   readonly fromPopularity: Uint8Array;
   /** Distinct items in any list. */
   readonly shown: number;
@@ -138,24 +158,31 @@ export function joinLists(payload: {
   readonly k: number;
   readonly roster: Pick<Roster, 'modelRow' | 'popularRow'>;
   readonly model: RankedLists;
+  /** For each item of the model's lists its place among the items of the embeddings. */
+  readonly places: Int32Array;
+  /** Per place of the model's lists a place among the items of the embeddings, or -1. */
+  readonly reasons: Int32Array;
   readonly popular: RankedLists;
 }): JoinedLists {
-  const { runKeys, k, roster, model, popular } = payload;
+  const { runKeys, k, roster, model, places, reasons, popular } = payload;
   const people = model.users + popular.users;
   const joined = {
     subjects: sharedBytes(people * KEY_BYTES),
     items: sharedInt32(people * k),
     scores: sharedFloat32(people * k),
+    reasons: sharedInt32(people * k).fill(-1),
     fromPopularity: sharedBytes(people),
   };
+  const modelItems = model.items.map((item) => places[item] ?? -1);
   let to = 0;
   for (let s = 0; s < roster.modelRow.length; s++) {
     const isPopular = roster.popularRow[s]! >= 0;
     const row = isPopular ? roster.popularRow[s]! : roster.modelRow[s]!;
     if (row < 0) continue;
-    const from = isPopular ? popular : model;
+    const from = isPopular ? popular : { items: modelItems, scores: model.scores };
     joined.subjects.set(keyAt(runKeys, s), to * KEY_BYTES);
     joined.items.set(from.items.subarray(row * k, (row + 1) * k), to * k);
+    if (!isPopular) joined.reasons.set(reasons.subarray(row * k, (row + 1) * k), to * k);
     joined.scores.set(from.scores.subarray(row * k, (row + 1) * k), to * k);
     joined.fromPopularity[to++] = Number(isPopular);
   }

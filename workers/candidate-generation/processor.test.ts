@@ -62,6 +62,68 @@ describe('candidate-generation', () => {
     const fallback = await world.store.served.fallback(TENANT, output.version);
     expect(fallback).toMatchObject({ origin: 'popularity' });
     expect(fallback!.items).toHaveLength(K);
+    expect(fallback!.scores).toEqual(fallback!.scores.toSorted((a, b) => b - a));
+    expect(fallback!.scores.at(-1)).toBeGreaterThan(0);
+  });
+
+  test('recommends nothing that has expired by the last act of the data set, to nobody', async () => {
+    const { output } = await runOnce(world.ports, candidateGeneration, input);
+    const last = Math.max(...platform.events.map(({ occurredAt }) => occurredAt));
+    const version = await world.store.versions.read(TENANT, output.version);
+    const arrays = await world.store.versions.arrays(TENANT, version);
+    const keys = hexKeys(arrays.get('itemKeys') as Uint8Array).map((key) => Buffer.from(key, 'hex'));
+    const known = await world.store.items.read(TENANT, keys);
+    const expiry = keys.map((key) => Number(known.get(key.toString('hex'))?.attributes?.['expiresAt']));
+    const shown = [...(arrays.get('items') as Int32Array)].filter((item) => item >= 0);
+    const fallback = await world.store.served.fallback(TENANT, output.version);
+    const general = fallback!.items.map((key) => keys.findIndex((other) => other.equals(key)));
+    expect(expiry.filter((at) => at <= last).length).toBeGreaterThan(5);
+    expect([...shown, ...general].filter((item) => expiry[item]! <= last)).toEqual([]);
+    expect(version.meta['catalogue']).toBe(expiry.filter((at) => !(at <= last)).length);
+  });
+
+  test('gives as reason the liking that the item resembles most, and popularity gives none', async () => {
+    const { output } = await runOnce(world.ports, candidateGeneration, input);
+    const embeddings = await world.store.versions.arrays(
+      TENANT,
+      await world.store.versions.read(TENANT, input.embeddings),
+    );
+    const order = hexKeys(embeddings.get('itemKeys') as Uint8Array);
+    const factors = embeddings.get('itemFactors') as Float32Array;
+    const width = factors.length / order.length;
+    const cosine = (a: string, b: string): number => {
+      const [x, y] = [a, b].map((key) =>
+        factors.subarray(order.indexOf(key) * width, (order.indexOf(key) + 1) * width),
+      );
+      let [dot, xx, yy] = [0, 0, 0];
+      for (let d = 0; d < width; d++) {
+        dot += x![d]! * y![d]!;
+        xx += x![d]! ** 2;
+        yy += y![d]! ** 2;
+      }
+      return dot / Math.sqrt(xx * yy);
+    };
+    const { allowed } = await peopleByConsent(world.store, 'recommendation');
+    let reasoned = 0;
+    for (const [key, user] of allowed) {
+      const list = await served(output.version, key);
+      if (list?.origin !== 'model') continue;
+      const own = platform.events.filter((event) => event.user === user && event.item !== undefined);
+      const met = world.store.items.keys(TENANT, [...new Set(own.map(({ item }) => item!))]);
+      const history = new Set(met.map((item) => Buffer.from(item).toString('hex')));
+      for (const [n, reason] of (list.reasons ?? []).entries()) {
+        if (reason === undefined) continue;
+        reasoned++;
+        const [shown, why] = [list.items[n]!, reason].map((item) => Buffer.from(item).toString('hex')) as [
+          string,
+          string,
+        ];
+        expect(history.has(why)).toBe(true);
+        expect(cosine(shown, why)).toBeGreaterThan(0.2);
+      }
+    }
+    expect(reasoned).toBeGreaterThan(50);
+    expect((await world.store.served.fallback(TENANT, output.version))!.reasons).toBeUndefined();
   });
 
   test('gives the same bytes twice and for any number of threads', async () => {

@@ -1,28 +1,38 @@
 /**
- * Owns candidate-generation: the top items for every person of the data set who allows recommendations, without what they have met. People
- * without an embedding of their own, or whose embedding learned from what they have withdrawn since, get what is popular.
+ * Owns candidate-generation: the top items for every person of the data set who allows recommendations, without what they have met and what
+ * has expired. People without an embedding of their own, or whose embedding learned from what they have withdrawn since, get what is popular.
  */
 import { candidateGeneration } from '../../jobs/candidate-generation/contract.ts';
 import type { ContractParsed } from '../../shared/contract-kit/define-job.ts';
+import { AppError } from '../../shared/errors.ts';
 import { loadEngine } from '../../shared/numerics/engine/load.ts';
 import {
   type AdmittedEvents,
+  type InteractionView,
   interactionView,
   isAdmitted,
   itemPopularity,
   seenItems,
 } from '../../shared/numerics/interactions/interaction-view.ts';
 import { rankByFactors } from '../../shared/numerics/ranking/rank-factors.ts';
-import { KEY_BYTES, type RankedLists } from '../../shared/numerics/types.ts';
+import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
+import { type DenseRows, KEY_BYTES, type RankedLists } from '../../shared/numerics/types.ts';
 import type { DatasetVersion, NamedArray } from '../../shared/store/ports.ts';
 import { admitFor, arrayOf, type LoadedEvents, loadEvents, readVersion } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
+import { readExpiry } from './expiry.ts';
 import type { JoinedLists, PopularityOrder, Roster, RosterRequest } from './lists.task.ts';
+import type { Histories } from './reasons.task.ts';
+import type { Servable } from './servable.task.ts';
 
 const TASKS = new URL('./lists.task.ts', import.meta.url).href;
+const SERVABLE = new URL('./servable.task.ts', import.meta.url).href;
+const REASONS = new URL('./reasons.task.ts', import.meta.url).href;
+/** People of one task of reasons: small enough that the threads end together. */
+const PEOPLE_PER_TASK = 1_000;
 /** Half-life of popularity: what is popular now, not what ever was. */
 const POPULARITY_HALF_LIFE_DAYS = 30;
-const STEPS = 5;
+const STEPS = 6;
 
 type Input = ContractParsed<typeof candidateGeneration>;
 
@@ -41,6 +51,8 @@ interface Loaded extends LoadedEvents {
   readonly withdrawn: Uint8Array;
   /** What ranks. */
   readonly engine: string;
+  /** Items of the embeddings, then those that only occur in the data set; and when each expires. */
+  readonly catalogue: { readonly keys: Uint8Array; readonly expiresAt: Float64Array };
 }
 interface Computed {
   readonly loaded: Loaded;
@@ -55,13 +67,11 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const since = embeddings.version.consentEpoch ?? 0;
   const { subjects } = await store.consents.withdrawnSince(tenant, since, ['recommendation']);
   const { name: engine } = await loadEngine({});
-  return {
-    input,
-    embeddings,
-    engine,
-    withdrawn: Buffer.concat(subjects),
-    ...(await loadEvents(input.dataset, context)),
-  };
+  const events = await loadEvents(input.dataset, context);
+  const payload = { embeddingItems: embeddings.itemKeys, columns: events.columns };
+  const keys = await inThread<Uint8Array>(SERVABLE, 'itemsToServe', payload, context);
+  const catalogue = { keys, expiresAt: await readExpiry(keys, context) };
+  return { input, embeddings, engine, catalogue, withdrawn: Buffer.concat(subjects), ...events };
 }
 
 async function readEmbeddings(id: string, context: RunContext): Promise<Embeddings> {
@@ -79,61 +89,113 @@ async function readEmbeddings(id: string, context: RunContext): Promise<Embeddin
   };
 }
 
-async function inThread<T>(name: string, payload: unknown, { pool, signal }: RunContext): Promise<T> {
-  const [answer] = await pool.runPhase<T>([{ module: TASKS, name, payload }], signal);
+async function inThread<T>(module: string, name: string, payload: unknown, { pool, signal }: RunContext): Promise<T> {
+  const [answer] = await pool.runPhase<T>([{ module, name, payload }], signal);
   return answer!;
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
-  const { input, embeddings, withdrawn, dataset } = loaded;
+  const { input, embeddings, catalogue, dataset } = loaded;
   let done = 0;
   const advance = (): void => context.progress({ done: ++done, total: STEPS, label: 'steps' });
   const events = await admitFor('recommendation', loaded, context);
+  const moment = await inThread<number>(SERVABLE, 'momentOf', { events, asOf: dataset.asOf }, context);
   advance();
-  const popular = await orderPopular(events, embeddings.itemKeys, dataset.asOf, context);
+  const view = await interactionView(events, context);
+  const popular = await orderPopular(view, loaded, moment, context);
+  if (popular.servable === 0)
+    throw new AppError('DATASET_EMPTY', {
+      message: 'Every item has expired: nothing can be recommended.',
+      details: { dataset: dataset.version, moment: new Date(moment).toISOString() },
+    });
   advance();
-  const admitted = Uint8Array.from({ length: events.runs.subjects }, (_, s) => Number(isAdmitted(events, s)));
-  const { width, users, subjects } = embeddings;
-  const userFactors = { rows: subjects.length / KEY_BYTES, width, data: users };
-  const request: RosterRequest = { runKeys: events.runs.keys, admitted, embedded: subjects, withdrawn, userFactors };
-  const roster = await inThread<Roster>('callRoster', request, context);
-  const k = Math.min(input.k, popular.itemKeys.length / KEY_BYTES);
-  const model = await rankModel(events, roster, embeddings, k, context);
+  const { width, items } = embeddings;
+  const factors = { rows: embeddings.itemKeys.length / KEY_BYTES, width, data: items };
+  const servable = await inThread<Servable>(SERVABLE, 'keepServable', { ...catalogue, factors, moment }, context);
+  const roster = await inThread<Roster>(TASKS, 'callRoster', rosterRequest(events, loaded), context);
+  const k = Math.min(input.k, popular.servable);
+  const model = await rankModel(events, roster, servable, k, context);
+  advance();
+  const reasons = await findReasons(view, roster, { model, factors, itemKeys: embeddings.itemKeys, servable }, context);
   advance();
   const popularLists = await rankPopular(events, roster, popular, k, context);
   advance();
   const { modelRow, popularRow } = roster;
-  const payload = { runKeys: events.runs.keys, k, roster: { modelRow, popularRow }, model, popular: popularLists };
-  const lists = await inThread<JoinedLists>('joinLists', payload, context);
+  const ranked = { model, places: servable.places, reasons, popular: popularLists };
+  const payload = { runKeys: events.runs.keys, k, roster: { modelRow, popularRow }, ...ranked };
+  const lists = await inThread<JoinedLists>(TASKS, 'joinLists', payload, context);
   advance();
   return { loaded, k, lists, popular };
 }
 
-async function orderPopular(
-  events: AdmittedEvents,
-  embeddingItems: Uint8Array,
-  asOf: number,
-  context: RunContext,
-): Promise<PopularityOrder> {
-  const view = await interactionView(events, context);
-  const popularity = await itemPopularity(view, { asOf, halfLifeDays: POPULARITY_HALF_LIFE_DAYS }, context);
-  return inThread('orderByPopularity', { embeddingItems, viewItems: view.itemKeys, popularity }, context);
+function rosterRequest(events: AdmittedEvents, { embeddings, withdrawn }: Loaded): RosterRequest {
+  const { width, users, subjects } = embeddings;
+  const admitted = new Uint8Array(events.runs.subjects);
+  for (let s = 0; s < admitted.length; s++) admitted[s] = Number(isAdmitted(events, s));
+  const userFactors = { rows: subjects.length / KEY_BYTES, width, data: users };
+  return { runKeys: events.runs.keys, admitted, embedded: subjects, withdrawn, userFactors };
 }
 
-/** Full ranking by the embeddings, without what people have met. */
+async function orderPopular(
+  view: InteractionView,
+  { embeddings, catalogue }: Loaded,
+  moment: number,
+  context: RunContext,
+): Promise<PopularityOrder> {
+  const decay = { asOf: moment, halfLifeDays: POPULARITY_HALF_LIFE_DAYS };
+  const popularity = await itemPopularity(view, decay, context);
+  const known = { embeddingItems: embeddings.itemKeys, viewItems: view.itemKeys };
+  return inThread(TASKS, 'orderByPopularity', { ...known, popularity, ...catalogue, moment }, context);
+}
+
+/** Full ranking by the embeddings of what may be recommended, without what people have met. */
 async function rankModel(
   events: AdmittedEvents,
   { modelKeys, modelFactors, modelRow }: Roster,
-  { itemKeys, items, width }: Embeddings,
+  { itemKeys, factors: items }: Servable,
   k: number,
   context: RunContext,
 ): Promise<RankedLists> {
   const rows = modelFactors.rows;
-  if (rows === 0) return { users: 0, k, items: new Int32Array(0), scores: new Float32Array(0) };
+  const none = {
+    users: rows,
+    k,
+    items: sharedInt32(rows * k).fill(-1),
+    scores: sharedFloat32(rows * k).fill(-Infinity),
+  };
+  if (rows === 0 || items.rows === 0) return none;
   const exclude = await seenItems(events, { rowOf: modelRow, rows, itemKeys }, context);
-  const itemFactors = { rows: itemKeys.length / KEY_BYTES, width, data: items };
-  const factors = { users: modelFactors, items: itemFactors, userKeys: modelKeys, itemKeys };
+  const factors = { users: modelFactors, items, userKeys: modelKeys, itemKeys };
   return rankByFactors(factors, { k, exclude, signal: context.signal }, context);
+}
+
+/** For each place of the model's lists the liking that it resembles most; see reasons.task.ts. */
+async function findReasons(
+  view: InteractionView,
+  { modelKeys }: Roster,
+  ranked: {
+    readonly model: RankedLists;
+    readonly factors: DenseRows;
+    readonly itemKeys: Uint8Array;
+    readonly servable: Servable;
+  },
+  context: RunContext,
+): Promise<Int32Array> {
+  const { model, factors, itemKeys, servable } = ranked;
+  const reasons = sharedInt32(model.items.length).fill(-1);
+  const histories = await inThread<Histories>(REASONS, 'latestLikings', { view, people: modelKeys, itemKeys }, context);
+  const unit = await inThread<DenseRows>(REASONS, 'unitRows', { factors }, context);
+  const shared = { k: model.k, items: model.items, places: servable.places, histories, unit, reasons };
+  const { pool, signal } = context;
+  const perPhase = PEOPLE_PER_TASK * pool.threads;
+  for (let begin = 0; begin < model.users; begin += perPhase) {
+    const tasks = Array.from({ length: pool.threads }, (_, n) => begin + n * PEOPLE_PER_TASK)
+      .filter((from) => from < model.users)
+      .map((from) => ({ from, to: Math.min(model.users, from + PEOPLE_PER_TASK) }))
+      .map((range) => ({ module: REASONS, name: 'findReasons', payload: Object.assign(range, shared) }));
+    await pool.runPhase(tasks, signal);
+  }
+  return reasons;
 }
 
 async function rankPopular(
@@ -145,7 +207,7 @@ async function rankPopular(
 ): Promise<RankedLists> {
   const rows = popularKeys.length / KEY_BYTES;
   const seen = await seenItems(events, { rowOf: popularRow, rows, itemKeys }, context);
-  return inThread('rankByPopularity', { order, scores, seen, k }, context);
+  return inThread(TASKS, 'rankByPopularity', { order, scores, seen, k }, context);
 }
 
 async function write(
@@ -154,7 +216,7 @@ async function write(
 ): Promise<Written<typeof candidateGeneration>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion, pool } = context;
   const { input, dataset, embeddings } = loaded;
-  const { subjects, items, scores, fromPopularity, shown } = lists;
+  const { subjects, items, scores, reasons, fromPopularity, shown } = lists;
   const { itemKeys } = popular;
   const users = subjects.length / KEY_BYTES;
   const fallback = [...popular.order.subarray(0, k)];
@@ -163,12 +225,13 @@ async function write(
     { name: 'itemKeys', data: itemKeys },
     { name: 'items', data: items },
     { name: 'scores', data: scores },
+    { name: 'reasons', data: reasons },
     { name: 'fromPopularity', data: fromPopularity },
   ]);
   const meta = embeddings.version.meta;
   const engine = loaded.engine;
   const lineage = { inputs: [input.dataset, input.embeddings], engine, threads: pool.threads };
-  const catalogue = itemKeys.length / KEY_BYTES;
+  const catalogue = popular.servable;
   const { version } = await store.versions.write({
     ...draft,
     tenant,
@@ -193,7 +256,9 @@ async function write(
     k,
     items,
     scores,
+    reasons,
     fallback,
+    fallbackScores: popular.scores.subarray(0, k),
     fromPopularity,
   });
   const output = {

@@ -1,6 +1,6 @@
 /** Owns `millrace recommend`: what a person would be shown, with titles. Reads the release as the gateway does, without an exposure: nobody is shown anything. */
 import type { Command } from 'commander';
-import { AppError } from '../../../shared/errors.ts';
+import { listReader, reasonOf } from '../../gateway/recommend.ts';
 import type { Store } from '../../../shared/store/ports.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
@@ -9,6 +9,8 @@ export interface Recommended {
   readonly item: string;
   readonly title: string;
   readonly score: number;
+  /** Of what the person liked, what the item resembles most. */
+  readonly because?: { readonly item: string; readonly title: string };
 }
 export interface Recommendation {
   readonly user: string;
@@ -19,24 +21,24 @@ export interface Recommendation {
 
 /** The served list of a person; newcomers, and people without consent, get the popular items. Throws NOT_PUBLISHED. */
 export async function recommend(store: Store, tenant: string, user: string, k: number): Promise<Recommendation> {
-  const live = await store.releases.live(tenant);
-  if (live?.candidates === undefined) throw new AppError('NOT_PUBLISHED');
-  const [subject] = store.people.keys(tenant, [user]);
-  const own = subject === undefined ? undefined : await store.served.candidates(tenant, live.candidates, subject);
-  const served = own ?? (await store.served.fallback(tenant, live.candidates));
-  if (served === undefined) throw new AppError('NOT_PUBLISHED', { message: 'The live candidates hold no lists.' });
-  const keys = served.items.slice(0, k);
-  const found = await store.items.read(tenant, keys);
-  const items = keys.map((key, i) => {
-    const item = found.get(Buffer.from(key).toString('hex'));
-    return { item: item?.id ?? '(removed)', title: item?.title ?? '(removed)', score: served.scores[i] ?? 0 };
-  });
-  return { user, release: live.version, origin: served.origin, items };
+  const { release, origin, items } = await listReader(store)(tenant, user, k);
+  return {
+    user,
+    release: release.version,
+    origin,
+    items: items.map((one) =>
+      Object.assign({ item: one.item.id, title: one.item.title, score: one.score }, reasonOf(one)),
+    ),
+  };
 }
 
 export function recommendationLines({ origin, items }: Recommendation): string[] {
   const head = origin === 'popularity' ? ['  (a newcomer: what is popular)'] : [];
-  return [...head, ...items.map(({ title, item }, i) => `  ${String(i + 1).padStart(2)}  ${title}  (${item})`)];
+  const reason = ({ because }: Recommended) => (because === undefined ? '' : `  because of ${because.title}`);
+  return [
+    ...head,
+    ...items.map((shown, i) => `  ${String(i + 1).padStart(2)}  ${shown.title}  (${shown.item})${reason(shown)}`),
+  ];
 }
 
 export function registerRecommend({ program, run }: Cli): void {

@@ -11,6 +11,8 @@ interface CandidatesDocument {
   items: Uint8Array;
   /** Little-endian f32, parallel to items. */
   scores: Uint8Array;
+  /** 16 bytes an item, parallel to items; all zero: none. Absent where no item has one. */
+  reasons?: Uint8Array;
   origin: ServedCandidates['origin'];
 }
 interface SegmentDocument {
@@ -21,6 +23,35 @@ interface SegmentDocument {
 const FALLBACK = 'fallback';
 const keyAt = (keys: Uint8Array, index: number): Uint8Array => keys.subarray(index * 16, index * 16 + 16);
 const served = (tenant: string, version: string, subject: Uint8Array): string => idOf(tenant, version, hexOf(subject));
+
+interface List {
+  /** Places in the item keys; -1: none. */
+  readonly items: ArrayLike<number>;
+  readonly scores: ArrayLike<number>;
+  readonly reasons?: ArrayLike<number> | undefined;
+}
+
+function listOf(
+  itemKeys: Uint8Array,
+  { items, scores, reasons }: List,
+  origin: ServedCandidates['origin'],
+): Omit<CandidatesDocument, '_id'> {
+  const kept = Array.from(items, (item, place) => ({
+    item,
+    score: scores[place] ?? 0,
+    reason: reasons?.[place] ?? -1,
+  }));
+  const shown = kept.filter(({ item }) => item >= 0);
+  const keys = new Uint8Array(shown.length * 16);
+  const nearest = new Uint8Array(shown.length * 16);
+  shown.forEach(({ item, reason }, place) => {
+    keys.set(keyAt(itemKeys, item), place * 16);
+    if (reason >= 0) nearest.set(keyAt(itemKeys, reason), place * 16);
+  });
+  const values = Float32Array.from(shown, ({ score }) => score);
+  const list = { items: keys, scores: new Uint8Array(values.buffer), origin };
+  return shown.some(({ reason }) => reason >= 0) ? { ...list, reasons: nearest } : list;
+}
 
 class MongoServed implements Served {
   readonly #candidates: Collection<CandidatesDocument>;
@@ -36,28 +67,23 @@ class MongoServed implements Served {
     version: string,
     lists: Parameters<Served['writeCandidates']>[2],
   ): Promise<void> {
-    const { subjects, itemKeys, k, items, scores, fallback, fromPopularity } = lists;
+    const { subjects, itemKeys, k, items, scores, reasons, fallback, fallbackScores, fromPopularity } = lists;
     const people = subjects.length / 16;
-    const listOf = (indices: ArrayLike<number>, from: ArrayLike<number>, origin: ServedCandidates['origin']) => {
-      const kept = Array.from(indices, (item, place) => ({ item, score: from[place] ?? 0 })).filter(
-        ({ item }) => item >= 0,
-      );
-      const keys = new Uint8Array(kept.length * 16);
-      kept.forEach(({ item }, place) => keys.set(keyAt(itemKeys, item), place * 16));
-      const values = Float32Array.from(kept, ({ score }) => score);
-      return { items: keys, scores: new Uint8Array(values.buffer), origin };
-    };
     for (let at = 0; at < people; at += CHUNK_DOCS) {
       const documents = Array.from({ length: Math.min(CHUNK_DOCS, people - at) }, (_, index) => {
         const person = at + index;
         const [from, to] = [person * k, (person + 1) * k];
         const origin = fromPopularity?.[person] === 1 ? 'popularity' : 'model';
-        const list = listOf(items.subarray(from, to), scores.subarray(from, to), origin);
+        const own = { items: items.subarray(from, to), scores: scores.subarray(from, to) };
+        const list = listOf(itemKeys, { ...own, reasons: reasons?.subarray(from, to) }, origin);
         return { _id: served(tenant, version, keyAt(subjects, person)), ...list };
       });
       await refusedAsDuplicates(this.#candidates.insertMany(documents, { ordered: false }));
     }
-    const general = { _id: idOf(tenant, version, FALLBACK), ...listOf(fallback, [], 'popularity') };
+    const general = {
+      _id: idOf(tenant, version, FALLBACK),
+      ...listOf(itemKeys, { items: fallback, scores: fallbackScores ?? [] }, 'popularity'),
+    };
     await refusedAsDuplicates(this.#candidates.insertMany([general], { ordered: false }));
   }
 
@@ -74,7 +100,14 @@ class MongoServed implements Served {
     if (found === null) return undefined;
     const keys = Uint8Array.from(found.items);
     const scores = [...new Float32Array(Uint8Array.from(found.scores).buffer)];
-    return { items: scores.map((_, index) => keyAt(keys, index)), scores, origin: found.origin };
+    const items = scores.map((_, index) => keyAt(keys, index));
+    if (found.reasons === undefined) return { items, scores, origin: found.origin };
+    const nearest = Uint8Array.from(found.reasons);
+    const reasons = scores.map((_, index) => {
+      const key = keyAt(nearest, index);
+      return key.some((byte) => byte !== 0) ? key : undefined;
+    });
+    return { items, scores, reasons, origin: found.origin };
   }
 
   async writeSegments(

@@ -5,6 +5,8 @@ export interface ServedCandidates {
   /** Best first. */
   readonly items: readonly ItemKey[];
   readonly scores: readonly number[];
+  /** Parallel to `items`: what the person liked that each resembles most; undefined where nothing does. Absent in lists made without reasons. */
+  readonly reasons?: readonly (ItemKey | undefined)[];
   readonly origin: 'model' | 'popularity';
 }
 export interface Served {
@@ -18,7 +20,11 @@ export interface Served {
       readonly k: number;
       readonly items: Int32Array;
       readonly scores: Float32Array;
+      /** Parallel to `items`: an item of the person's history, or -1. */
+      readonly reasons?: Int32Array;
       readonly fallback: readonly number[];
+      /** Parallel to `fallback`; absent: 0. */
+      readonly fallbackScores?: Float32Array;
       /** One entry a person: 1 where the list is popularity, not the model's. Absent: the model made all of them. */
       readonly fromPopularity?: Uint8Array;
     },
