@@ -3,7 +3,6 @@
  * and named by the manifests once the run has committed.
  */
 import { hash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CanonicalEvent, checkEvent, derivedEventId, type Rejection } from '../../shared/contract-kit/event.ts';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
 import type { EventRow, ItemKey, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
@@ -86,15 +85,13 @@ interface PlacedEvent extends Placed<CanonicalEvent> {
 export async function loadEvents(batch: EventBatch, context: RunContext): Promise<EventWork> {
   const { store, tenant, clock } = context;
   const now = clock.now();
-  // Asked before the records are looked at, so that the store answers meanwhile. What was said up to this moment counts: no less
-  // than when a run begins to load.
-  const asked = store.consents.snapshot(tenant);
-  asked.catch(() => {}); // looked at below
-  await nextTurn(); // the question is on its way
   const { good, rejected } = checkEach(batch.events, batch.indices, (event, index) => checkEvent(event, index, now));
   const named = namedIn(good, context);
   const placed = good.map(({ index, value }) => ({ index, value, eventId: eventIdOf(batch.source, value) }));
-  const [snapshot] = await Promise.all([asked, batch.allowUnknownItems === true || markUnknown(named.items, context)]);
+  const [snapshot] = await Promise.all([
+    context.consents ?? store.consents.snapshot(tenant),
+    batch.allowUnknownItems === true || markUnknown(named.items, context),
+  ]);
   for (const party of named.people.values())
     party.consenting = PURPOSES.some((purpose) => snapshot.allows(party.key, purpose, batch.source));
   const admitted = placed.filter((event) => {

@@ -55,4 +55,11 @@ async function follow(run: RunDocument, ports: Ports): Promise<Output | undefine
   return undefined;
 }
 
-export default defineProcessor({ contract: ingestion, load, compute: async (work) => work, write, follow });
+export default defineProcessor({
+  contract: ingestion,
+  consents: true,
+  load,
+  compute: async (work) => work,
+  write,
+  follow,
+});

@@ -47,6 +47,11 @@ export class CancelWatch implements AsyncDisposable {
     return (await this.#redis.exists(cancelKey(this.#prefix, runKey))) === 1;
   }
 
+  /** Throws CANCELLED when the run carries the mark. */
+  async refuseIfCancelled(runKey: string): Promise<void> {
+    if (await this.isCancelled(runKey)) throw new AppError('CANCELLED', { details: { runKey } });
+  }
+
   async cancel(runKey: string): Promise<void> {
     await this.#redis.set(cancelKey(this.#prefix, runKey), '1', 'EX', CANCEL_TTL_S);
     await this.#redis.publish(cancelChannel(this.#prefix), runKey);

@@ -92,6 +92,8 @@ async function start(services: TestServices, processor: Processor<ProbeContract,
     cancels,
     relayed,
     queue,
+    events,
+    workers,
     async enqueue(n: number, key?: string) {
       const made = makeJob(contract, { n }, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
       if (!made.fits) throw new Error('does not fit');
@@ -167,6 +169,7 @@ test('a passing fault is tried again, the run commits once, and the ledger count
   const { done, runKey } = await host.enqueue(5);
   expect(await done()).toEqual({ square: 25 });
   expect(calls.compute).toBe(3);
+  await host.workers.told();
   expect(await runOf(services, runKey)).toMatchObject({ state: 'committed', fence: 3, followed: true });
 });
 
@@ -194,12 +197,7 @@ test('input that does not fit its contract is refused without a second attempt',
   if (!made.fits) throw new Error('does not fit');
   const { data, opts, name } = made.job;
   const job = await host.queue.add(name, { ...data, input: { n: 'one' } }, opts);
-  const events = new QueueEvents(processor.contract.kind, {
-    connection: services.redis.duplicate(),
-    prefix: services.prefix,
-  });
-  onTestFinished(() => events.close());
-  expect((await failureOf(job.waitUntilFinished(events))).code).toBe('INPUT_INVALID');
+  expect((await failureOf(job.waitUntilFinished(host.events))).code).toBe('INPUT_INVALID');
   expect(calls.load).toBe(0);
   expect((await runOf(services, data.runKey)).state).toBe('dead-lettered');
 });
@@ -222,12 +220,7 @@ test('personal input that nobody sealed is refused', async () => {
   const { sealed: _box, ...open } = sealed.job.data as Record<string, unknown>;
   const runKey = runKeyOf('main', processor.contract.kind, 'open');
   const job = await host.queue.add('open', { ...open, runKey, input: { n: 6 } }, { jobId: 'ropen' });
-  const events = new QueueEvents(processor.contract.kind, {
-    connection: services.redis.duplicate(),
-    prefix: services.prefix,
-  });
-  onTestFinished(() => events.close());
-  expect((await failureOf(job.waitUntilFinished(events))).code).toBe('INPUT_INVALID');
+  expect((await failureOf(job.waitUntilFinished(host.events))).code).toBe('INPUT_INVALID');
   expect(calls.load).toBe(1);
 });
 
@@ -337,6 +330,7 @@ test('intents are relayed after the commit, and what follow returns is the final
   expect(await done()).toEqual({ square: 101 });
   expect(seen).toEqual(['committed']);
   expect(host.relayed).toEqual([{ type: 'enqueue', kind: 'other', key: 'k', input: {} }]);
+  await host.workers.told();
   expect(await runOf(services, runKey)).toMatchObject({ followed: true, output: { square: 101 } });
 });
 

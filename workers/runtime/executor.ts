@@ -13,10 +13,12 @@ import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
-import type { RunDocument, RunError, RunLineage } from '../../shared/store/ports.ts';
+import type { ConsentSnapshot, RunDocument, RunError, RunLineage } from '../../shared/store/ports.ts';
 import type { CancelWatch } from './cancellation.ts';
+import { startEarly } from './early.ts';
 import { follow, type Relay } from './follow.ts';
 import { parseEnvelope, parseInput } from './parse.ts';
+import { PendingMarks } from './pending-marks.ts';
 import type { AnyProcessor, Ports, Processor, RunContext, Written } from './processor.ts';
 import { progressReporter } from './progress.ts';
 
@@ -51,10 +53,13 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #processor: Processor;
   readonly #attempts = new Map<string, AbortController>();
+  /** What the ledger is still to be told of runs that ended here. */
+  readonly marks: PendingMarks;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
     this.#processor = options.processor;
+    this.marks = new PendingMarks(options.ports.log);
   }
 
   /** Runs one delivery of a job; its result is the contract's output. Throws what BullMQ should record. */
@@ -114,7 +119,7 @@ export class Executor {
     const context = await this.#authorise(attempt);
     const startedAt = ports.clock.now();
     const written = await this.#compute(attempt, input, context);
-    await this.#refuseIfCancelled(attempt);
+    await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     const run = {
       runKey: envelope.runKey,
       tenant: envelope.tenant,
@@ -141,11 +146,14 @@ export class Executor {
   }
 
   async #runDataset(attempt: Attempt): Promise<unknown> {
-    const claimed = await this.#claim(attempt);
+    const { ports, processor } = this.#options;
+    const { job, envelope } = attempt;
+    const claiming = this.#claim(attempt);
+    const early = startEarly({ job, envelope, processor, ports, open: () => this.#input(attempt) });
+    const claimed = await claiming;
     if (claimed.state !== 'running') return this.#ended(attempt, claimed);
-    const { ports } = this.#options;
-    const input = await this.#input(attempt);
-    const context = await this.#authorise(attempt);
+    const input = await (early.input ?? this.#input(attempt));
+    const context = await this.#authorise(attempt, early.consents);
     const startedAt = ports.clock.now();
     const written = await this.#compute(attempt, input, context);
     const committed = await this.#commit(attempt, claimed, context, written, (ports.clock.now() - startedAt) / 1000);
@@ -158,7 +166,7 @@ export class Executor {
   }
 
   /** Takes the consent epoch before anything is loaded. */
-  async #authorise(attempt: Attempt): Promise<RunContext> {
+  async #authorise(attempt: Attempt, consents?: Promise<ConsentSnapshot>): Promise<RunContext> {
     const { ports, contract } = this.#options;
     const { envelope } = attempt;
     const consentEpoch = contract.purposes.length === 0 ? 0 : await ports.store.consents.epoch(envelope.tenant);
@@ -169,6 +177,7 @@ export class Executor {
       fence: attempt.fence,
       asOf: envelope.asOf,
       consentEpoch,
+      ...(consents === undefined ? {} : { consents }),
       signal: attempt.controller.signal,
       progress: progressReporter(attempt.job, (progress) => this.#options.onStepProgress?.(envelope, progress)),
     };
@@ -177,6 +186,9 @@ export class Executor {
   async #claim(attempt: Attempt): Promise<RunDocument> {
     const { ports, contract } = this.#options;
     const { envelope } = attempt;
+    // Read while the claim is answered: of what comes later the announcement tells, and the read at the commit.
+    const unmarked = this.#options.cancels.refuseIfCancelled(envelope.runKey);
+    unmarked.catch(() => {});
     const { run } = await ports.store.ledger.claim({
       runKey: envelope.runKey,
       tenant: envelope.tenant,
@@ -189,7 +201,7 @@ export class Executor {
     });
     attempt.fence = run.fence;
     if (run.state !== 'running') return run;
-    await this.#refuseIfCancelled(attempt);
+    await unmarked;
     if (run.unsettled > UNSETTLED_MAX)
       throw new AppError('RUN_POISONOUS', { details: { runKey: run.runKey, claims: run.unsettled } });
     return run;
@@ -211,11 +223,6 @@ export class Executor {
     throw new AppError('OUTPUT_INVALID', { details: { kind: this.#options.contract.kind, issues } });
   }
 
-  async #refuseIfCancelled(attempt: Attempt): Promise<void> {
-    if (await this.#options.cancels.isCancelled(attempt.envelope.runKey))
-      throw new AppError('CANCELLED', { details: { runKey: attempt.envelope.runKey } });
-  }
-
   async #commit(
     attempt: Attempt,
     claimed: RunDocument,
@@ -225,7 +232,7 @@ export class Executor {
   ): Promise<RunDocument> {
     const { ports } = this.#options;
     const consentEpoch = await this.#authoriseAgain(context, written);
-    await this.#refuseIfCancelled(attempt);
+    await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     attempt.controller.signal.throwIfAborted();
     const commit = {
       output: written.output,
@@ -264,7 +271,7 @@ export class Executor {
   async #record(run: RunDocument): Promise<unknown> {
     const { ports, relay } = this.#options;
     try {
-      return await follow(run, this.#options.processor, ports, relay);
+      return await follow(run, this.#options.processor, ports, relay, this.marks);
     } catch (thrown) {
       ports.log.warn({ runKey: run.runKey, error: toAppError(thrown).toJSON() }, 'committed, but not followed yet');
       throw new AppError('FOLLOW_PENDING', { cause: thrown, details: { runKey: run.runKey } });

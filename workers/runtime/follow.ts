@@ -4,17 +4,22 @@
  * can finish what a killed one began.
  */
 import type { Intent, RunDocument } from '../../shared/store/ports.ts';
+import type { PendingMarks } from './pending-marks.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 
 /** Carries an intent out; must be idempotent. */
 export type Relay = (intent: Intent, run: RunDocument) => Promise<void>;
 
-/** Rolls an ended run forward and returns its final output (undefined for runs that did not commit). */
+/**
+ * Rolls an ended run forward and returns its final output (undefined for runs that did not commit). With `marks` it does not wait
+ * until the ledger has taken note, except for steps.
+ */
 export async function follow(
   run: RunDocument,
   processor: AnyProcessor | undefined,
   ports: Ports,
   relay: Relay,
+  marks?: PendingMarks,
 ): Promise<unknown> {
   if (run.followed) return run.output;
   let output = run.output;
@@ -26,8 +31,9 @@ export async function follow(
     // The pipeline reads the final output from the ledger, so it must stand there first.
     await ports.store.ledger.markFollowed(run.runKey, output);
     await relay({ type: 'advance', run: run.step.run }, run);
-  } else {
-    await ports.store.ledger.markFollowed(run.runKey, output);
+    return output;
   }
+  const mark = ports.store.ledger.markFollowed(run.runKey, output);
+  await (marks === undefined ? mark : marks.add(run.runKey, mark));
   return output;
 }

@@ -23,6 +23,7 @@ export interface PoolOptions extends ExecutorOptions {
 export class WorkerPool implements AsyncDisposable {
   readonly kind: string;
   readonly worker: Worker;
+  readonly #executor: Executor;
   readonly #log: ExecutorOptions['ports']['log'];
 
   constructor(options: PoolOptions) {
@@ -30,6 +31,7 @@ export class WorkerPool implements AsyncDisposable {
     this.kind = contract.kind;
     this.#log = options.ports.log.child({ kind: contract.kind });
     const executor = new Executor(options);
+    this.#executor = executor;
     this.worker = new Worker(contract.kind, executor.execute, {
       connection: redis,
       prefix,
@@ -47,13 +49,24 @@ export class WorkerPool implements AsyncDisposable {
     this.worker.on('stalled', (jobId) => this.#log.warn({ jobId }, 'a job lost its worker and will be run again'));
   }
 
+  /** Resolves once the ledger knows, as far as it can be told, which of the runs that ended here were followed. */
+  told(): Promise<void> {
+    return this.#executor.marks.arrived();
+  }
+
   /** Takes no new jobs, waits for those at work up to a limit, then leaves them to other workers. */
   async [Symbol.asyncDispose](): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), CLOSE_MS);
     });
-    const closed = await Promise.race([this.worker.close().then(() => 'closed' as const), limit]);
+    const closed = await Promise.race([
+      this.worker
+        .close()
+        .then(() => this.told())
+        .then(() => 'closed' as const),
+      limit,
+    ]);
     clearTimeout(timer);
     if (closed === 'late') await this.worker.close(true);
   }

@@ -12,7 +12,7 @@
 import type { ComputePool, OnProgress } from '../../shared/compute/task.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
-import type { Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 
 /** What every run of a process shares. */
@@ -36,6 +36,8 @@ export interface RunContext extends Ports {
   readonly asOf: number;
   /** Epoch of the consent log, taken before anything was loaded. */
   readonly consentEpoch: number;
+  /** For processors with `consents`: a snapshot asked for while the run was claimed. */
+  readonly consents?: Promise<ConsentSnapshot>;
   /** Aborted on cancel, deadline, lost lock and shutdown; its reason is an AppError. */
   readonly signal: AbortSignal;
   readonly progress: OnProgress;
@@ -53,6 +55,8 @@ export interface Written<C extends Contract> {
 
 export interface Processor<C extends Contract = Contract, Loaded = unknown, Computed = unknown> {
   readonly contract: C;
+  /** Load looks people's consents up: a snapshot is asked for with the claim, and comes in the context. */
+  readonly consents?: true;
   load(input: ContractParsed<C>, context: RunContext): Promise<Loaded>;
   compute(loaded: Loaded, context: RunContext): Promise<Computed>;
   write(computed: Computed, context: RunContext): Promise<Written<C>>;
