@@ -319,6 +319,12 @@ export const ERROR_CODES = {
     what: 'The job did not end within the time that the caller would wait; it goes on.',
     todo: 'Wait longer, or ask again later.',
   },
+  WORKER_STOPPING: {
+    retry: 'later',
+    status: 503,
+    what: 'The worker is being stopped and gives the run back.',
+    todo: 'Nothing: another worker begins it again at once.',
+  },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof ERROR_CODES;

@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type JobPlace, type MadeJob, makeJob } from '../../jobs/client/make-job.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
+import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Claims } from '../../shared/store/ports.ts';
@@ -21,6 +22,10 @@ export class Enqueuer implements AsyncDisposable {
 
   constructor(options: EnqueuerOptions) {
     this.#options = options;
+  }
+
+  get kinds(): readonly string[] {
+    return Object.keys(this.#options.contracts);
   }
 
   contract(kind: string): Contract {
@@ -45,8 +50,12 @@ export class Enqueuer implements AsyncDisposable {
   async enqueue(kind: string, input: unknown, place: Omit<JobPlace, 'ring'>): Promise<string> {
     const { ring, claims } = this.#options;
     const made = makeJob(this.contract(kind), input, { ...place, ring });
+    const queue = this.queue(kind);
+    // A repair asks again and again: a payload is stored only where its job is not there yet.
+    if (!made.fits && place.runKey !== undefined && (await queue.getJob(jobIdOf(place.runKey))) !== undefined)
+      return place.runKey;
     const job: MadeJob = made.fits ? made.job : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body)));
-    await this.queue(kind).add(job.name, job.data, job.opts);
+    await queue.add(job.name, job.data, job.opts);
     return job.data.runKey;
   }
 

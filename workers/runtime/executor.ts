@@ -11,11 +11,13 @@ import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { OnProgress } from '../../shared/compute/task.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
+import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
-import { AppError, toAppError } from '../../shared/errors.ts';
-import type { ConsentSnapshot, RunDocument, RunError, RunLineage } from '../../shared/store/ports.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { ConsentSnapshot, RunDocument, RunLineage } from '../../shared/store/ports.ts';
 import type { CancelWatch } from './cancellation.ts';
 import { startEarly } from './early.ts';
+import { codedFailure, EndedRun, framesOf, reasonOf } from './failure.ts';
 import { follow, type Relay } from './follow.ts';
 import { parseEnvelope, parseInput } from './parse.ts';
 import { PendingMarks } from './pending-marks.ts';
@@ -24,9 +26,11 @@ import { progressReporter } from './progress.ts';
 
 /** Claims in a row without an attempt that ended in words: the input kills its process. */
 export const UNSETTLED_MAX = 5;
-/** How long a job that this process cannot run waits for one that can. */
-const LATER_WINDOW_MS = 10 * 60_000;
+/** A job that this process cannot run waits so long for one that can, so often: ten minutes at least. */
 const LATER_DELAY_MS = 5_000;
+export const LATER_TURNS_MAX = 120;
+/** A committed run whose pointers could not follow comes back after this long. */
+const FOLLOW_DELAY_MS = 1_000;
 
 export interface ExecutorOptions {
   readonly contract: Contract;
@@ -70,13 +74,18 @@ export class Executor {
       attempt = { job, envelope, controller: new AbortController(), fence: 0 };
       return await this.#guarded(attempt);
     } catch (thrown) {
-      throw await this.#settleFailure(job, token, attempt, reasonOf(attempt, thrown));
+      throw await this.#settleFailure(job, token, attempt, reasonOf(attempt, thrown, this.#options.contract));
     }
   };
 
   /** Ends the attempts of these jobs: another worker may have them. */
   lose(jobIds: readonly string[]): void {
     for (const id of jobIds) this.#attempts.get(id)?.abort(new AppError('LEASE_LOST', { details: { jobId: id } }));
+  }
+
+  /** The process is about to end: the attempts at work are given back, for another worker to begin at once. */
+  stop(): void {
+    for (const controller of this.#attempts.values()) controller.abort(new AppError('WORKER_STOPPING'));
   }
 
   #parse(job: Job): Envelope {
@@ -114,12 +123,15 @@ export class Executor {
 
   async #runRecord(attempt: Attempt): Promise<unknown> {
     const { ports, contract } = this.#options;
-    const { envelope } = attempt;
+    const { envelope, job } = attempt;
     const input = await this.#input(attempt);
     const context = await this.#authorise(attempt);
     const startedAt = ports.clock.now();
     const written = await this.#compute(attempt, input, context);
+    const consentEpoch = await this.#authoriseAgain(context, written);
     await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
+    attempt.controller.signal.throwIfAborted();
+    const followed = this.#nothingFollows(attempt, written);
     const run = {
       runKey: envelope.runKey,
       tenant: envelope.tenant,
@@ -134,12 +146,14 @@ export class Executor {
       endedAt: ports.clock.now(),
       output: written.output,
       next: written.next ?? [],
-      lineage: lineageOf(written, context, (ports.clock.now() - startedAt) / 1000),
+      followed,
+      ...(written.version === undefined ? {} : { version: written.version }),
+      ...(written.plan === undefined ? {} : { plan: written.plan }),
+      ...(job.id === jobIdOf(envelope.runKey) ? {} : { jobId: job.id as string }),
+      lineage: lineageOf(written, { ...context, consentEpoch }, (ports.clock.now() - startedAt) / 1000),
     };
-    if (await ports.store.ledger.record(run)) {
-      if (run.next.length === 0 && run.step === undefined) return written.output;
-      return this.#record({ ...run, state: 'committed', fence: 0, unsettled: 0, followed: false });
-    }
+    if (await ports.store.ledger.record(run))
+      return followed ? written.output : this.#record({ ...run, state: 'committed', fence: 0, unsettled: 0 });
     const recorded = await ports.store.ledger.read(envelope.runKey);
     if (recorded === undefined) throw new AppError('INTERNAL', { message: 'A recorded run is gone.' });
     return this.#ended(attempt, recorded);
@@ -185,7 +199,7 @@ export class Executor {
 
   async #claim(attempt: Attempt): Promise<RunDocument> {
     const { ports, contract } = this.#options;
-    const { envelope } = attempt;
+    const { envelope, job } = attempt;
     // Read while the claim is answered: of what comes later the announcement tells, and the read at the commit.
     const unmarked = this.#options.cancels.refuseIfCancelled(envelope.runKey);
     unmarked.catch(() => {});
@@ -198,6 +212,7 @@ export class Executor {
       asOf: envelope.asOf,
       codeVersion: ports.codeVersion,
       ...(envelope.step === undefined ? {} : { step: envelope.step }),
+      ...(job.id === jobIdOf(envelope.runKey) ? {} : { jobId: job.id as string }),
     });
     attempt.fence = run.fence;
     if (run.state !== 'running') return run;
@@ -267,23 +282,23 @@ export class Executor {
     return epoch;
   }
 
-  /** After the commit nothing may fail the run any more: what does not follow now is followed by the sweeper. */
+  /** Once a run has ended nothing may change how: what does not follow now is followed by the job's next turn or the sweeper. */
   async #record(run: RunDocument): Promise<unknown> {
-    const { ports, relay } = this.#options;
+    const { ports, relay, processor, contract } = this.#options;
     try {
-      return await follow(run, this.#options.processor, ports, relay, this.marks);
+      return await follow(run, processor, ports, relay, this.marks);
     } catch (thrown) {
-      ports.log.warn({ runKey: run.runKey, error: toAppError(thrown).toJSON() }, 'committed, but not followed yet');
+      const error = codedFailure(thrown, contract).toJSON();
+      ports.log.warn({ runKey: run.runKey, state: run.state, error }, 'ended, but not followed yet');
       throw new AppError('FOLLOW_PENDING', { cause: thrown, details: { runKey: run.runKey } });
     }
   }
 
   /** A redelivered job of a run that has ended: its outcome, without computing again. */
   async #ended(attempt: Attempt, run: RunDocument): Promise<unknown> {
-    const { ports, relay, processor } = this.#options;
     if (run.inputHash !== attempt.envelope.inputHash)
       throw new AppError('KEY_REUSED', { details: { runKey: run.runKey } });
-    const output = await follow(run, processor, ports, relay);
+    const output = await this.#record(run);
     if (run.state === 'committed') return output;
     throw new EndedRun(run);
   }
@@ -296,33 +311,36 @@ export class Executor {
     failure: AppError,
   ): Promise<Error> {
     const { ports, contract } = this.#options;
-    const { clock, log } = ports;
+    const { log } = ports;
     if (failure instanceof EndedRun) return new UnrecoverableError(JSON.stringify(failure.outcome));
     const fields = { kind: contract.kind, jobId: job.id, runKey: attempt?.envelope.runKey, error: failure.toJSON() };
     if (failure.code === 'LEASE_LOST') {
       log.warn(fields, 'another attempt has taken over');
       return new Error(JSON.stringify(failure));
     }
-    const lastAttempt = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-    if (failure.retry === 'later' && clock.now() - job.timestamp < LATER_WINDOW_MS) {
-      await job.moveToDelayed(clock.now() + LATER_DELAY_MS, token);
+    const delayMs = delayOf(failure);
+    // The job's own age says nothing: it may have waited long in a backlog, and a tick is made a period ahead.
+    if (delayMs !== undefined && job.attemptsStarted - job.attemptsMade < LATER_TURNS_MAX) {
+      await this.#settle(attempt, failure);
+      await job.moveToDelayed(ports.clock.now() + delayMs, token);
       return new DelayedError();
     }
     if (failure.code === 'FOLLOW_PENDING') return new Error(JSON.stringify(failure));
-    if (failure.retry === 'backoff' && !lastAttempt) {
+    if (failure.retry === 'backoff' && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
       log.warn(fields, 'attempt failed, will be tried again');
-      if (attempt !== undefined && attempt.fence > 0)
-        await this.#tellLedger(() =>
-          ports.store.ledger.settle(attempt.envelope.runKey, attempt.fence, failure.toJSON()),
-        );
+      await this.#settle(attempt, failure);
       return new Error(JSON.stringify(failure));
     }
-    log.error(
-      { ...fields, cause: failure.cause instanceof Error ? failure.cause.stack : undefined },
-      'run ended without an effect',
-    );
+    log.error({ ...fields, cause: framesOf(failure.cause) }, 'run ended without an effect');
     if (attempt !== undefined) await this.#end(attempt, failure);
     return new UnrecoverableError(JSON.stringify(failure));
+  }
+
+  /** An attempt that ended in words did not kill its process. */
+  async #settle(attempt: Attempt | undefined, failure: AppError): Promise<void> {
+    if (attempt === undefined || attempt.fence === 0) return;
+    const { ledger } = this.#options.ports.store;
+    await this.#tellLedger(() => ledger.settle(attempt.envelope.runKey, attempt.fence, failure.toJSON()));
   }
 
   async #end(attempt: Attempt, failure: AppError): Promise<void> {
@@ -338,7 +356,9 @@ export class Executor {
         failure.toJSON(),
       );
       const run = await ports.store.ledger.read(attempt.envelope.runKey);
-      if (run !== undefined && run.state !== 'running') await follow(run, undefined, ports, relay);
+      // One that has committed all the same is followed by whoever claims it next, or by the sweeper: with its processor.
+      const ended = run !== undefined && run.state !== 'running' && run.state !== 'committed';
+      if (ended) await follow(run, undefined, ports, relay);
     });
   }
 
@@ -348,29 +368,18 @@ export class Executor {
       await work();
     } catch (thrown) {
       this.#options.ports.log.warn(
-        { error: toAppError(thrown).toJSON() },
+        { error: codedFailure(thrown, this.#options.contract).toJSON() },
         'the ledger could not be told; the sweeper will',
       );
     }
   }
 }
 
-/** A run that ended before, without an effect: the job is told again what it was told then. */
-class EndedRun extends AppError {
-  readonly outcome: RunError;
-
-  constructor(run: RunDocument) {
-    const outcome = run.error ?? { code: 'CANCELLED', message: `The run ended as ${run.state}.`, details: {} };
-    super('CANCELLED', { message: outcome.message });
-    this.outcome = outcome;
-  }
-}
-
-/** An aborted attempt failed because of what aborted it, whatever the processor made of that. */
-function reasonOf(attempt: Attempt | undefined, thrown: unknown): AppError {
-  if (attempt?.controller.signal.aborted === true && attempt.controller.signal.reason instanceof AppError)
-    return attempt.controller.signal.reason;
-  return toAppError(thrown);
+/** How long a job waits that is put off instead of failed; undefined: it is not put off. */
+function delayOf({ code, retry }: AppError): number | undefined {
+  if (code === 'WORKER_STOPPING') return 0;
+  if (code === 'FOLLOW_PENDING') return FOLLOW_DELAY_MS;
+  return retry === 'later' ? LATER_DELAY_MS : undefined;
 }
 
 function lineageOf(

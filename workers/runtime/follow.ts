@@ -3,6 +3,7 @@
  * Everything here is idempotent and needs only the run document, so that a retry or the sweeper in another process
  * can finish what a killed one began.
  */
+import { AppError } from '../../shared/errors.ts';
 import type { Intent, RunDocument } from '../../shared/store/ports.ts';
 import type { PendingMarks } from './pending-marks.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
@@ -24,7 +25,10 @@ export async function follow(
   if (run.followed) return run.output;
   let output = run.output;
   if (run.state === 'committed') {
-    if (processor?.follow !== undefined) output = (await processor.follow(run, ports)) ?? output;
+    // Marking it as followed without its processor would lose what it wrote.
+    if (processor === undefined)
+      throw new AppError('KIND_UNKNOWN', { details: { kind: run.kind, runKey: run.runKey } });
+    if (processor.follow !== undefined) output = (await processor.follow(run, ports)) ?? output;
     for (const intent of run.next) await relay(intent, run);
   }
   if (run.step !== undefined) {

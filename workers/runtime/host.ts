@@ -96,8 +96,13 @@ export async function startHost({ config, log, kinds = JOB_KINDS, schedules = fa
   orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log });
   const relay = relayOf(orchestrator, enqueuer);
   if (schedules) await declareDefaults(enqueuer.queue('pipeline'), config.tenant);
-  const pools = kinds.map((kind) =>
-    stack.use(
+  const pools: WorkerPool[] = [];
+  // All at once: while one pool finishes its jobs, another must not take new ones.
+  stack.defer(async () => {
+    await Promise.all(pools.map((one) => one[Symbol.asyncDispose]()));
+  });
+  for (const kind of kinds)
+    pools.push(
       new WorkerPool({
         contract: CONTRACTS[kind],
         processor: processors.get(kind) as AnyProcessor,
@@ -112,8 +117,7 @@ export async function startHost({ config, log, kinds = JOB_KINDS, schedules = fa
           if (step !== undefined) orchestrator.stepProgress(tenant, step.run, step.step, progress);
         },
       }),
-    ),
-  );
+    );
   const sweeper = stack.use(
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );

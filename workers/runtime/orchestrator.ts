@@ -8,6 +8,7 @@
  * 3. The Redis mirror is for watching; nothing is decided by it.
  */
 import type { Redis } from 'ioredis';
+import { parseInput } from '../../jobs/client/make-job.ts';
 import { type Pipeline, pipelineOf, type Step } from '../../jobs/pipelines.ts';
 import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
@@ -58,10 +59,11 @@ export class Orchestrator {
       if (before === undefined) return;
       const after = before.state === 'running' ? await this.#next(before) : before;
       if (after === before) return this.#mirror(before);
+      // Before the document says so: after it, nobody would look at the steps of an ended run again.
+      if (after.state === 'cancelled') await this.#cancelSteps(after);
       if (!(await this.#options.store.pipelineRuns.advance(before, after))) continue;
       await this.#mirror(after);
       if (after.state === 'running') await this.#enqueueSteps(after);
-      if (after.state === 'cancelled') await this.#cancelSteps(after);
       return;
     }
     throw new AppError('POINTER_CONFLICT', {
@@ -95,11 +97,12 @@ export class Orchestrator {
       endedAt: now,
     });
     const steps = await this.#observe(before, now);
+    // What has had its whole effect is not cancelled any more.
+    if (Object.values(steps).every(({ state }) => state === 'committed')) return end('committed', steps);
     if (await cancels.isCancelled(pipelineCancelName(before.id))) return end('cancelled', steps);
     const states = (): string[] => Object.values(steps).map(({ state }) => state);
     const failed = states().includes('failed');
     if (!failed) this.#start(before, pipeline, steps, now);
-    if (states().every((state) => state === 'committed')) return end('committed', steps);
     if (states().includes('failed') && !states().includes('enqueued')) return end('failed', steps);
     const changed = Object.keys(steps).some((name) => steps[name] !== before.steps[name]);
     return changed ? { ...before, steps, changedAt: now } : before;
@@ -127,7 +130,7 @@ export class Orchestrator {
       if (steps[name]?.state !== 'waiting') continue;
       if (!step.after.every((earlier) => steps[earlier]?.state === 'committed')) continue;
       try {
-        inputOf({ ...run, steps }, step);
+        parseInput(step.contract, inputOf({ ...run, steps }, step));
         steps[name] = {
           state: 'enqueued',
           runKey: runKeyOf(run.tenant, step.contract.kind, `${run.id}.${name}`),
@@ -145,7 +148,8 @@ export class Orchestrator {
     for (const [name, state] of Object.entries(run.steps)) {
       const step = pipeline.steps[name];
       if (step === undefined || state.state !== 'enqueued' || state.runKey === undefined) continue;
-      if ((await store.ledger.read(state.runKey)) !== undefined) continue;
+      const recorded = await store.ledger.read(state.runKey);
+      if (recorded !== undefined && recorded.state !== 'running') continue;
       const place = { tenant: run.tenant, runKey: state.runKey, asOf: run.asOf, step: { run: run.id, step: name } };
       await enqueuer.enqueue(step.contract.kind, inputOf(run, step), place);
     }

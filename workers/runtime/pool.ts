@@ -9,7 +9,10 @@ const LOCK_MS = 6_000;
 const STALLED_CHECK_MS = 3_000;
 /** BullMQ's own limit would fail a twice-killed job without asking us: poison is counted in the ledger. */
 const STALLED_COUNT_MAX = 1_000_000;
-const CLOSE_MS = 20_000;
+/** Jobs at work get so long to end by themselves when the process stops; then they are given back. */
+const FINISH_MS = 8_000;
+/** And so long to be given back. */
+const GIVE_BACK_MS = 5_000;
 
 export interface PoolOptions extends ExecutorOptions {
   readonly redis: Redis;
@@ -18,12 +21,15 @@ export interface PoolOptions extends ExecutorOptions {
   readonly concurrency?: number;
   /** False: the caller starts the worker itself. */
   readonly autorun?: boolean;
+  /** How long jobs at work may go on when the pool is disposed. */
+  readonly finishMs?: number;
 }
 
 export class WorkerPool implements AsyncDisposable {
   readonly kind: string;
   readonly worker: Worker;
   readonly #executor: Executor;
+  readonly #finishMs: number;
   readonly #log: ExecutorOptions['ports']['log'];
 
   constructor(options: PoolOptions) {
@@ -32,6 +38,7 @@ export class WorkerPool implements AsyncDisposable {
     this.#log = options.ports.log.child({ kind: contract.kind });
     const executor = new Executor(options);
     this.#executor = executor;
+    this.#finishMs = options.finishMs ?? FINISH_MS;
     this.worker = new Worker(contract.kind, executor.execute, {
       connection: redis,
       prefix,
@@ -54,20 +61,25 @@ export class WorkerPool implements AsyncDisposable {
     return this.#executor.marks.arrived();
   }
 
-  /** Takes no new jobs, waits for those at work up to a limit, then leaves them to other workers. */
+  /** Takes no new jobs, waits for those at work up to a limit, then gives them back to other workers. */
   async [Symbol.asyncDispose](): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), CLOSE_MS);
-    });
-    const closed = await Promise.race([
-      this.worker
-        .close()
-        .then(() => this.told())
-        .then(() => 'closed' as const),
-      limit,
-    ]);
+    const closed = this.worker.close().then(() => this.told());
+    if (await endsWithin(closed, this.#finishMs)) return;
+    this.#executor.stop();
+    // BullMQ cannot close by force what is closing already: what does not end now is left to its lock, which runs out.
+    if (!(await endsWithin(closed, GIVE_BACK_MS)))
+      this.#log.warn({}, 'a job did not end when it was asked to; another worker takes it once its lock has run out');
+  }
+}
+
+async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true as const), late]);
+  } finally {
     clearTimeout(timer);
-    if (closed === 'late') await this.worker.close(true);
   }
 }

@@ -2,10 +2,12 @@
  * Owns reconciliation: what a killed process left half-done is found and finished here, by whichever process sweeps first.
  * Everything it does is idempotent, so several sweepers only waste a little work.
  */
-import { AppError, toAppError } from '../../shared/errors.ts';
+import type { Job } from 'bullmq';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Enqueuer } from './enqueuer.ts';
+import { codedFailure } from './failure.ts';
+import { errorOfJob, FailedSet } from './failed-set.ts';
 import { follow, type Relay } from './follow.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
@@ -28,10 +30,12 @@ export interface SweeperOptions {
 export class Sweeper implements AsyncDisposable {
   readonly #options: SweeperOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #failed: FailedSet;
   #sweeping: Promise<void> | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.#failed = new FailedSet(options.enqueuer, options.ports);
     this.#timer = setInterval(() => {
       this.#sweeping ??= this.#guarded().finally(() => {
         this.#sweeping = undefined;
@@ -45,7 +49,7 @@ export class Sweeper implements AsyncDisposable {
       await this.sweep();
     } catch (thrown) {
       this.#options.ports.log.warn(
-        { error: toAppError(thrown).toJSON() },
+        { error: codedFailure(thrown, { personal: true }).toJSON() },
         'a sweep did not finish; the next one goes on',
       );
     }
@@ -54,37 +58,49 @@ export class Sweeper implements AsyncDisposable {
   /** One whole sweep. */
   async sweep(): Promise<void> {
     const { ports, orchestrator } = this.#options;
-    for (const run of await ports.store.ledger.unfollowed(FOLLOW_GRACE_MS, BATCH_MAX)) await this.#follow(run);
-    for (const run of await ports.store.ledger.running(ports.clock.now() - CLAIM_GRACE_MS, BATCH_MAX))
-      await this.#reconcile(run);
-    for (const run of await ports.store.pipelineRuns.running(BATCH_MAX)) await orchestrator.repair(run);
+    const { ledger, pipelineRuns } = ports.store;
+    for (const run of await ledger.unfollowed(FOLLOW_GRACE_MS, BATCH_MAX))
+      await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
+    for (const run of await ledger.running(ports.clock.now() - CLAIM_GRACE_MS, BATCH_MAX))
+      await this.#each('a run could not be compared with its job', run.runKey, () => this.#reconcile(run));
+    for (const run of await this.#failed.sweep())
+      await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
+    for (const run of await pipelineRuns.running(BATCH_MAX))
+      await this.#each('a pipeline run could not be repaired', run.id, () => orchestrator.repair(run));
+  }
+
+  /** One that cannot be helped must not keep the others from it. */
+  async #each(problem: string, run: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      this.#options.ports.log.warn({ run, error: codedFailure(thrown, { personal: true }).toJSON() }, problem);
+    }
   }
 
   async #follow(run: RunDocument): Promise<void> {
     const { ports, relay, processorOf } = this.#options;
     const processor = processorOf(run.kind);
     if (processor === undefined && run.state === 'committed') return; // a process that knows the kind will
-    try {
-      await follow(run, processor, ports, relay);
-    } catch (thrown) {
-      ports.log.warn(
-        { runKey: run.runKey, error: toAppError(thrown).toJSON() },
-        'an ended run could not be followed yet',
-      );
-    }
+    await follow(run, processor, ports, relay);
   }
 
   /** A run that BullMQ has given up (or forgotten) while the ledger still waits for it ends here. */
   async #reconcile(run: RunDocument): Promise<void> {
     const { enqueuer, ports } = this.#options;
-    const job = await enqueuer.queue(run.kind).getJob(jobIdOf(run.runKey));
+    const job = (await enqueuer.queue(run.kind).getJob(run.jobId ?? jobIdOf(run.runKey))) as Job | undefined;
     const state = job === undefined ? 'unknown' : await job.getState();
     if (state !== 'failed' && state !== 'unknown') return;
-    const error =
-      run.error ??
-      new AppError('INTERNAL', { message: 'The job ended in the queue without telling the ledger.' }).toJSON();
+    if (state === 'unknown' && (await this.#isRepaired(run))) return;
+    const error = job === undefined ? (run.error ?? errorOfJob(undefined)) : errorOfJob(job);
     if (await ports.store.ledger.end(run.runKey, run.fence, 'dead-lettered', error))
       ports.log.warn({ runKey: run.runKey, queueState: state }, 'a run that the queue gave up was dead-lettered');
+  }
+
+  /** A step whose job is gone from Redis is enqueued again as long as its pipeline runs. */
+  async #isRepaired({ step }: RunDocument): Promise<boolean> {
+    if (step === undefined) return false;
+    return (await this.#options.ports.store.pipelineRuns.read(step.run))?.state === 'running';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -62,6 +62,7 @@ class MongoLedger implements Ledger {
               contractVersion: request.contractVersion,
               asOf: request.asOf,
               step: request.step,
+              jobId: request.jobId,
               createdAt: now,
               next: [],
               followed: false,
@@ -127,7 +128,6 @@ class MongoLedger implements Ledger {
           state: 'committed' as const,
           fence: 0,
           unsettled: 0,
-          followed: rest.next.length === 0,
         }),
       );
       return true;

@@ -26,6 +26,8 @@ export interface RunDocument {
   readonly fence: number;
   readonly asOf: number;
   readonly step?: StepRef;
+  /** BullMQ's id of the job, where it is not the one that belongs to the run key (a schedule's tick). */
+  readonly jobId?: string;
   readonly codeVersion: string;
   readonly createdAt: number;
   readonly claimedAt: number;
@@ -62,6 +64,7 @@ export interface ClaimRequest {
   readonly inputHash: string;
   readonly asOf: number;
   readonly step?: StepRef;
+  readonly jobId?: string;
   readonly codeVersion: string;
 }
 
@@ -98,7 +101,7 @@ export interface Ledger {
   /** An attempt failed in words and another will follow. */
   settle(runKey: string, fence: number, error: RunError): Promise<void>;
   /** Effect class `record`: claim, output and commit in one insert. False: it was there already. */
-  record(run: Omit<RunDocument, 'state' | 'fence' | 'followed' | 'unsettled'>): Promise<boolean>;
+  record(run: Omit<RunDocument, 'state' | 'fence' | 'unsettled'>): Promise<boolean>;
   read(runKey: string): Promise<RunDocument | undefined>;
   latest(
     tenant: string,

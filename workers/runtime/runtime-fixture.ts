@@ -1,0 +1,126 @@
+/** Owns what tests of the runtime stand on: a probe job of every effect class, and a worker pool on real servers. */
+import { Queue, QueueEvents } from 'bullmq';
+import { expect, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { makeJob } from '../../jobs/client/make-job.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
+import { defineJob } from '../../shared/contract-kit/define-job.ts';
+import { sealRing } from '../../shared/contract-kit/seal.ts';
+import type { RunDocument } from '../../shared/store/ports.ts';
+import type { Log } from '../../shared/telemetry/log.ts';
+import { silentLog, TEST_KEYS, type TestServices } from '../../test/services.ts';
+import { CancelWatch } from './cancellation.ts';
+import { WorkerPool } from './pool.ts';
+import { defineProcessor, type Processor } from './processor.ts';
+
+const ring = sealRing(TEST_KEYS.sealKeys);
+
+export function contractOf(
+  effect: 'none' | 'record' | 'dataset',
+  options: { personal?: boolean; durationMsMax?: number; attemptsMax?: number } = {},
+) {
+  const { personal = false, durationMsMax = 60_000, attemptsMax = 3 } = options;
+  return defineJob({
+    kind: `probe-${effect}`,
+    version: 1,
+    title: 'A job of the tests.',
+    input: z.strictObject({ n: z.int() }),
+    output: z.object({ square: z.int() }),
+    personal,
+    effect,
+    purposes: [],
+    limits: { durationMsMax, attemptsMax, backoffMs: 10, concurrency: 4 },
+  });
+}
+export type ProbeContract = ReturnType<typeof contractOf>;
+
+/** Counts its calls, and does what the test says. */
+export function probe(contract: ProbeContract, over: Partial<Processor<ProbeContract, number, number>> = {}) {
+  const calls = { load: 0, compute: 0, write: 0, follow: 0 };
+  const processor = defineProcessor<ProbeContract, number, number>({
+    contract,
+    load: async ({ n }, context) => {
+      calls.load += 1;
+      return over.load === undefined ? n : over.load({ n }, context);
+    },
+    compute: async (n, context) => {
+      calls.compute += 1;
+      return over.compute === undefined ? n * n : over.compute(n, context);
+    },
+    write: async (square, context) => {
+      calls.write += 1;
+      return over.write === undefined ? { output: { square } } : over.write(square, context);
+    },
+    follow: async (run, ports) => {
+      calls.follow += 1;
+      return over.follow?.(run, ports);
+    },
+  });
+  return { processor, calls };
+}
+
+export async function start(
+  services: TestServices,
+  processor: Processor<ProbeContract, number, number>,
+  { log = silentLog, finishMs }: { readonly log?: Log; readonly finishMs?: number } = {},
+) {
+  const { redis, prefix, store } = services;
+  const stack = new AsyncDisposableStack();
+  onTestFinished(() => stack.disposeAsync());
+  const { contract } = processor;
+  const queue = new Queue(contract.kind, { connection: redis, prefix });
+  stack.defer(() => queue.close());
+  // From the first event on: one that comes before the first blocking read would be missed.
+  const events = new QueueEvents(contract.kind, { connection: redis.duplicate(), prefix, lastEventId: '0' });
+  stack.defer(() => events.close());
+  await events.waitUntilReady();
+  const cancels = stack.use(await CancelWatch.open(redis, prefix));
+  const pool = stack.use(inlinePool());
+  const relayed: unknown[] = [];
+  const workers = stack.use(
+    new WorkerPool({
+      contract,
+      processor,
+      ports: { store, pool, clock: systemClock, log, codeVersion: 'test' },
+      ring,
+      cancels,
+      relay: async (intent) => {
+        relayed.push(intent);
+      },
+      redis,
+      prefix,
+      ...(finishMs === undefined ? {} : { finishMs }),
+    }),
+  );
+  await workers.worker.waitUntilReady();
+  return {
+    cancels,
+    relayed,
+    queue,
+    events,
+    workers,
+    async enqueue(n: number, key?: string) {
+      const made = makeJob(contract, { n }, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
+      if (!made.fits) throw new Error('does not fit');
+      const job = await queue.add(made.job.name, made.job.data, made.job.opts);
+      return {
+        job,
+        runKey: made.job.data.runKey,
+        done: () => job.waitUntilFinished(events) as Promise<{ square: number }>,
+      };
+    },
+  };
+}
+
+export const failureOf = async (work: Promise<unknown>): Promise<{ code: string }> =>
+  work.then(
+    () => expect.fail('should have failed'),
+    (error: Error) => JSON.parse(error.message) as { code: string },
+  );
+
+export async function runOf({ store }: TestServices, runKey: string): Promise<RunDocument> {
+  const run = await store.ledger.read(runKey);
+  if (run === undefined) throw new Error(`no run ${runKey}`);
+  return run;
+}
