@@ -26,6 +26,8 @@ export const biasAudit = defineJob({
         attribute: z.string().nullable(),
         value: z.number().nullable(),
         flagged: z.boolean(),
+        /** The figure in words. */
+        says: z.string().optional(),
       }),
     ),
     consentEpoch: z.int(),

@@ -4,6 +4,7 @@
  * names its basis.
  */
 import type { AttributeAudit, AuditReport, Estimate } from '../../shared/contract-kit/audit-report.ts';
+import { sentenceOf } from './words.ts';
 
 export const BASES = ['published', 'holdout'] as const;
 export type Basis = (typeof BASES)[number];
@@ -17,6 +18,8 @@ export interface AuditEntry {
   readonly n?: number;
   readonly interval?: readonly [number, number];
   readonly flagged: boolean;
+  /** The figure in words. */
+  readonly says?: string;
   /** What was judged: the published lists, or those of the same model trained without the holdout. */
   readonly basis: Basis;
   readonly groups: readonly {
@@ -141,7 +144,7 @@ export function auditEntries({ published, holdout }: Reports): AuditEntry[] {
       const groups = groupFigures(audit, rule.ofGroup);
       entries.push(entryOf(metric, attribute, estimate, { basis: chosen.basis, flagged, groups }));
     }
-  return [...entries, ...topicEntries(published)];
+  return [...entries, ...topicEntries(published)].map((entry) => Object.assign(entry, { says: sentenceOf(entry) }));
 }
 
 /** The first basis on which the figure can be estimated, else the first. */

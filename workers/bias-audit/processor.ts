@@ -5,6 +5,7 @@
  * after training there is nothing of that kind, and every liked item of the data set is excluded from the lists by construction. Then quality
  * is judged by the holdout of the embeddings (the same model, parameters and seed, trained without it), and every figure names its basis.
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { biasAudit } from '../../jobs/bias-audit/contract.ts';
 import type { AuditReport } from '../../shared/contract-kit/audit-report.ts';
 import type { ContractParsed } from '../../shared/contract-kit/define-job.ts';
@@ -23,6 +24,8 @@ const TASKS = new URL('./align.task.ts', import.meta.url).href;
 /** Interval of all figures. */
 const LEVEL = 0.95;
 const STEPS = 3;
+/** People asked about between two turns of the event loop. */
+const ASKED_PER_TURN = 5_000;
 
 type Input = ContractParsed<typeof biasAudit>;
 
@@ -53,7 +56,7 @@ interface Computed {
 async function load(input: Input, context: RunContext): Promise<Loaded> {
   const candidates = await readCandidates(input.candidates, context);
   const events = await loadEvents(input.dataset, context);
-  const audited = whoIsAudited(candidates.subjects, events);
+  const audited = await whoIsAudited(candidates.subjects, events, context.signal);
   const people = audited.reduce((sum, mark) => sum + mark, 0);
   if (people === 0)
     throw new AppError('CONSENT_MISSING', {
@@ -111,13 +114,24 @@ async function readEvaluated({ version }: Candidates, context: RunContext): Prom
   }
 }
 
-function whoIsAudited(subjects: Uint8Array, { columns, consents }: LoadedEvents): Uint8Array {
-  return Uint8Array.from({ length: subjects.length / KEY_BYTES }, (_, n) => {
-    const key = Uint8Array.from(subjects.subarray(n * KEY_BYTES, (n + 1) * KEY_BYTES));
+/** Asked person by person, with turns of the event loop between. */
+async function whoIsAudited(
+  subjects: Uint8Array,
+  { columns, consents }: LoadedEvents,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const audited = new Uint8Array(subjects.length / KEY_BYTES);
+  for (let person = 0; person < audited.length; person++) {
+    if (person % ASKED_PER_TURN === ASKED_PER_TURN - 1) {
+      await breathe();
+      signal.throwIfAborted();
+    }
+    const key = subjects.slice(person * KEY_BYTES, (person + 1) * KEY_BYTES);
     const allows = (purpose: 'audit' | 'recommendation') =>
       columns.sources.some((source) => consents.allows(key, purpose, source));
-    return Number(allows('audit') && allows('recommendation'));
-  });
+    audited[person] = Number(allows('audit') && allows('recommendation'));
+  }
+  return audited;
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
@@ -181,7 +195,13 @@ async function write(
       attributes: input.attributes,
     },
   });
-  const findings = entries.map(({ metric, attribute, value, flagged }) => ({ metric, attribute, value, flagged }));
+  const findings = entries.map(({ metric, attribute, value, flagged, says }) => ({
+    metric,
+    attribute,
+    value,
+    flagged,
+    says: says ?? '',
+  }));
   return { output: { version, users, findings, consentEpoch }, version, lineage };
 }
 

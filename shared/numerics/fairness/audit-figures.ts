@@ -99,6 +99,12 @@ export const ACROSS_FIGURES = {
   calibrationDifference: (groups) => spreadOf(groups, PEOPLE_FIGURES.calibrationDivergence),
 } as const satisfies Record<string, (groups: readonly NamedCell[]) => Estimate>;
 
+/** The people that a figure across groups counts. */
+export function denominatorOf(figure: string): 'judged' | 'comparable' | 'calibrated' {
+  if (figure === 'deltaGapDifference') return 'comparable';
+  return figure === 'calibrationDifference' ? 'calibrated' : 'judged';
+}
+
 function served(groups: readonly NamedCell[]): GroupCell[] {
   return groups.map(({ group, sums }) => servedCell(group, sums));
 }

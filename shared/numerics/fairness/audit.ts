@@ -9,6 +9,7 @@ import {
   AGAINST_FIGURES,
   type CellSums,
   cellSums,
+  denominatorOf,
   INEQUALITY_FIGURES,
   itemGroupFigures,
   type NamedCell,
@@ -140,11 +141,14 @@ function auditAttribute(attribute: string, cells: Cells, sums: People, minimumCe
   const judgedIn = ({ cell }: CellName) => sums.point[cell]!.judged;
   const judged = own.filter((name) => judgedIn(name) >= minimumCell);
   const reference = judged.toSorted((a, b) => judgedIn(b) - judgedIn(a))[0];
-  const named = (from: readonly CellSums[]): NamedCell[] =>
-    judged.map(({ group, cell }) => ({ group, sums: from[cell]! }));
-  const metrics = Object.entries(ACROSS_FIGURES).map(
-    ([name, figure]) => [name, withInterval(sums, (from) => figure(named(from)))] as const,
-  );
+  const metrics = Object.entries(ACROSS_FIGURES).map(([name, figure]) => {
+    // Each figure asks for the minimum in its own denominator: lists have a popularity where nobody can be judged yet.
+    const column = denominatorOf(name);
+    const takingPart = own.filter(({ cell }) => sums.point[cell]![column] >= minimumCell);
+    const named = (from: readonly CellSums[]): NamedCell[] =>
+      takingPart.map(({ group, cell }) => ({ group, sums: from[cell]! }));
+    return [name, withInterval(sums, (from) => figure(named(from)))] as const;
+  });
   const labelled = own.reduce((sum, { cell }) => sum + sums.point[cell]!.people, 0);
   return {
     attribute,
