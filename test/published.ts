@@ -217,7 +217,12 @@ async function serve(store: Store, candidates: string, segments: string): Promis
     k: K,
     items: Int32Array.from(LISTS.flat()),
     scores: Float32Array.from(LISTS.flat(), (_, index) => 1 - (index % K) / 4),
+    // The first of each list resembles the item after it; nothing else has a reason.
+    reasons: Int32Array.from(
+      LISTS.flatMap((list) => list.map((item, place) => (place === 0 ? (item + 1) % ITEMS.length : -1))),
+    ),
     fallback: FALLBACK,
+    fallbackScores: Float32Array.from(FALLBACK, (_, place) => FALLBACK.length - place),
   });
   await store.served.writeSegments(TENANT, segments, {
     subjects,

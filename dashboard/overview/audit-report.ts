@@ -22,6 +22,8 @@ export interface AuditSection {
   readonly attribute: string | undefined;
   /** Judged on what the model was not shown, not on the published lists. */
   readonly onHoldout: boolean;
+  /** The headline in words. */
+  readonly says: string | undefined;
   readonly figures: readonly AuditFigure[];
 }
 
@@ -45,6 +47,7 @@ const entrySchema = z.object({
   n: z.number().optional(),
   interval: intervalSchema.nullable().optional(),
   flagged: z.boolean().optional(),
+  says: z.string().optional(),
   groups: z.array(cellSchema).optional(),
 });
 const reportSchema = z.union([
@@ -98,6 +101,7 @@ export function auditFigures(report: unknown, findings: readonly Finding[]): Aud
     metric: entry.metric,
     attribute: entry.attribute ?? undefined,
     onHoldout: entry.basis === 'holdout',
+    says: entry.says,
     figures: figuresOf(entry, isFlagged(entry)),
   }));
 }

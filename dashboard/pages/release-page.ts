@@ -30,8 +30,9 @@ ${sections.map(
     metric,
     attribute,
     onHoldout,
+    says,
     figures,
-  }) => html`<h3>${spaced(metric)}${attribute === undefined ? '' : html` <small>by ${spaced(attribute)}</small>`}${onHoldout ? html` <small>on the holdout</small>` : ''}</h3>
+  }) => html`<h3>${spaced(metric)}${attribute === undefined ? '' : html` <small>by ${spaced(attribute)}</small>`}${onHoldout ? html` <small>on the holdout</small>` : ''}</h3>${says === undefined ? '' : html`<p>${says}</p>`}
 <div class="scroll"><table class="report"><thead><tr><th scope="col">Group</th><th scope="col" class="number">n</th><th scope="col" class="number">Value</th><th scope="col">Interval</th><th scope="col"><span class="hidden">Flag</span></th></tr></thead><tbody>${figures.map(figureRow)}</tbody></table></div>`,
 )}
 ${part.version.meta.report === undefined ? '' : html`<details><summary>The report as the audit wrote it</summary>${json(part.version.meta.report)}</details>`}</section>`;

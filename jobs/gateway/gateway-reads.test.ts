@@ -49,6 +49,18 @@ describe('recommendations', () => {
     });
   });
 
+  it('name what the person liked that an item resembles, where something does, and never to newcomers', async () => {
+    await using set = await serving();
+    const because = async (user: string) => {
+      const { body } = await set.gateway.get(`/v1/recommendations/${user}`);
+      return (body.items as { because?: unknown }[]).map((item) => item.because);
+    };
+    expect(await because('asha')).toEqual([{ item: 'video-2', title: 'Dal in ten minutes' }, undefined, undefined]);
+    expect(await because('nobody-yet')).toEqual(FALLBACK.map(() => undefined));
+    await withdraw(set, 'asha', 'recommendation');
+    expect(await because('asha')).toEqual(FALLBACK.map(() => undefined));
+  });
+
   it('of somebody unknown are what is popular', async () => {
     await using set = await serving();
     const { body } = await set.gateway.get('/v1/recommendations/nobody-yet');
@@ -146,7 +158,18 @@ describe('the client', () => {
       gateway: { url, key: set.gateway.secret },
     });
     const { origin, items } = await millrace.recommendations.get('asha', { k: 1 });
-    expect([origin, items]).toEqual(['model', [{ item: 'video-1', title: 'Googly school', score: 1, position: 1 }]]);
+    expect([origin, items]).toEqual([
+      'model',
+      [
+        {
+          item: 'video-1',
+          title: 'Googly school',
+          score: 1,
+          position: 1,
+          because: { item: 'video-2', title: 'Dal in ten minutes' },
+        },
+      ],
+    ]);
     expect((await millrace.segments.get('ravi')).name).toBe('cricket first');
     const params = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`p${index}`, 'v'.repeat(30)]));
     const job = await millrace.embeddingTraining.enqueue({ dataset: set.published.versions.dataset, params });

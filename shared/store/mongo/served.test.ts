@@ -41,6 +41,29 @@ describe('what is served', () => {
       expect(await served.candidates(tenant, version, key(person))).toBeUndefined();
   });
 
+  it('keeps reasons beside the items that have one, and the scores of the fallback', async () => {
+    await using test = await testStore();
+    const { served } = test.store;
+    await served.writeCandidates('main', 'v1', {
+      subjects: joined(key(1), key(2)),
+      itemKeys: joined(key(100), key(101), key(102)),
+      k: 2,
+      items: Int32Array.of(2, 0, 1, -1),
+      scores: Float32Array.of(2, 1, 4, 0),
+      reasons: Int32Array.of(-1, 1, -1, -1),
+      fallback: [1, 2],
+      fallbackScores: Float32Array.of(9, 3.5),
+    });
+    const own = await served.candidates('main', 'v1', key(1));
+    expect(own!.reasons!.map((reason) => reason?.[0])).toEqual([undefined, 101]);
+    expect(await served.candidates('main', 'v1', key(2))).not.toHaveProperty('reasons');
+    expect(read(await served.fallback('main', 'v1'))).toEqual({
+      items: [101, 102],
+      scores: [9, 3.5],
+      origin: 'popularity',
+    });
+  });
+
   it('holds thousands of people, and drops those who are asked to be dropped', async () => {
     await using test = await testStore();
     const { served } = test.store;
