@@ -36,7 +36,11 @@ export interface ScheduleLine {
 
 /** One BullMQ queue a kind, on one connection that is the caller's to close. */
 export function openQueues(connection: Redis, prefix: string): Queue[] {
-  return JOB_KINDS.map((kind) => new Queue(kind, { connection, prefix }));
+  return JOB_KINDS.map((kind) => {
+    const queue = new Queue(kind, { connection, prefix });
+    queue.on('error', () => {}); // the connection's owner reports; a failed read rejects by itself
+    return queue;
+  });
 }
 
 async function readQueue(queue: Queue): Promise<QueueLine> {

@@ -167,12 +167,17 @@ function checkTypeRule(event: CanonicalEvent): { field: string; reason: string }
   return undefined;
 }
 
-/** The first problem of a zod error as (field, reason). */
+/** Names of fields as programs write them. Anything else in their place may be what somebody said, and is not repeated. */
+const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,39}$/;
+
+/** The first problem of a zod error as (field, reason). Refusals are stored and logged: keys that the sender chose freely are left out. */
 export function firstIssue(error: z.ZodError): { field: string; reason: string } {
   const issue = error.issues[0];
   if (issue === undefined) return { field: '', reason: error.message };
-  if (issue.code === 'unrecognized_keys') return { field: issue.keys[0] ?? '', reason: 'unknown field' };
-  return { field: issue.path.join('.'), reason: issue.message };
+  if (issue.code === 'unrecognized_keys')
+    return { field: issue.keys.find((key) => FIELD_NAME.test(key)) ?? '', reason: 'unknown field' };
+  const named = issue.path[0] === 'attributes' ? issue.path.slice(0, 1) : issue.path;
+  return { field: named.join('.'), reason: issue.message };
 }
 
 /** Checks one event; `nowMs` bounds the future. */

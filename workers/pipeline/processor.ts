@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { pipeline, type ReleaseParts } from '../../jobs/pipeline/contract.ts';
 import { pipelineOf } from '../../jobs/pipelines.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, Release, RunDocument } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, Release, RunDocument, Store } from '../../shared/store/ports.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 
 type Plan =
@@ -15,6 +15,8 @@ type Plan =
   | { readonly publish: { readonly parts: ReleaseParts; readonly asOf: number } };
 
 const CONFLICT_TRIES_MAX = 20;
+/** How far back a repeated publish looks for itself. */
+const RELEASES_BACK_MAX = 50;
 const PART_NAMES = ['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const;
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -57,6 +59,18 @@ async function planStart(name: string, params: Record<string, unknown>, context:
   };
 }
 
+/** The release that this run published before a crash, also when others have been published since: it is not published again over them. */
+async function ownRelease(run: RunDocument, live: string | undefined, store: Store): Promise<string | undefined> {
+  let version = live;
+  for (let back = 0; version !== undefined && back < RELEASES_BACK_MAX; back++) {
+    const release = await store.releases.read(run.tenant, version);
+    if (release?.runKey === run.runKey) return version;
+    if (release === undefined || release.createdAt < run.createdAt) return undefined;
+    version = release.previous;
+  }
+  return undefined;
+}
+
 /** Moves the release pointer to the live parts with the new ones laid over them. */
 async function publish(
   run: RunDocument,
@@ -66,7 +80,8 @@ async function publish(
 ): Promise<{ version: string; live: boolean; reason?: string }> {
   for (let attempt = 0; attempt < CONFLICT_TRIES_MAX; attempt++) {
     const pointer = await store.releases.pointer(run.tenant);
-    if (pointer?.runKey === run.runKey) return { version: pointer.version, live: true };
+    const earlier = await ownRelease(run, pointer?.version, store);
+    if (earlier !== undefined) return { version: earlier, live: true };
     const seq = pointer?.seq ?? 0;
     const version = `v${seq + 1}-${shortHash(run.runKey).slice(0, 6)}`;
     const live = pointer === undefined ? undefined : await store.releases.read(run.tenant, pointer.version);
