@@ -19,13 +19,17 @@ const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2026, 0, 1);
 const TYPES = ['impression', 'view', 'click', 'rating', 'like'] as const;
 
+/** Random bytes of one event: 12 of its id, 8 of what it says. */
+const DRAW_BYTES = 20;
+
 /** Every call makes events that were never seen, of known people and items, over two months. */
 function freshEvents(): (CanonicalEventInput & { id: string })[] {
+  const draws = randomBytes(BATCH * DRAW_BYTES);
   return Array.from({ length: BATCH }, (_, i) => {
     const type = TYPES[i % TYPES.length] ?? 'click';
-    const draw = randomBytes(8);
+    const draw = draws.subarray(i * DRAW_BYTES + 12, (i + 1) * DRAW_BYTES);
     return {
-      id: randomBytes(12).toString('base64url'),
+      id: draws.toString('base64url', i * DRAW_BYTES, i * DRAW_BYTES + 12),
       type,
       user: `person-${draw.readUInt16LE(0) % PEOPLE}`,
       item: `item-${draw.readUInt16LE(2) % ITEMS}`,
