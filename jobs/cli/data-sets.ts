@@ -79,9 +79,14 @@ export async function movieLensDataSet(dir: string, signal: AbortSignal, source?
   };
 }
 
-/** Reads `--data`: `simulated`, or `movielens:DIR`. Throws USAGE. */
-export async function dataSetOf(text: string, signal: AbortSignal): Promise<DataSet> {
-  if (text === 'simulated') return simulatedDataSet();
+/** Reads `--data`: `simulated` (of a size), or `movielens:DIR`. Throws USAGE. */
+export async function dataSetOf(text: string, signal: AbortSignal, size: SimulationOptions = {}): Promise<DataSet> {
+  if (text === 'simulated') return simulatedDataSet(size);
+  const sized = Object.keys(size)[0];
+  if (sized !== undefined)
+    throw new AppError('USAGE', {
+      message: `--${sized} is a size of the simulated platform, and other data is asked for.`,
+    });
   if (text.startsWith('movielens:') && text.length > 'movielens:'.length)
     return movieLensDataSet(text.slice('movielens:'.length), signal);
   throw new AppError('USAGE', { message: `--data takes "simulated" or "movielens:DIR", not "${text}".` });

@@ -102,18 +102,21 @@ class Loader {
     const tally: Tally = { accepted: 0, duplicates: 0, rejected: 0 };
     if (stream === undefined) return tally;
     const inFlight = new Set<Promise<void>>();
+    const failures: unknown[] = [];
     let first = 0;
     for await (const records of rebatch(stream)) {
       this.#options.signal.throwIfAborted();
+      if (failures.length > 0) break;
       await before?.(records);
-      const work: Promise<void> = this.#one(of, toBatch(records), records.length, first, tally).finally(() =>
-        inFlight.delete(work),
-      );
+      const work: Promise<void> = this.#one(of, toBatch(records), records.length, first, tally)
+        .catch((failure: unknown) => void failures.push(failure))
+        .finally(() => inFlight.delete(work));
       inFlight.add(work);
       first += records.length;
       if (inFlight.size >= BATCHES_IN_FLIGHT_MAX) await Promise.race(inFlight);
     }
     await Promise.all(inFlight);
+    if (failures.length > 0) throw failures[0];
     return tally;
   }
 

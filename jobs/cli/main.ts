@@ -51,8 +51,9 @@ export function buildProgram(): Command {
     .description('Distributed job-queue workers for recommender data.')
     .version('0.1.0')
     .addOption(new Option('--json', 'one JSON document on standard output, for programs'))
-    .showHelpAfterError('(see `millrace --help`)')
     .showSuggestionAfterError(true)
+    // Complaints leave as coded errors below, also for programs.
+    .configureOutput({ outputError: () => {} })
     .exitOverride();
   const cli: Cli = { program, run: runAction };
   registerUp(cli);
@@ -70,6 +71,13 @@ export function buildProgram(): Command {
   return program;
 }
 
+/** What the command line gets wrong, with the code that everything else has. */
+function usageOf({ message }: CommanderError): AppError {
+  const said = message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const sentence = said.charAt(0).toUpperCase() + said.slice(1);
+  return new AppError('USAGE', { message: /[.?)]$/.test(sentence) ? sentence : `${sentence}.` });
+}
+
 /** Runs the command and returns its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -77,8 +85,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? EXIT.ok);
   } catch (thrown) {
     if (thrown instanceof Exit) return thrown.code;
-    // Commander has printed its own help or complaint already.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return openOutput(args.includes('--json')).error(thrown);
+    // Commander has printed the help or the version that was asked for, or the help of a command that needs another word.
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.ok;
+    if (thrown instanceof CommanderError && thrown.code === 'commander.help') return EXIT.usage;
+    return openOutput(args.includes('--json')).error(thrown instanceof CommanderError ? usageOf(thrown) : thrown);
   }
 }

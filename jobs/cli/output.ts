@@ -60,7 +60,7 @@ function detailLines({ details }: AppError): string {
       for (const issue of value as { path?: PropertyKey[]; message?: string }[])
         lines.push(`  ${(issue.path ?? []).map(String).join('.') || '(input)'}: ${issue.message}`);
     else if (name === 'known' && Array.isArray(value)) lines.push(`  known: ${value.join(', ')}`);
-    else if (['line', 'column', 'field', 'runKey', 'file', 'reason'].includes(name))
+    else if (['line', 'column', 'field', 'run', 'step', 'code', 'runKey', 'file', 'reason'].includes(name))
       lines.push(`  ${name}: ${String(value)}`);
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROJECT_DIR } from '../../shared/config.ts';
-import { AppError, toAppError } from '../../shared/errors.ts';
+import { AppError, ERROR_CODES, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
 
 const READY_MS_MAX = 60_000;
 const END_MS_MAX = 25_000;
@@ -102,10 +102,14 @@ export class Processes implements AsyncDisposable {
     const gone = once(child, 'exit').then(([code, signal]) => {
       if (this.#children.get(title) === child) this.#children.delete(title);
       const how = signal === null ? `exit code ${code}` : String(signal);
-      return new AppError('SERVICE_UNAVAILABLE', {
-        message: `The ${title} ended by itself (${how}). ${lastLine(tail)}`,
-        details: { title },
-      });
+      const last = lastLine(tail);
+      return (
+        saidError(title, last) ??
+        new AppError('SERVICE_UNAVAILABLE', {
+          message: `The ${title} ended by itself (${how}). ${last}`,
+          details: { title },
+        })
+      );
     });
     const ready = whenReady(child).catch((cause: unknown) => {
       child.kill('SIGKILL');
@@ -148,6 +152,19 @@ async function whenReady(child: ChildProcess): Promise<void> {
 
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) ?? '';
+}
+
+/** The coded error with which a process ended itself: a line of text, or of JSON with the text in `message`. */
+function saidError(title: string, line: string): AppError | undefined {
+  let text = line;
+  try {
+    text = String((JSON.parse(line) as { message?: unknown }).message);
+  } catch {} // plain text, then
+  const [, code = '', said = ''] = /^([A-Z_]+): (.*)$/.exec(text) ?? [];
+  if (!Object.hasOwn(ERROR_CODES, code)) return undefined;
+  const { todo } = ERROR_CODES[code as ErrorCodeName];
+  const message = said.endsWith(todo) ? said.slice(0, -todo.length).trimEnd() : said;
+  return new AppError(code as ErrorCodeName, { message: `${message} (the ${title})`, details: { title } });
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -1,6 +1,7 @@
 /** Owns how a server process starts and ends: one line when it is ready, a busy port named with its way out, an orderly stop. */
 import type { FastifyInstance } from 'fastify';
 import { AppError, toAppError } from '../errors.ts';
+import { endOnUncaught } from '../telemetry/fatal.ts';
 
 /** Open requests get this long when the process is asked to stop. */
 const CLOSE_MS_MAX = 10_000;
@@ -41,12 +42,12 @@ export function closeOnSignal(app: FastifyInstance): void {
   };
   process.once('SIGTERM', close);
   process.once('SIGINT', close);
-  process.once('disconnect', close); // only ever told over the channel of a parent
   process.once('disconnect', close); // the process that started this one is gone
 }
 
 /** Runs a process' main: a coded failure is one JSON line on stderr and exit code 1. */
 export async function runMain(main: () => Promise<void>): Promise<void> {
+  endOnUncaught();
   try {
     await main();
   } catch (thrown) {

@@ -1,11 +1,13 @@
 /** Owns `millrace export`: what is stored, as files that other tools read. Personal data leaves the store in the clear here: the note says so. */
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { writeFile as writeWhole } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { type Command, Option } from 'commander';
 import { DEVICES, EVENT_TYPES } from '../../../shared/contract-kit/event.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { EventColumns, Store } from '../../../shared/store/ports.ts';
+import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { count } from '../output.ts';
 import type { Session } from '../session.ts';
@@ -16,7 +18,7 @@ type What = (typeof WHATS)[number];
 interface Options {
   readonly out?: string;
   readonly format: 'jsonl' | 'csv' | 'npy';
-  readonly k: string;
+  readonly k: number;
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -150,7 +152,7 @@ async function exportRows(
   const columns = CSV_COLUMNS[what];
   if (options.format === 'csv') await write(stream, `${columns.join(',')}\n`);
   let rows = 0;
-  for await (const row of rowsOf(what, await session.store(), session.config.tenant, Number(options.k))) {
+  for await (const row of rowsOf(what, await session.store(), session.config.tenant, options.k)) {
     session.signal.throwIfAborted();
     await write(
       stream,
@@ -205,15 +207,18 @@ async function exportEmbeddings({ config: { tenant }, store: open }: Session, pr
 }
 
 async function writeFile(path: string, content: Buffer | string): Promise<void> {
-  const stream = openFile(path);
-  await write(stream, content as string);
-  stream.end();
-  await once(stream, 'finish');
+  try {
+    await writeWhole(path, content, { mode: 0o600 });
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
 }
 
+const unwritable = (path: string, cause: unknown): AppError =>
+  new AppError('FILE_NOT_FOUND', { message: `${path} cannot be written.`, details: { file: path }, cause });
+
 function openFile(path: string): Writable {
-  const stream = createWriteStream(path, { mode: 0o600 });
-  return stream;
+  return createWriteStream(path, { mode: 0o600 });
 }
 
 async function exportTo(session: Session, what: What, options: Options): Promise<number> {
@@ -226,9 +231,7 @@ async function exportTo(session: Session, what: What, options: Options): Promise
   if (options.out === undefined) return exportRows(session, what, options, process.stdout);
   const stream = openFile(options.out);
   const failed = new Promise<never>((_resolve, reject) => {
-    stream.once('error', (cause) =>
-      reject(new AppError('FILE_NOT_FOUND', { message: `${options.out} cannot be written.`, cause })),
-    );
+    stream.once('error', (cause) => reject(unwritable(options.out ?? '', cause)));
   });
   const work = exportRows(session, what, options, stream).then(async (rows) => {
     stream.end();
@@ -248,7 +251,7 @@ export function registerExport({ program, run }: Cli): void {
         .choices(['jsonl', 'csv', 'npy'])
         .default('jsonl'),
     )
-    .option('-k, --k <n>', 'recommendations: how many a person', '10')
+    .option('-k, --k <n>', 'recommendations: how many a person', wholeNumber(1, 500), 10)
     .action((what: string, options: Options, command: Command) =>
       run(command, async (session) => {
         if (!(WHATS as readonly string[]).includes(what))

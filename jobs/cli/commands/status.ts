@@ -1,9 +1,9 @@
 /** Owns `millrace status`: queues, latest runs, what is published. */
 import type { Command } from 'commander';
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
 import type { Config } from '../../../shared/config.ts';
 import type { Release, RunDocument, Store } from '../../../shared/store/ports.ts';
+import { RedisConnection } from '../../client/redis-connection.ts';
 import { JOB_KINDS } from '../../registry.ts';
 import type { Cli } from '../cli.ts';
 import { count, duration, table } from '../output.ts';
@@ -18,9 +18,10 @@ interface QueueCounts {
 }
 
 async function countQueues({ redisUrl, prefix }: Config): Promise<QueueCounts[]> {
-  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 1 });
-  redis.on('error', () => {}); // the command itself rejects
+  const connection = new RedisConnection(redisUrl);
   try {
+    // Queues wait for ever for a Redis that is away: it must answer before they see it.
+    const redis = await connection.ready();
     return await Promise.all(
       JOB_KINDS.map(async (kind) => {
         const queue = new Queue(kind, { connection: redis, prefix });
@@ -30,7 +31,7 @@ async function countQueues({ redisUrl, prefix }: Config): Promise<QueueCounts[]>
       }),
     );
   } finally {
-    redis.disconnect();
+    connection.close();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
 import { generatePassword, hashPassword } from '../../../shared/governance/password.ts';
 import type { Store } from '../../../shared/store/ports.ts';
+import { wholeNumber } from '../arguments.ts';
 import { dataSetOf, type DataSet } from '../data-sets.ts';
 import { followPipeline } from '../follow-pipeline.ts';
 import { loadRecords } from '../load-records.ts';
@@ -15,11 +16,15 @@ import { duration } from '../output.ts';
 import { Processes } from '../processes.ts';
 import { progressBar } from '../progress-bar.ts';
 import type { Session } from '../session.ts';
+import { readUnfinished, removeUnfinished, type Unfinished, writeUnfinished } from '../unfinished.ts';
 import { loadReportLines } from './import.ts';
 import { recommend, recommendationLines } from './recommend.ts';
 
 interface Options {
   readonly data?: string;
+  readonly people?: number;
+  readonly videos?: number;
+  readonly events?: number;
   readonly load: boolean;
 }
 
@@ -52,8 +57,13 @@ async function startProcesses(processes: Processes, session: Session): Promise<v
   session.signal.throwIfAborted();
 }
 
-/** Loads a data set and runs the pipeline over it. */
-async function fill(session: Session, data: DataSet): Promise<void> {
+interface Wanted extends Unfinished {
+  readonly set: DataSet;
+}
+
+/** Loads a data set and runs the pipeline over it. A start that is stopped in between is finished by the next one. */
+async function fill(session: Session, { data: name, size, set: data }: Wanted): Promise<void> {
+  writeUnfinished(session.config, { data: name, size });
   row('data', data.summary);
   const bar = progressBar({ title: data.title });
   const startedMs = Date.now();
@@ -68,6 +78,7 @@ async function fill(session: Session, data: DataSet): Promise<void> {
     say(`  ${line}`);
   const started = await session.client().pipelines.refresh.start();
   await followPipeline(started, { title: 'refresh', silent: false, signal: session.signal });
+  removeUnfinished(session.config);
 }
 
 async function showcase(store: Store, tenant: string, people: DataSet['showcase']): Promise<void> {
@@ -78,12 +89,24 @@ async function showcase(store: Store, tenant: string, people: DataSet['showcase'
   }
 }
 
-/** What to load: asked for by name, or the demo on an empty store, or nothing. */
-async function wanted(options: Options, store: Store, session: Session): Promise<DataSet | undefined> {
+/** Sizes of the simulated platform that were asked for. */
+function sizeOf({ people, videos, events }: Options): Unfinished['size'] {
+  return {
+    ...(people === undefined ? {} : { people }),
+    ...(videos === undefined ? {} : { videos }),
+    ...(events === undefined ? {} : { events }),
+  };
+}
+
+/** What to load: asked for by name, or what a stopped start left half loaded, or the demo on an empty store, or nothing. */
+async function wanted(options: Options, store: Store, session: Session): Promise<Wanted | undefined> {
   if (!options.load) return undefined;
-  if (options.data !== undefined) return dataSetOf(options.data, session.signal);
-  const empty = (await store.events.count(session.config.tenant)) === 0;
-  return empty ? dataSetOf('simulated', session.signal) : undefined;
+  const left = readUnfinished(session.config);
+  const empty = async (): Promise<boolean> => (await store.events.count(session.config.tenant)) === 0;
+  const data = options.data ?? left?.data ?? ((await empty()) ? 'simulated' : undefined);
+  if (data === undefined) return undefined;
+  const size = options.data === undefined && left !== undefined ? left.size : sizeOf(options);
+  return { data, size, set: await dataSetOf(data, session.signal, size) };
 }
 
 async function up(session: Session, options: Options): Promise<void> {
@@ -102,7 +125,7 @@ async function up(session: Session, options: Options): Promise<void> {
   if (data !== undefined) await Promise.race([fill(session, data), processes.died]);
   else if (live === undefined) row('published', 'nothing yet: `npx millrace run refresh --wait`');
   else row('published', `${live.version}, of ${new Date(live.asOf).toISOString()}`);
-  if (data !== undefined) await showcase(store, config.tenant, data.showcase);
+  if (data !== undefined) await showcase(store, config.tenant, data.set.showcase);
   say('');
   row('Dashboard', `http://${config.host}:${config.dashboardPort}   ${account}`);
   row(
@@ -125,6 +148,13 @@ export function registerUp({ program, run }: Cli): void {
       'start workers, gateway and dashboard, and stay up; an empty store is filled with a simulated platform',
     )
     .option('--data <set>', 'load this first: simulated, or movielens:DIR')
+    .option('--people <n>', 'size of the simulated platform: accounts (2,000)', wholeNumber(10, 1_000_000))
+    .option('--videos <n>', 'size of the simulated platform: videos (5,000)', wholeNumber(20, 1_000_000))
+    .option(
+      '--events <n>',
+      'size of the simulated platform: about so many events (400,000)',
+      wholeNumber(100, 200_000_000),
+    )
     .option('--no-load', 'load nothing, also on an empty store')
     .action((options: Options, command: Command) =>
       run(command, async (session) => {
