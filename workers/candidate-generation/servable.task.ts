@@ -18,7 +18,7 @@ export function itemsToServe(payload: {
 }
 
 /**
- * The moment that a data set speaks of: its last act up to `asOf`. On a live platform that is now; a log that ended a year ago is read as of
+ * The moment that a data set speaks of: its last admitted event up to `asOf`. On a live platform that is now; a log that ended a year ago is read as of
  * its end, when its items had not expired and its popularity had not decayed to nothing.
  */
 export function momentOf({ events, asOf }: { readonly events: AdmittedEvents; readonly asOf: number }): number {
