@@ -39,7 +39,7 @@ const environmentSchema = z.object({
   MILLRACE_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_GATEWAY_PORT: port.default(4401),
   MILLRACE_DASHBOARD_PORT: port.default(4400),
-  MILLRACE_THREADS: z.coerce.number().int().min(1).max(256).optional(),
+  MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MILLRACE_DEMO: z.stringbool().default(false),

@@ -14,7 +14,7 @@ const MEMORY_KIB_MAX = 1_048_576;
 const PASSES_MAX = 16;
 const LANES_MAX = 16;
 
-export const PASSWORD_LENGTH_MIN = 10;
+export const PASSWORD_LENGTH_MIN = 12;
 /** Longer input is refused before hashing. */
 export const PASSWORD_LENGTH_MAX = 200;
 

@@ -1,11 +1,11 @@
-/** Owns a headless Chromium for browser tests: Debian's, or what CHROMIUM_PATH names; absent, the tests are skipped. */
+/** Owns a headless Chromium for browser tests: Debian's, or what MILLRACE_CHROMIUM names; absent, the tests are skipped. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 
-const PATHS = [process.env.CHROMIUM_PATH, '/usr/bin/chromium'];
+const PATHS = [process.env.MILLRACE_CHROMIUM, '/usr/bin/chromium'];
 export const chromiumPath = PATHS.find((path) => path !== undefined && path !== '' && existsSync(path));
 
 /** The sandbox needs privileges that containers and CI machines do not give; the rest keeps the browser off the network. */

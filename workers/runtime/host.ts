@@ -95,7 +95,7 @@ export async function startHost({ config, log, kinds = JOB_KINDS, schedules = fa
   );
   orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log });
   const relay = relayOf(orchestrator, enqueuer);
-  if (schedules) await declareDefaults(enqueuer.queue('pipeline'), config.tenant);
+  if (schedules) await declareDefaults(enqueuer.queue('pipeline'), redis, prefix, config.tenant);
   const pools: WorkerPool[] = [];
   // All at once: while one pool finishes its jobs, another must not take new ones.
   stack.defer(async () => {

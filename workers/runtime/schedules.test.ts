@@ -5,7 +5,7 @@ import { runKeyOf } from '../../shared/contract-kit/names.ts';
 import { testServices } from '../../test/services.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { parseEnvelope } from './parse.ts';
-import { adaptTick, declareSchedule } from './schedules.ts';
+import { adaptTick, declareDefaults, declareSchedule } from './schedules.ts';
 
 test('the job of each tick names its moment: one run key a tick, and the tick is what the run speaks of', async () => {
   await using services = await testServices();
@@ -54,4 +54,25 @@ test('the job of each tick names its moment: one run key a tick, and the tick is
   expect(envelopes.map(({ runKey }) => runKey)).toEqual(
     ticks.map((tick) => runKeyOf('main', 'pipeline', `each-second.${tick}`)),
   );
+});
+
+test('a default schedule is declared once: what an operator changed or removed stays so', async () => {
+  await using services = await testServices();
+  const { redis, prefix, store } = services;
+  await using enqueuer = new Enqueuer({
+    redis,
+    prefix,
+    contracts: { pipeline },
+    claims: store.claims,
+    ring: undefined,
+  });
+  const queue = enqueuer.queue('pipeline');
+  await declareDefaults(queue, redis, prefix, 'main');
+  const [removed, changed] = (await queue.getJobSchedulers()).map(({ key }) => key);
+  await queue.removeJobScheduler(removed as string);
+  await queue.upsertJobScheduler(changed as string, { pattern: '5 5 * * *' }, { name: 'tick', data: {} });
+  await declareDefaults(queue, redis, prefix, 'main');
+  const after = await queue.getJobSchedulers();
+  expect(after.map(({ key }) => key)).not.toContain(removed);
+  expect(after.find(({ key }) => key === changed)?.pattern).toBe('5 5 * * *');
 });

@@ -3,6 +3,7 @@
  * The run key of a tick is `schedule.tick`, so a tick that is delivered twice starts one run.
  */
 import type { Job, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { kindOptions } from '../../jobs/client/make-job.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import { SCHEDULES, type Schedule } from '../../jobs/schedules.ts';
@@ -12,6 +13,9 @@ import { AppError } from '../../shared/errors.ts';
 import { sha256Hex } from './parse.ts';
 
 export const TICK_NAME = 'tick';
+
+/** Set of the default schedules that were declared once. */
+const declaredKey = (prefix: string): string => `${prefix}:declared-schedules`;
 
 export const schedulerId = (tenant: string, name: string): string => `${tenant}.${name}`;
 
@@ -35,11 +39,18 @@ export async function declareSchedule(queue: Queue, tenant: string, schedule: Sc
   });
 }
 
-/** Declares the schedules of a fresh deployment, without touching those that an operator changed. */
-export async function declareDefaults(queue: Queue, tenant: string): Promise<void> {
-  for (const schedule of SCHEDULES)
-    if ((await queue.getJobScheduler(schedulerId(tenant, schedule.name))) == null)
-      await declareSchedule(queue, tenant, schedule);
+/**
+ * Declares the schedules of a fresh deployment, each once in its life: what an operator changed or removed stays so.
+ * Redis remembers which were declared, in a set under the deployment's prefix.
+ */
+export async function declareDefaults(queue: Queue, redis: Redis, prefix: string, tenant: string): Promise<void> {
+  for (const schedule of SCHEDULES) {
+    const id = schedulerId(tenant, schedule.name);
+    if ((await redis.sismember(declaredKey(prefix), id)) === 1) continue;
+    // Declared first and noted then: killed in between, it is declared again, which changes nothing.
+    if ((await queue.getJobScheduler(id)) == null) await declareSchedule(queue, tenant, schedule);
+    await redis.sadd(declaredKey(prefix), id);
+  }
 }
 
 /** The tick of a scheduler's job: the last part of its id, ms since 1970. */

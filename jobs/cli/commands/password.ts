@@ -2,10 +2,8 @@
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
-import { generatePassword, hashPassword } from '../../../shared/governance/password.ts';
+import { generatePassword, hashPassword, PASSWORD_LENGTH_MIN } from '../../../shared/governance/password.ts';
 import type { Cli } from '../cli.ts';
-
-const PASSWORD_LENGTH_MIN = 12;
 
 /** One line of standard input, for scripts: `echo ... | millrace password reset --stdin`. */
 async function readPassword(): Promise<string> {
