@@ -88,6 +88,49 @@ export interface KernelExports {
     n: number,
     out: number,
   ): void;
+  blockOrder(): number;
+  pivotScratchBytes(): number;
+  /** `bytes` (here and below): 4 for a matrix of float32, 8 for float64. */
+  gramBlockRow(
+    bytes: number,
+    userPtr: number,
+    userIdx: number,
+    userVal: number,
+    itemPtr: number,
+    itemIdx: number,
+    itemVal: number,
+    n: number,
+    lambda: number,
+    block: number,
+    matrix: number,
+    sums: number,
+  ): void;
+  /** 0, or 1 + the place in the block where the matrix is not positive definite. */
+  sweepPivot(bytes: number, matrix: number, k: number, pivot: number, work: number): number;
+  sweepPanel(
+    bytes: number,
+    matrix: number,
+    k: number,
+    i: number,
+    pivot: number,
+    weighted: number,
+    packed: number,
+    copy: number,
+  ): void;
+  sweepUpdate(bytes: number, matrix: number, k: number, i: number, weighted: number, packed: number): void;
+  sparseProduct(
+    indptr: number,
+    indices: number,
+    values: number,
+    from: number,
+    to: number,
+    dense: number,
+    denseStride: number,
+    width: number,
+    out: number,
+    outStride: number,
+  ): void;
+  gramDouble(rows: number, from: number, to: number, width: number, out: number): void;
   assignClusters(
     points: number,
     from: number,

@@ -40,7 +40,7 @@ export function prepare(
   }
 }
 
-function writeRows(memory: WebAssembly.Memory, regions: RowRegions, rows: SparseRows): void {
+export function writeRows(memory: WebAssembly.Memory, regions: RowRegions, rows: SparseRows): void {
   i32(memory, regions.indptr).set(rows.indptr);
   i32(memory, regions.indices).set(rows.indices);
   f32(memory, regions.values).set(rows.values);

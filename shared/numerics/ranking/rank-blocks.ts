@@ -1,7 +1,7 @@
 /**
  * Owns ranking the whole catalogue for all users in blocks of users, so that memory is bounded whatever their number: checks, the
  * layout, the phases, the exclusions, the order of ties. A model adds its own regions and the three functions of its task module:
- *   prepareRanking(payload)  once, one thread: write what all blocks share
+ *   prepareRanking(payload)  once, one thread (or every thread, taking chunks): write what all blocks share
  *   loadUsers(payload)       per block, one thread: write what belongs to users [from, to)
  *   rankBlock(payload)       per block, every thread: rank the block's users, taking chunks
  */
@@ -25,6 +25,8 @@ export interface BlockRanking<Regions> {
   readonly source: object;
   /** Reserves the model's own regions; `block` is the number of users at a time. */
   reserve(plan: MemoryPlan, block: number): Regions;
+  /** Whether every thread runs prepareRanking. */
+  readonly sharedPreparation?: boolean;
   /** Floats of scratch per thread. */
   scratchFloats(k: number): number;
 }
@@ -96,7 +98,8 @@ export async function rankInBlocks<Regions>(
 
   const { itemKeys, userKeys } = ranking;
   await pool.runPhase([shared('begin', { users, items, options, itemKeys })], signal);
-  await pool.runPhase([own('prepareRanking')], signal);
+  const preparing = ranking.sharedPreparation === true ? pool.threads : 1;
+  await pool.runPhase(sharedPhase(preparing, memory, layout.counter, own('prepareRanking')), signal);
   const lists = { users, k, items: sharedInt32(users * k), scores: sharedFloat32(users * k) };
   for (let from = 0; from < users; from += USERS_PER_BLOCK) {
     const to = Math.min(users, from + USERS_PER_BLOCK);
