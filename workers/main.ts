@@ -2,6 +2,7 @@
 import { JOB_KINDS, isJobKind, type JobKind } from '../jobs/registry.ts';
 import { readConfig } from '../shared/config.ts';
 import { AppError, toAppError } from '../shared/errors.ts';
+import { endOnUncaught } from '../shared/telemetry/fatal.ts';
 import { openLog } from '../shared/telemetry/log.ts';
 import { startHost } from './runtime/host.ts';
 
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   log.info({ pools: host.pools.length }, 'worker stopping: no new jobs, those at work are finished');
 }
 
+endOnUncaught();
 try {
   await main();
   process.exit(0);

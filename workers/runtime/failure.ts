@@ -35,10 +35,3 @@ export function reasonOf(
   if (!committed && signal?.aborted === true && signal.reason instanceof AppError) return signal.reason;
   return codedFailure(thrown, contract);
 }
-
-/** Where an unexpected error came from: the frames of its stack, without its words. */
-export function framesOf(cause: unknown): string | undefined {
-  if (!(cause instanceof Error)) return undefined;
-  const frames = (cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return [cause.name, ...frames].join('\n');
-}

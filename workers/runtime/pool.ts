@@ -1,7 +1,6 @@
 /** Owns a worker pool: one BullMQ worker of one kind with the executor behind it. */
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { toAppError } from '../../shared/errors.ts';
 import { Executor, type ExecutorOptions } from './executor.ts';
 
 /** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
@@ -13,6 +12,8 @@ const STALLED_COUNT_MAX = 1_000_000;
 const FINISH_MS = 8_000;
 /** And so long to be given back. */
 const GIVE_BACK_MS = 5_000;
+/** The same problem of a connection is told once in this time. */
+const PROBLEM_INTERVAL_MS = 10_000;
 
 export interface PoolOptions extends ExecutorOptions {
   readonly redis: Redis;
@@ -35,7 +36,7 @@ export class WorkerPool implements AsyncDisposable {
   constructor(options: PoolOptions) {
     const { contract, redis, prefix } = options;
     this.kind = contract.kind;
-    this.#log = options.ports.log.child({ kind: contract.kind });
+    this.#log = options.ports.log;
     const executor = new Executor(options);
     this.#executor = executor;
     this.#finishMs = options.finishMs ?? FINISH_MS;
@@ -49,9 +50,13 @@ export class WorkerPool implements AsyncDisposable {
       maxStalledCount: STALLED_COUNT_MAX,
       metrics: { maxDataPoints: 60 * 24 },
     });
-    this.worker.on('error', (error) =>
-      this.#log.warn({ error: toAppError(error).message }, 'the queue connection has a problem'),
-    );
+    let toldAt = -Infinity;
+    this.worker.on('error', (error) => {
+      // Each attempt to connect again fails alike: one line tells as much as hundreds.
+      if (performance.now() - toldAt < PROBLEM_INTERVAL_MS) return;
+      toldAt = performance.now();
+      this.#log.warn({ reason: error.message }, 'the queue connection has a problem');
+    });
     this.worker.on('lockRenewalFailed', (jobIds) => executor.lose(jobIds));
     this.worker.on('stalled', (jobId) => this.#log.warn({ jobId }, 'a job lost its worker and will be run again'));
   }
