@@ -19,6 +19,7 @@ import type { Config } from '../shared/config.ts';
 import { AppError } from '../shared/errors.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
 import type { Store } from '../shared/store/ports.ts';
+import { framesOf } from '../shared/telemetry/fatal.ts';
 import { refuseDefaultPassword, registerAuth } from './auth.ts';
 import { registerBoards } from './board.ts';
 import { loginNeeded, readAccount, wantsPage } from './guards.ts';
@@ -103,7 +104,7 @@ function coded(thrown: unknown): AppError {
 function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = coded(thrown);
   if (error.status >= 500)
-    request.log.error({ code: error.code, err: error.cause ?? error, route: request.routeOptions.url });
+    request.log.error({ code: error.code, cause: framesOf(error.cause ?? error), route: request.routeOptions.url });
   statusOf(reply, error);
   if (!wantsPage(request)) return reply.send(error.toJSON());
   const account = request.account ?? undefined;

@@ -18,6 +18,7 @@ import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import { asHttpError, statusOf } from '../../shared/http/errors.ts';
 import type { Store } from '../../shared/store/ports.ts';
+import { framesOf } from '../../shared/telemetry/fatal.ts';
 import { RedisTransport } from '../client/redis-transport.ts';
 import type { Transport } from '../client/transport.ts';
 import { registerAuthorisation } from './authorise.ts';
@@ -72,7 +73,10 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
 function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = asHttpError(thrown, request.routeOptions.bodyLimit);
   if (error.status >= 500)
-    request.log.error({ code: error.code, err: error.cause, route: request.routeOptions.url }, 'a request failed');
+    request.log.error(
+      { code: error.code, cause: framesOf(error.cause), route: request.routeOptions.url },
+      'a request failed',
+    );
   return statusOf(reply, error).type('application/json').serializer(JSON.stringify).send(error.toJSON());
 }
 
