@@ -62,7 +62,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     await add('feature-build', { dataset: 'broken' }, 'broken');
     await add('segmentation', { features: 'features-1' }, 'waiting');
     const pipelines = queueOf('pipeline');
-    if (pipelines !== undefined) await declareDefaults(pipelines, TENANT);
+    if (pipelines !== undefined) await declareDefaults(pipelines, redis, prefix, TENANT);
     await ended;
     await worker.close();
     connection.disconnect();
