@@ -34,7 +34,7 @@ describe('docs/cli.md', () => {
   });
 
   test('has every exit code', () => {
-    const rows = [...docs.matchAll(/^\| (\d+) \| (\w+) \|/gm)].map(([, code, name]) => [name!, Number(code)]);
+    const rows = [...docs.matchAll(/^\| (\d+) +\| (\w+) +\|/gm)].map(([, code, name]) => [name!, Number(code)]);
     expect(Object.fromEntries(rows)).toEqual(EXIT);
   });
 });
@@ -45,7 +45,7 @@ describe('exit codes', () => {
     const exits = new Map(codes.map((code) => [code, exitCodeOf(new AppError(code))]));
     const known = new Set<number>(Object.values(EXIT));
     for (const exit of exits.values()) expect(known.has(exit) && exit !== EXIT.ok).toBe(true);
-    const rows = [...docs.matchAll(/^\| (\d+) \| \w+ \| (.+) \|$/gm)];
+    const rows = [...docs.matchAll(/^\| (\d+) +\| \w+ +\| (.+) \|$/gm)];
     const named = rows.flatMap(([, code, what]) =>
       [...what!.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => [name!, Number(code)] as const),
     );
@@ -105,14 +105,23 @@ describe('the command refuses, and leaves nothing behind:', () => {
   afterAll(() => user[Symbol.asyncDispose]());
 
   test.each(REFUSED)('%s', async (_what, words, exit, said) => {
-    const [people, program] = await Promise.all([user.millrace(...words), user.millrace(...words, '--json')]);
-    expect(people).toMatchObject({ code: exit, stdout: '', stderr: expect.stringMatching(said) });
-    const { error } = JSON.parse(program.stdout) as { error: { code: string; message: string } };
-    expect(program).toMatchObject({ code: exit, stderr: '' });
-    expect(people.stderr).toContain(error.message);
-    expect(people.stderr.startsWith(`${error.code}:`)).toBe(true);
+    const { code, stdout, stderr } = await user.millrace(...words);
+    expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
+    expect(stderr).toMatch(said);
     const { store, redis, prefix } = user.services;
     expect([await store.events.count('main'), await store.people.count('main')]).toEqual([0, 0]);
     expect(await redis.keys(`${prefix}:*:wait`)).toEqual([]);
+  });
+
+  // What commander refuses, what an action refuses, and what the client refuses.
+  test.each([
+    ['USAGE', ['statsu']],
+    ['KIND_UNKNOWN', ['enqueue', 'x', '--input', '{}']],
+    ['INPUT_INVALID', ['enqueue', 'segmentation', '--input', '{"x":1}']],
+  ] as const)('%s as one JSON document for programs', async (name, words) => {
+    const { code, stdout, stderr } = await user.millrace(...words, '--json');
+    const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
+    expect({ code, stderr }).toEqual({ code: exitCodeOf(new AppError(name)), stderr: '' });
+    expect(error).toMatchObject({ code: name, message: expect.stringMatching(new RegExp(`^${name}: `)) });
   });
 });

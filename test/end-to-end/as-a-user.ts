@@ -12,6 +12,8 @@ import { mongodbUrl, redisUrl, TEST_KEYS, type TestServices, testServices } from
 
 export const PROJECT_DIR = resolve(import.meta.dirname, '../..');
 export const BIN = join(PROJECT_DIR, 'jobs/cli/bin.mjs');
+/** Of a test that kills workers: each takes half a minute, several times that on a machine that is busy with something else. */
+export const TIMEOUT_MS = 300_000;
 export const TEST_DATA = process.env.MILLRACE_TEST_DATA ?? resolve(PROJECT_DIR, '../shared/data');
 
 export interface Outcome {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { asUser, kill, TEST_DATA, type User } from './as-a-user.ts';
+import { asUser, kill, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
 import { writeFilms } from './films.ts';
 
 interface Report {
@@ -42,7 +42,7 @@ async function importUnderFire(user: User, dir: string, tenths: readonly number[
 
 const ml100k = join(TEST_DATA, 'ml-100k');
 
-describe('import movielens', () => {
+describe('import movielens', { timeout: TIMEOUT_MS }, () => {
   test('stores every rating once, also when it runs twice, and says so', async () => {
     await using user = await asUser();
     const { dir, people, films, ratings } = await writeFilms(user.folder);
@@ -86,8 +86,8 @@ describe('import movielens', () => {
   });
 });
 
-describe.skipIf(!existsSync(ml100k))('import movielens of ML-100K', () => {
-  test('keeps 100,000 ratings once each, with the worker killed in the middle', { timeout: 180_000 }, async () => {
+describe.skipIf(!existsSync(ml100k))('import movielens of ML-100K', { timeout: TIMEOUT_MS }, () => {
+  test('keeps 100,000 ratings once each, with the worker killed in the middle', async () => {
     await using user = await asUser();
     await importUnderFire(user, ml100k, [3, 7]);
     const stored = await exported(user);

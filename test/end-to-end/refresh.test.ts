@@ -6,7 +6,7 @@ import { auditReportSchema } from '../../shared/contract-kit/audit-report.ts';
 import { randomStream } from '../../shared/random.ts';
 import type { Release } from '../../shared/store/ports.ts';
 import { redisUrl } from '../services.ts';
-import { asUser, kill, type Running, type User } from './as-a-user.ts';
+import { asUser, kill, type Running, type User, TIMEOUT_MS } from './as-a-user.ts';
 import { writeFilms } from './films.ts';
 
 const STEPS = ['compact', 'features', 'segments', 'embeddings', 'candidates', 'audit', 'publish'];
@@ -63,7 +63,7 @@ async function checkAudit({ services: { store } }: User, { audit }: Release): Pr
   }
 }
 
-describe('run refresh', () => {
+describe('run refresh', { timeout: TIMEOUT_MS }, () => {
   test('publishes recommendations with titles, segments and an audit by gender and age group', async () => {
     const started = await withFilms();
     await using user = started.user;

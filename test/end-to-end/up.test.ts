@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { asUser, PROJECT_DIR, type User } from './as-a-user.ts';
+import { asUser, PROJECT_DIR, type User, TIMEOUT_MS } from './as-a-user.ts';
 
 const SIZE = ['--people', '60', '--videos', '120', '--events', '3000'];
 const CLI = 'jobs/cli/bin.mjs';
@@ -52,7 +52,7 @@ function isAlive(pid: number): boolean {
 
 const eventsOf = ({ services }: User): Promise<number> => services.store.events.count('main');
 
-describe('up', () => {
+describe('up', { timeout: TIMEOUT_MS }, () => {
   test('fills an empty store, shows where to look, starts a killed worker again, and Ctrl-C ends it all and nothing else', async () => {
     await using user = await asUser();
     const ports = await freePorts();

@@ -27,12 +27,14 @@ export function registerRun({ program, run }: Cli): void {
           options.key === undefined ? {} : { key: options.key },
         );
         if (options.wait !== true) {
-          output.result({ run: started.id }, () => `Started ${name}. See \`millrace status\`.`);
+          // The run gets its id once a worker takes the job that starts it.
+          output.result({ start: started.id }, () => `Started ${name}. See \`millrace status\`.`);
           return;
         }
         const times = await followPipeline(started, { title: name, silent: output.json, signal });
         const live = await (await store()).releases.live(config.tenant);
-        output.result({ run: started.id, steps: times, live }, () => `Published ${live?.version ?? 'nothing'}.`);
+        const { id } = await started.run({ signal });
+        output.result({ run: id, steps: times, live }, () => `Published ${live?.version ?? 'nothing'}.`);
       }),
     );
 }
