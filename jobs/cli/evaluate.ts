@@ -55,6 +55,8 @@ interface Options {
 /** Share of the training interactions that `--tune` holds out when there is no `--valid`. */
 const TUNE_HOLDOUT = 0.1;
 const TRIALS_SHOWN_MAX = 10;
+/** Models that cannot learn from negative values: refused where the file is read, with its line. */
+const WITHOUT_DISLIKES: readonly string[] = ['item-knn', 'graph-filter'];
 
 export function registerEvaluate(program: Command): void {
   program
@@ -131,7 +133,7 @@ interface Task {
 }
 
 async function readTask(options: Options, k: number, likedFrom: number): Promise<Task> {
-  const signed = { signed: options.model !== 'item-knn' };
+  const signed = { signed: !WITHOUT_DISLIKES.includes(options.model) };
   const read = async (path: string, how: { readonly signed: boolean }) =>
     partLikings(await readInteractions(path, how), likedFrom);
   const train = await read(options.train, signed);

@@ -131,6 +131,29 @@ export interface KernelExports {
     outStride: number,
   ): void;
   gramDouble(rows: number, from: number, to: number, width: number, out: number): void;
+  transformRows(rows: number, from: number, to: number, width: number, packed: number, scratch: number): void;
+  filterScratchBytes(users: number, items: number, width: number): number;
+  filterScores(
+    userPtr: number,
+    indices: number,
+    left: number,
+    weights: number,
+    scaled: number,
+    itemPtr: number,
+    itemIdx: number,
+    itemScaled: number,
+    users: number,
+    items: number,
+    a: number,
+    b: number,
+    width: number,
+    local: number,
+    from: number,
+    to: number,
+    out: number,
+    outStride: number,
+    scratch: number,
+  ): void;
   assignClusters(
     points: number,
     from: number,

@@ -7,6 +7,7 @@ import type { TrainInput } from '../types.ts';
 import type { EaseLayout } from './ease-layout.ts';
 import type { EaseDataSummary, EaseParams } from './ease-params.ts';
 import { writeRows } from './item-knn.task.ts';
+import { valueWeight } from './value-weight.ts';
 
 export interface EaseShared {
   readonly module: WebAssembly.Module;
@@ -23,13 +24,8 @@ export function summarise(payload: { readonly input: TrainInput; readonly params
   checkTrainInput(payload.input, { signed: true });
   const { columns, indices, rows, values } = payload.input.interactions;
   let sum = 0;
-  for (const value of values) sum += weightOf(value, payload.params) ** 2;
+  for (const value of values) sum += valueWeight(value, payload.params.weighting) ** 2;
   return { users: rows, items: columns, interactions: indices.length, meanSquare: sum / values.length };
-}
-
-function weightOf(value: number, { weighting }: EaseParams): number {
-  if (weighting === 'linear') return value;
-  return weighting === 'log' ? Math.sign(value) * Math.log1p(Math.abs(value)) : Math.sign(value);
 }
 
 /** Writes the rows of both sides, and leaves the users' weights in `weights`. One thread. */
@@ -38,7 +34,7 @@ export function prepare(
 ): void {
   const { layout, memory, params, weights } = payload;
   const { interactions } = payload.input;
-  for (let at = 0; at < weights.length; at++) weights[at] = weightOf(interactions.values[at]!, params);
+  for (let at = 0; at < weights.length; at++) weights[at] = valueWeight(interactions.values[at]!, params.weighting);
   const byUser = { ...interactions, values: weights };
   writeRows(memory, layout.users, byUser);
   writeRows(memory, layout.items, transpose(byUser));

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { FitContext, FittedModel, TrainInput } from '../types.ts';
 import { EASE_CANDIDATES, easeParams, fitEase } from './ease.ts';
+import { fitGraphFilter, GRAPH_FILTER_CANDIDATES, graphFilterParams } from './graph-filter.ts';
 import { fitIals, ialsParams } from './ials.ts';
 import { IALS_CANDIDATES } from './ials-params.ts';
 import { fitItemKnn, ITEM_KNN_CANDIDATES, itemKnnParams } from './item-knn.ts';
@@ -33,6 +34,11 @@ const TWO_TOWER_CANDIDATES = [0.15, 0.3].flatMap((temperature) => [{ temperature
 /** Loaded on first use: TensorFlow is large, and most runs do without. */
 const MODELS = {
   ease: bind('ease', async () => ({ paramsSchema: easeParams, fit: fitEase, candidates: EASE_CANDIDATES })),
+  'graph-filter': bind('graph-filter', async () => ({
+    paramsSchema: graphFilterParams,
+    fit: fitGraphFilter,
+    candidates: GRAPH_FILTER_CANDIDATES,
+  })),
   ials: bind('ials', async () => ({ paramsSchema: ialsParams, fit: fitIals, candidates: IALS_CANDIDATES })),
   'item-knn': bind('item-knn', async () => ({
     paramsSchema: itemKnnParams,

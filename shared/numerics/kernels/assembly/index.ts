@@ -1,10 +1,11 @@
 /** Owns the list of what the kernel module exports; mirrored by KernelExports in ../../engine/exports.ts. */
 export { gramChunk, gramReduce, solveRows, solveScratchBytes } from './als';
 export { assignClusters, clusterDistances, lowerDistances } from './clusters';
+export { filterScores, filterScratchBytes } from './graph';
 export { blockOrder, gramBlockRow, pivotScratchBytes, sweepPanel, sweepPivot, sweepUpdate } from './inverse';
 export { itemNeighbours, neighbourScores } from './knn';
 export { rankFactors, rankScores, rankScratchBytes } from './rank';
-export { gramDouble, sparseProduct } from './sparse';
+export { gramDouble, sparseProduct, transformRows } from './sparse';
 
 /** First byte above the module's static data; memory laid out by others starts higher. */
 export function staticEnd(): usize {

@@ -2,7 +2,7 @@
  * Owns products of sparse rows with dense matrices, and the float64 Gram matrix of dense rows that orthonormalisation needs.
  * Slow reference: ../sparse.reference.ts.
  */
-import { madd } from './vector';
+import { madd, product } from './vector';
 
 /**
  * out[r][0..width) = sum over row r's places of value * dense[index][0..width), for sparse rows [from, to); row `from` of the output
@@ -82,4 +82,14 @@ export function gramDouble(rows: usize, from: i32, to: i32, width: i32, out: usi
       v128.store(at, d0); v128.store(at, d1, 16);
     }
   }
+}
+
+/**
+ * Rows [from, to) of a dense matrix times a packed one `[width / 8][width][8]`, in place. The matrix has room for a multiple of four rows.
+ * `scratch`: as many rows, rounded up to four.
+ */
+export function transformRows(rows: usize, from: i32, to: i32, width: i32, packed: usize, scratch: usize): void {
+  const stride = <usize>width << 2, first = rows + <usize>from * stride;
+  product(first, stride, (to - from + 3) >> 2, packed, width >> 3, width, scratch, stride);
+  memory.copy(first, scratch, <usize>(to - from) * stride);
 }

@@ -1,0 +1,9 @@
+/** Owns what an interaction's value does in the closed-form models. */
+
+export type ValueWeighting = 'none' | 'linear' | 'log';
+
+/** `none`: 1, or -1 for a dislike; `linear`: the value; `log`: sign * ln(1 + size). */
+export function valueWeight(value: number, weighting: ValueWeighting): number {
+  if (weighting === 'linear') return value;
+  return weighting === 'log' ? Math.sign(value) * Math.log1p(Math.abs(value)) : Math.sign(value);
+}
