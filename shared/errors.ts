@@ -310,7 +310,7 @@ export const ERROR_CODES = {
     retry: 'never',
     status: 409,
     what: 'A step of the pipeline did not finish.',
-    todo: 'See the run of that step in `details.runKey`.',
+    todo: 'See `millrace status`, or the page of the run on the dashboard: it names the step and its reason.',
   },
   USAGE: { retry: 'never', status: 400, what: 'The command was not understood.', todo: 'See `millrace --help`.' },
   WAIT_TIMEOUT: {

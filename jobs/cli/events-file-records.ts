@@ -1,5 +1,5 @@
 /** Owns loading a file of events: its good rows as a data set, its bad rows as lines for people. */
-import { openEventsFile, type RowProblem } from '../../shared/sources/events-file/index.ts';
+import { type EventsFileFormat, openEventsFile, type RowProblem } from '../../shared/sources/events-file/index.ts';
 import type { CanonicalEvent } from '../../shared/contract-kit/event.ts';
 import type { RecordSource } from './load-records.ts';
 
@@ -16,12 +16,18 @@ const lineOf = (line: number, { code, field, reason }: RowProblem): string =>
   `  line ${line}: ${code}${field === undefined ? '' : ` in ${field}`}: ${reason}`;
 
 /** Throws what opening the file throws: FILE_NOT_FOUND, FILE_MALFORMED (header), INPUT_INVALID (format). */
-export async function eventsFileRecords(path: string, source: string, signal: AbortSignal): Promise<EventsFileRecords> {
+export async function eventsFileRecords(
+  path: string,
+  source: string,
+  signal: AbortSignal,
+  format?: EventsFileFormat,
+): Promise<EventsFileRecords> {
   let bytes = { done: 0, total: 0 };
   const file = await openEventsFile(path, {
     source,
     nowMs: Date.now(),
     signal,
+    ...(format === undefined ? {} : { format }),
     onProgress: (done, total) => (bytes = { done, total }),
   });
   const lines: string[] = [];

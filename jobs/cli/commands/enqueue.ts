@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../../registry.ts';
 import { jsonObject } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
+import { noteMissingWorkers } from '../waiting.ts';
 import { progressBar } from '../progress-bar.ts';
 
 interface Options {
@@ -33,7 +34,8 @@ export function registerEnqueue({ program, run }: Cli): void {
     .option('--key <key>', 'idempotency key: the same key has its effect once')
     .option('--wait', 'wait for the output')
     .action((kind: string, options: Options, command: Command) =>
-      run(command, async ({ output, client, signal }) => {
+      run(command, async (session) => {
+        const { output, client, signal } = session;
         contractOf(kind);
         const input = readInput(options.input);
         const jobs = client().job(kind as JobKind);
@@ -43,6 +45,7 @@ export function registerEnqueue({ program, run }: Cli): void {
           output.result({ ids }, () => `Enqueued ${kind}: ${ids.join(', ')}`);
           return;
         }
+        await noteMissingWorkers(session, kind as JobKind);
         const bar = progressBar({ title: kind, silent: output.json });
         const watching = (async () => {
           for await (const { done, total, label } of handle.progress()) bar.update(done, total, label);

@@ -1,5 +1,6 @@
 /** Owns `millrace import`: data sets and files of events, through the queue like everything else. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { EVENTS_FILE_FORMATS, type EventsFileFormat } from '../../../shared/sources/events-file/index.ts';
 import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
 import { AppError } from '../../../shared/errors.ts';
 import { eventsFileRecords } from '../events-file-records.ts';
@@ -7,6 +8,7 @@ import { purposeList } from '../arguments.ts';
 import { movieLensDataSet } from '../data-sets.ts';
 import { type LoadReport, loadRecords, type RecordSource } from '../load-records.ts';
 import type { Cli } from '../cli.ts';
+import { noteMissingWorkers } from '../waiting.ts';
 import { count, duration } from '../output.ts';
 import { progressBar } from '../progress-bar.ts';
 import type { Session } from '../session.ts';
@@ -16,6 +18,7 @@ interface Options {
   readonly purposes: string;
   readonly consents: boolean;
   readonly allowUnknownItems?: boolean;
+  readonly format?: EventsFileFormat;
 }
 
 export function loadReportLines(report: LoadReport, purposes: readonly string[], seconds: string): string[] {
@@ -35,6 +38,7 @@ export function loadReportLines(report: LoadReport, purposes: readonly string[],
 
 async function load(session: Session, title: string, records: RecordSource, options: Options): Promise<number> {
   const purposes = options.consents ? purposeList(options.purposes) : [];
+  await noteMissingWorkers(session, 'ingestion');
   const bar = progressBar({ title, silent: session.output.json });
   const startedMs = Date.now();
   const report = await loadRecords(session.client(), records, {
@@ -71,12 +75,18 @@ export function registerImport({ program, run }: Cli): void {
       }),
   );
   shared(parent.command('events <file>').description('canonical events: JSON lines or CSV, also gzipped'))
+    .addOption(new Option('--format <format>', 'absent: by the name of the file').choices(EVENTS_FILE_FORMATS))
     .option('--allow-unknown-items', 'take events about items that are not in the catalogue')
     .action((file: string, options: Options, sub: Command) =>
       run(sub, async (session) => {
         checkSource(options.source);
         const allow = options.allowUnknownItems === true ? { allowUnknownItems: true } : {};
-        const { records, refused } = await eventsFileRecords(file, options.source ?? 'file', session.signal);
+        const { records, refused } = await eventsFileRecords(
+          file,
+          options.source ?? 'file',
+          session.signal,
+          options.format,
+        );
         const stored = await load(session, 'events', { ...records, ...allow }, options);
         const { count: rows, lines } = refused();
         if (rows === 0) return;

@@ -4,6 +4,7 @@ import { PIPELINE_NAMES, type PipelineName, pipelineOf } from '../../pipelines.t
 import { jsonObject } from '../arguments.ts';
 import { followPipeline } from '../follow-pipeline.ts';
 import type { Cli } from '../cli.ts';
+import { noteMissingWorkers } from '../waiting.ts';
 
 interface Options {
   readonly params: string;
@@ -19,7 +20,8 @@ export function registerRun({ program, run }: Cli): void {
     .option('--key <key>', 'idempotency key: the same key starts one run')
     .option('--wait', 'wait until it has published')
     .action((name: string, options: Options, command: Command) =>
-      run(command, async ({ config, output, client, store, signal }) => {
+      run(command, async (session) => {
+        const { config, output, client, store, signal } = session;
         pipelineOf(name);
         const pipelines = client().pipelines;
         const started = await pipelines[name as PipelineName].start(
@@ -31,6 +33,7 @@ export function registerRun({ program, run }: Cli): void {
           output.result({ start: started.id }, () => `Started ${name}. See \`millrace status\`.`);
           return;
         }
+        await noteMissingWorkers(session, 'pipeline');
         const times = await followPipeline(started, { title: name, silent: output.json, signal });
         const live = await (await store()).releases.live(config.tenant);
         const { id } = await started.run({ signal });
