@@ -4,11 +4,11 @@ import { z } from 'zod';
 export const graphFilterParams = z
   .strictObject({
     /** Singular vectors kept, 1..512; fewer where the data have fewer. */
-    rank: z.int().min(1).max(512).default(48),
+    rank: z.int().min(1).max(512).default(32),
     /** `sharpened`: the exponential filter of BSPM; `linear`: the closed form of GF-CF. */
     filter: z.enum(['linear', 'sharpened']).default('sharpened'),
     /** Weight of the low-rank part beside the products with the graph. */
-    lowRank: z.number().min(0).max(1e3).default(0.15),
+    lowRank: z.number().min(0).max(1e3).default(0.2),
     /** `sharpened`: how long the exponential acts. Its series of five terms fits up to 2, and rises again beyond. */
     time: z.number().min(0).max(4).default(2),
     /** What enters the graph: the user's own weights (`raw`), or scaled by the degrees of both sides (`normalised`). */

@@ -28,16 +28,43 @@ export function prepare(
   const { interactions } = input;
   if (params.weighting === 'none') weights.users.fill(1);
   else weights.users.set(interactions.values);
-  const byUser = { ...interactions, values: weights.users };
+  const own = { ...interactions, values: weights.users };
+  const byUser = params.weighting === 'bm25' ? bm25Weights(own, params) : own;
   const byItem = transpose(byUser);
   writeRows(memory, layout.users, byUser);
   writeRows(memory, layout.items, byItem);
-  const norms = f32(memory, layout.norms);
-  for (let item = 0; item < byItem.rows; item++) {
+  // A norm of 0 leaves `shrink` alone to divide by: 1 for products without a norm.
+  if (params.weighting !== 'bm25') f32(memory, layout.norms).set(norms(byItem));
+}
+
+function norms({ indptr, rows, values }: SparseRows): Float32Array {
+  return Float32Array.from({ length: rows }, (_, item) => {
     let square = 0;
-    for (let at = byItem.indptr[item]!; at < byItem.indptr[item + 1]!; at++) square += byItem.values[at]! ** 2;
-    norms[item] = Math.sqrt(square);
+    for (let at = indptr[item]!; at < indptr[item + 1]!; at++) square += values[at]! ** 2;
+    return Math.sqrt(square);
+  });
+}
+
+/**
+ * value (k1 + 1) / (k1 (1 - b + b length / mean length) + value) * idf: an item's length is the sum of its values, a user's idf is ln(items /
+ * (1 + items of the user)), at least 0.
+ */
+function bm25Weights(rows: SparseRows, { b, k1 }: ItemKnnParams): SparseRows {
+  const lengths = new Float64Array(rows.columns);
+  rows.indices.forEach((item, at) => {
+    lengths[item]! += rows.values[at]!;
+  });
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / rows.columns;
+  const values = new Float32Array(rows.values.length);
+  for (let user = 0; user < rows.rows; user++) {
+    const [start, end] = [rows.indptr[user]!, rows.indptr[user + 1]!];
+    const idf = Math.max(0, Math.log(rows.columns / (1 + end - start)));
+    for (let at = start; at < end; at++) {
+      const saturation = k1 * (1 - b + (b * lengths[rows.indices[at]!]!) / mean) + rows.values[at]!;
+      values[at] = (idf * rows.values[at]! * (k1 + 1)) / saturation;
+    }
   }
+  return { ...rows, values };
 }
 
 export function writeRows(memory: WebAssembly.Memory, regions: RowRegions, rows: SparseRows): void {
@@ -61,7 +88,7 @@ export function findNeighbours(payload: FitShared & { readonly thread?: number }
       layout.items.values.at,
       layout.norms.at,
       items,
-      params.shrink,
+      params.weighting === 'bm25' ? 1 : params.shrink,
       width,
       from,
       to,

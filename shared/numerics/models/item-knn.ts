@@ -1,7 +1,8 @@
 /**
- * Owns item-based nearest neighbours: cosine (optionally shrunk) similarity of item columns, the best `neighbours` kept for each
- * item; a user's score for an item is the sum over the user's items of weight * similarity.
- * Source: Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001).
+ * Owns item-based nearest neighbours: cosine (optionally shrunk) similarity of item columns, or the product of their BM25 weights; the
+ * best `neighbours` kept for each item; a user's score for an item is the sum over the user's items of weight * similarity.
+ * Sources: Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (WWW 2001); Robertson and Zaragoza, "The
+ * Probabilistic Relevance Framework: BM25 and Beyond" (2009).
  * Complexity: sum over users of (items of the user)^2.
  */
 import { z } from 'zod';
@@ -16,10 +17,16 @@ export const itemKnnParams = z
   .strictObject({
     /** Neighbours kept per item, 1..10000. */
     neighbours: z.int().min(1).max(10_000).default(500),
-    /** Added to the product of norms: pulls similarities of rare items towards 0. */
+    /** Added to the product of norms: pulls similarities of rare items towards 0. Cosine only. */
     shrink: z.number().min(0).max(1e6).default(5),
-    /** What an interaction's value does: `none` (all 1) or `linear`. */
-    weighting: z.enum(['none', 'linear']).default('none'),
+    /**
+     * What an interaction's value does: `none` (all 1) or `linear`, with the cosine; or `bm25`: similarities are products of BM25 weights of
+     * the values taken as counts, where items are documents and users are terms.
+     */
+    weighting: z.enum(['none', 'linear', 'bm25']).default('none'),
+    /** BM25: how late a count saturates; how much a popular item's weights are divided by its popularity, 0..1. */
+    k1: z.number().min(0).max(1e6).default(1.2),
+    b: z.number().min(0).max(1).default(0.75),
   })
   .readonly();
 

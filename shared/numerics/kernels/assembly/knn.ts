@@ -23,12 +23,14 @@ export function itemNeighbours(
       for (let f = load<i32>(userPtr + (<usize>user << 2)); f < stop; f++) {
         const j = load<i32>(userIdx + (<usize>f << 2));
         const at = sums + (<usize>j << 2);
-        const sum = load<f32>(at);
+        const sum = load<f32>(at), more = weight * load<f32>(userVal + (<usize>f << 2));
+        // A product of 0 (weights of 0, or too small for f32) would list the item again and again.
+        if (more == 0) continue;
         if (sum == 0) {
           store<i32>(touched + (<usize>count << 2), j);
           count++;
         }
-        store<f32>(at, sum + weight * load<f32>(userVal + (<usize>f << 2)));
+        store<f32>(at, sum + more);
       }
     }
     const o = (<usize>i * <usize>K) << 2;
