@@ -43,9 +43,15 @@ async function processorOf(kind: JobKind): Promise<AnyProcessor> {
   return module.default;
 }
 
+/**
+ * A connection that answers nothing for so long, with commands under way, is dropped (a half-open network path), and its commands
+ * are sent again over a new one. Longer than BullMQ's longest blocking read, 10 s.
+ */
+const SILENCE_MS_MAX = 15_000;
+
 /** A connection for BullMQ's workers: waits out failovers instead of failing commands. Throws SERVICE_UNAVAILABLE when Redis does not answer at the start. */
 export async function openRedis(url: string): Promise<Redis> {
-  const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true });
+  const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true, socketTimeout: SILENCE_MS_MAX });
   let last: unknown;
   redis.on('error', (error) => {
     last = error;

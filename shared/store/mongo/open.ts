@@ -41,6 +41,15 @@ export interface OpenStoreOptions {
   readonly staleGapMs?: number;
 }
 
+/**
+ * A half-open network path is noticed by the driver's own heartbeat: every so often, answered within the connect timeout. All
+ * operations at work on that server then end, and what may be repeated is. At the driver's defaults that took 40 s.
+ */
+const HEARTBEAT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 5000;
+/** A single connection that has gone silent, while the heartbeat's own is well. Longer than any one operation of ours takes. */
+const SOCKET_TIMEOUT_MS = 120_000;
+
 const DEFAULTS = { serverSelectionTimeoutMs: 5000, connectionsMax: 20 };
 
 /**
@@ -67,6 +76,9 @@ function clientFor(options: OpenStoreOptions): MongoClient {
       appName: 'millrace',
       serverSelectionTimeoutMS: options.serverSelectionTimeoutMs ?? DEFAULTS.serverSelectionTimeoutMs,
       maxPoolSize: options.connectionsMax ?? DEFAULTS.connectionsMax,
+      heartbeatFrequencyMS: HEARTBEAT_MS,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
+      socketTimeoutMS: SOCKET_TIMEOUT_MS,
       // Binaries come back as buffers, and absent fields stay absent.
       promoteBuffers: true,
       ignoreUndefined: true,

@@ -1,0 +1,86 @@
+/** Owns the jobs that exist for the chaos runs alone: one kind of every effect class, and one that starts a diamond of steps. */
+import { z } from 'zod';
+import type { Pipeline, Step } from '../../jobs/pipelines.ts';
+import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
+
+/** The queue of the same scenario on plain BullMQ. */
+export const PLAIN_QUEUE = 'plain';
+
+/** Places in an attempt at which its own process may be hit. */
+export const POINTS = ['loaded', 'written', 'before-commit', 'after-commit', 'followed', 'completed'] as const;
+export type PointName = (typeof POINTS)[number];
+
+export const blowSchema = z.strictObject({
+  at: z.enum(POINTS),
+  /** `kill`: SIGKILL. `freeze`: SIGSTOP, for so many ms. */
+  kind: z.enum(['kill', 'freeze']),
+  ms: z.int().min(0),
+});
+/** A blow of a process against itself, once per run. */
+export type Blow = z.output<typeof blowSchema>;
+
+const input = z.strictObject({
+  n: z.int(),
+  /** How long the computation lasts. */
+  workMs: z.int().min(0),
+  /** `once`: the first attempt fails in words. `always`: refused, never to be tried again. */
+  fail: z.enum(['never', 'once', 'always']),
+  blow: blowSchema.optional(),
+});
+export type ChaosInput = z.output<typeof input>;
+
+function chaosJob<K extends string>(kind: K, effect: EffectClass) {
+  return defineJob({
+    kind,
+    version: 1,
+    title: 'A job of the chaos runs.',
+    input,
+    output: z.object({ square: z.int() }),
+    personal: false,
+    effect,
+    purposes: [],
+    limits: { concurrency: 4, durationMsMax: 60_000 },
+  });
+}
+
+export const chaosNone = chaosJob('chaos-none', 'none');
+export const chaosRecord = chaosJob('chaos-record', 'record');
+export const chaosDataset = chaosJob('chaos-dataset', 'dataset');
+export type ChaosContract = typeof chaosNone | typeof chaosRecord | typeof chaosDataset;
+
+/** Starts a pipeline run of four steps: one, then two side by side, then one that joins them. */
+export const chaosStart = defineJob({
+  kind: 'chaos-start',
+  version: 1,
+  title: 'Starts a diamond of jobs of the chaos runs.',
+  input: z.strictObject({ n: z.int() }),
+  output: z.object({ run: z.string() }),
+  personal: false,
+  effect: 'dataset',
+  purposes: [],
+  limits: { concurrency: 2 },
+});
+
+export const CHAOS_CONTRACTS = {
+  'chaos-none': chaosNone,
+  'chaos-record': chaosRecord,
+  'chaos-dataset': chaosDataset,
+  'chaos-start': chaosStart,
+} as const;
+
+const step = (add: number, ...after: string[]): Step => ({
+  contract: chaosDataset,
+  after,
+  input: ({ params, output }) => ({
+    n: after.reduce((sum, name) => sum + output(name, chaosDataset).square, Number(params.n) + add) % 1000,
+    workMs: 20,
+    fail: 'never',
+  }),
+});
+
+export const DIAMOND: Pipeline = {
+  name: 'chaos-diamond',
+  title: 'One, two side by side, one that joins them.',
+  params: z.looseObject({ n: z.int() }),
+  steps: { first: step(1), left: step(2, 'first'), right: step(3, 'first'), join: step(4, 'left', 'right') },
+};

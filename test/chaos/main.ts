@@ -1,0 +1,85 @@
+/**
+ * Owns `npm run chaos -- --seed N --seconds S [--kills N | --faults NAME=COUNT,...] [--workers N] [--jobs-per-second N]
+ * [--plant NAME] [--plain] [--write-docs] [--verbose]`.
+ * The last line is the verdict; the exit code is 1 on a violation.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { writeGuarantees } from './guarantees.ts';
+import { PLANTS } from './plants.ts';
+import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
+import { defaultCounts, parseCounts } from './schedule.ts';
+import { openServers } from './servers.ts';
+import { tellRun, verdictOf } from './verdict.ts';
+
+const SETTLE_MS_MAX = 120_000;
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: '60' },
+      kills: { type: 'string' },
+      faults: { type: 'string' },
+      workers: { type: 'string', default: '3' },
+      'jobs-per-second': { type: 'string', default: '12' },
+      plant: { type: 'string' },
+      plain: { type: 'boolean', default: false },
+      'write-docs': { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  const whole = (name: 'seed' | 'seconds' | 'kills' | 'workers' | 'jobs-per-second', min: number): number => {
+    const value = Number(values[name]);
+    if (Number.isSafeInteger(value) && value >= min) return value;
+    throw new RangeError(`--${name} takes a whole number from ${min}`);
+  };
+  const plant = PLANTS.find((name) => name === values.plant);
+  if (values.plant !== undefined && plant === undefined) throw new RangeError(`--plant is one of ${PLANTS.join(', ')}`);
+  const seconds = whole('seconds', 1);
+  return {
+    seed: whole('seed', 0),
+    seconds,
+    workers: whole('workers', 1),
+    jobsPerSecond: whole('jobs-per-second', 1),
+    counts:
+      values.faults === undefined
+        ? defaultCounts(seconds, values.kills === undefined ? undefined : whole('kills', 0))
+        : parseCounts(values.faults),
+    ...(plant === undefined ? {} : { plant }),
+    isPlainToo: values.plain || values['write-docs'],
+    writesDocs: values['write-docs'],
+    verbose: values.verbose,
+  };
+}
+
+async function main(): Promise<boolean> {
+  const { isPlainToo, writesDocs, ...scenario } = readArguments();
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
+  try {
+    await using servers = await openServers(folder, process.env.MONGODB_URL);
+    const one = async (subject: ChaosOptions['subject']): Promise<ChaosReport> => {
+      const name = `chaos_${process.pid}_${subject}`;
+      const own = { settleMsMax: SETTLE_MS_MAX, subject, servers, folder: join(folder, subject), name };
+      const report = await runChaos({ ...scenario, ...own });
+      console.log(
+        `\n${subject === 'plain' ? 'Plain BullMQ' : 'Millrace'}, seed ${scenario.seed}, ${scenario.seconds} s`,
+      );
+      for (const line of tellRun(report)) console.log(line);
+      return report;
+    };
+    const plain = isPlainToo ? await one('plain') : undefined;
+    const ours = await one('millrace');
+    if (scenario.verbose || ours.fleet.crashes > 0) process.stderr.write(ours.stderr);
+    if (plain !== undefined && writesDocs) writeGuarantees(scenario, ours, plain);
+    if (plain !== undefined) console.log(`\nplain BullMQ: ${verdictOf(scenario.seed, plain)}`);
+    console.log(verdictOf(scenario.seed, ours));
+    return ours.violations.length === 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+process.exit((await main()) ? 0 : 1);

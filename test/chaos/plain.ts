@@ -1,0 +1,81 @@
+/** Owns the same scenario on plain BullMQ: who asks, and what the effects say afterwards. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import type { Db } from 'mongodb';
+import type { Violation } from './check.ts';
+import { PLAIN_QUEUE } from './contracts.ts';
+import type { JobPlan } from './schedule.ts';
+
+const AGAIN_MS = 200;
+
+export class PlainProducer implements AsyncDisposable {
+  readonly asked: { readonly jobId: string; readonly isRefused: boolean }[] = [];
+  readonly #redis: Redis;
+  readonly #queue: Queue;
+
+  constructor(redisUrl: string, prefix: string) {
+    this.#redis = new Redis(redisUrl, { maxRetriesPerRequest: 0, enableOfflineQueue: false });
+    this.#redis.on('error', () => {});
+    this.#queue = new Queue(PLAIN_QUEUE, { connection: this.#redis, prefix });
+    this.#queue.on('error', () => {});
+  }
+
+  /** The jobs of the chaos kinds; the others have no counterpart. */
+  async ask(plan: JobPlan): Promise<void> {
+    if (!('input' in plan) || plan.isCancelled || plan.input.fail === 'always') return;
+    const jobId = `job-${plan.n}`;
+    const options = { jobId, attempts: 5, backoff: { type: 'exponential', delay: 1_000 } };
+    for (let left = plan.isRepeated ? 2 : 1; left > 0; ) {
+      try {
+        await this.#queue.add('plain', plan.input, options);
+        left--;
+      } catch {
+        await pause(AGAIN_MS);
+      }
+    }
+    this.asked.push({ jobId, isRefused: false });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue.close();
+    this.#redis.disconnect();
+  }
+}
+
+export interface PlainJudgement {
+  readonly violations: readonly Violation[];
+  readonly states: Readonly<Record<string, number>>;
+  readonly queued: number;
+}
+
+export async function judgePlain(
+  db: Db,
+  redis: Redis,
+  prefix: string,
+  asked: readonly { readonly jobId: string }[],
+): Promise<PlainJudgement> {
+  const key = (name: string): string => `${prefix}:${PLAIN_QUEUE}:${name}`;
+  const completed = new Set(await redis.zrange(key('completed'), '0', '-1'));
+  const failed = new Set(await redis.zrange(key('failed'), '0', '-1'));
+  const effects = await db.collection<{ key: string }>('plain_effects').find().toArray();
+  const times = Map.groupBy(effects, (effect) => effect.key);
+  const violations: Violation[] = [];
+  let queued = 0;
+  for (const { jobId } of asked) {
+    const count = times.get(jobId)?.length ?? 0;
+    if (!completed.has(jobId) && !failed.has(jobId)) {
+      queued++;
+      violations.push({ sort: 'stuck', what: `${jobId}: has not ended` });
+    } else if (count > 1) violations.push({ sort: 'doubled', what: `${jobId}: ${count} effects` });
+    else if (failed.has(jobId) && count === 1)
+      violations.push({ sort: 'doubled', what: `${jobId}: failed, with an effect` });
+    else if (completed.has(jobId) && count === 0)
+      violations.push({ sort: 'lost', what: `${jobId}: completed without an effect` });
+    else if (failed.has(jobId)) {
+      const reason = (await redis.hget(`${prefix}:${PLAIN_QUEUE}:${jobId}`, 'failedReason')) ?? '';
+      if (/stalled/.test(reason)) violations.push({ sort: 'lost', what: `${jobId}: given up unasked (${reason})` });
+    }
+  }
+  return { violations, states: { completed: completed.size, failed: failed.size }, queued };
+}

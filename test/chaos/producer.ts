@@ -1,0 +1,113 @@
+/** Owns who asks in a chaos run: keyed jobs through the client, each until it is acknowledged, all of them remembered for the checker. */
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { connect } from '../../jobs/client/connect.ts';
+import { makeJob } from '../../jobs/client/make-job.ts';
+import { RedisTransport } from '../../jobs/client/redis-transport.ts';
+import type { JobKind } from '../../jobs/registry.ts';
+import { pipeline } from '../../jobs/pipeline/contract.ts';
+import type { Contract } from '../../shared/contract-kit/define-job.ts';
+import { DEFAULT_TENANT } from '../../shared/contract-kit/names.ts';
+import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
+import { toAppError } from '../../shared/errors.ts';
+import { TEST_KEYS } from '../services.ts';
+import type { Asked } from './check.ts';
+import { CHAOS_CONTRACTS } from './contracts.ts';
+import type { JobPlan } from './schedule.ts';
+
+const SOURCE = 'chaos';
+const USERS = 12;
+const EVENTS_A_BATCH = 5;
+const AGAIN_MS = 200;
+const DAY_MS = 86_400_000;
+
+/** As the store names events: of the source and the caller's id, the first 16 bytes of SHA-256. */
+const eventHash = (id: string): string => createHash('sha256').update(`${SOURCE}\0${id}`).digest('hex').slice(0, 32);
+
+export class Producer implements AsyncDisposable {
+  readonly asked: Asked[] = [];
+  /** Hand-overs that Redis did not take the first time. */
+  retries = 0;
+  readonly #transport: RedisTransport;
+  readonly #client: ReturnType<typeof connect>;
+  readonly #startedAt = Date.now();
+
+  constructor(redisUrl: string, prefix: string) {
+    this.#transport = new RedisTransport({ url: redisUrl, prefix, tenant: DEFAULT_TENANT });
+    this.#client = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
+  }
+
+  /** Before anything is broken: people whose events may be taken in. */
+  async prepare(): Promise<void> {
+    const consents = Array.from({ length: USERS }, (_, n) => ({
+      user: `user-${n}`,
+      purposes: [...PURPOSES],
+      source: SOURCE,
+      at: this.#startedAt - DAY_MS,
+    }));
+    const handle = await this.#client.ingestion.enqueue({ source: SOURCE, consents }, { key: 'consents' });
+    await handle.done({ timeoutMs: 60_000 });
+  }
+
+  /** Asks for a job until Redis has taken it. */
+  async ask(plan: JobPlan): Promise<void> {
+    const asked = await this.#insist(() => this.#enqueue(plan));
+    this.asked.push(asked);
+    if (plan.isRepeated) await this.#insist(() => this.#enqueue(plan));
+    if (plan.isCancelled) await this.#insist(() => this.#transport.cancel(asked.runKey));
+  }
+
+  async #insist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (thrown) {
+        if (toAppError(thrown).code !== 'SERVICE_UNAVAILABLE') throw thrown;
+        this.retries++;
+        await pause(AGAIN_MS);
+      }
+    }
+  }
+
+  async #enqueue(plan: JobPlan): Promise<Asked> {
+    if (plan.kind === 'ingestion') return this.#ingest(plan.n);
+    const asOf = this.#startedAt + Math.floor(plan.n / 20); // ties and an order
+    if (plan.kind === 'publish') {
+      const parts = { dataset: `dataset-${plan.n}` };
+      return this.#add(pipeline, { publish: { parts, asOf } }, plan.n, asOf);
+    }
+    const contract = CHAOS_CONTRACTS[plan.kind];
+    const asked = await this.#add(contract, 'input' in plan ? plan.input : { n: plan.n }, plan.n, asOf);
+    if (!('input' in plan)) return asked;
+    return { ...asked, isRefused: plan.input.fail === 'always', square: plan.n ** 2 };
+  }
+
+  async #add(contract: Contract, input: unknown, n: number, asOf: number): Promise<Asked> {
+    const made = makeJob(contract, input, { tenant: DEFAULT_TENANT, key: `job-${n}`, asOf });
+    if (!made.fits) throw new RangeError('a chaos job is small');
+    // Chaos kinds are in no registry; the transport takes the name of the queue alone from it.
+    await this.#transport.add(contract.kind as JobKind, [made.job]);
+    const { runKey } = made.job.data;
+    return { kind: contract.kind, effect: contract.effect, runKey, jobId: made.job.opts.jobId, isRefused: false };
+  }
+
+  async #ingest(n: number): Promise<Asked> {
+    const ids = Array.from({ length: EVENTS_A_BATCH }, (_, at) => `event-${n}-${at}`);
+    const events = ids.map((id, at) => ({
+      id,
+      type: 'click' as const,
+      user: `user-${(n + at) % USERS}`,
+      item: `item-${at}`,
+      occurredAt: this.#startedAt - 60_000 - at,
+    }));
+    const batch = { source: SOURCE, events, allowUnknownItems: true };
+    const { parts } = await this.#client.ingestion.enqueue(batch, { key: `events-${n}` });
+    const { id: jobId, runKey } = parts[0]!;
+    return { kind: 'ingestion', effect: 'dataset', runKey, jobId, isRefused: false, events: ids.map(eventHash) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+    await this.#transport.close();
+  }
+}

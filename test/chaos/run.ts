@@ -1,0 +1,212 @@
+/** Owns one chaos run from its first process to its judgement: jobs asked for, faults dealt, everything healed, quiet awaited, judged. */
+import { mkdirSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { MongoClient } from 'mongodb';
+import { DEFAULT_TENANT } from '../../shared/contract-kit/names.ts';
+import { TEST_KEYS } from '../services.ts';
+import { check, type Violation } from './check.ts';
+import { Fleet, type FleetCounts } from './fleet.ts';
+import { judgePlain, PlainProducer } from './plain.ts';
+import type { Plant } from './plants.ts';
+import { Producer } from './producer.ts';
+import {
+  type Fault,
+  type FaultCounts,
+  type FaultName,
+  type JobPlan,
+  NO_FAULTS,
+  planFaults,
+  planJobs,
+} from './schedule.ts';
+import type { ChaosServer, ChaosServers } from './servers.ts';
+import type { ChaosWorkerOptions } from './worker.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long jobs are asked for and faults are dealt. */
+  readonly seconds: number;
+  readonly counts: FaultCounts;
+  readonly workers: number;
+  readonly jobsPerSecond: number;
+  /** Of so many jobs that may carry a blow one does; absent: as `planJobs` has it. */
+  readonly blowEvery?: number;
+  /** Longest wait, after everything is healed, for everything to end. */
+  readonly settleMsMax: number;
+  readonly subject: 'millrace' | 'plain';
+  readonly plant?: Plant;
+  readonly servers: ChaosServers;
+  /** Scratch space of this run alone. */
+  readonly folder: string;
+  /** Prefix in Redis and name of the database. */
+  readonly name: string;
+  readonly verbose?: boolean;
+}
+
+export interface ChaosReport {
+  readonly jobs: number;
+  readonly fleet: FleetCounts;
+  readonly dealt: Readonly<Record<FaultName, number>>;
+  /** Faults of the plan that could not be dealt here, and why. */
+  readonly skipped: readonly string[];
+  readonly states: Readonly<Record<string, number>>;
+  readonly violations: readonly Violation[];
+  readonly recoveriesMs: readonly number[];
+  readonly settledMs: number;
+  readonly stderr: string;
+}
+
+interface Judged {
+  readonly violations: readonly Violation[];
+  readonly states: Readonly<Record<string, number>>;
+  readonly queued: number;
+}
+
+const POLL_MS = 500;
+/** What a sweeper has not healed after this long of empty queues will not heal, save what is stuck. */
+const HOPELESS_MS = 15_000;
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { seed, seconds, servers, subject, name, folder } = options;
+  mkdirSync(folder, { recursive: true });
+  await using stack = new AsyncDisposableStack();
+  const client = stack.adopt(new MongoClient(servers.mongodb.url, { connectTimeoutMS: 5_000 }), (c) => c.close());
+  const db = client.db(name);
+  stack.defer(async () => void (await db.dropDatabase()));
+  const redis = stack.adopt(new Redis(servers.redis.url, { maxRetriesPerRequest: null }), (r) => r.disconnect());
+  redis.on('error', () => {});
+  const argument: ChaosWorkerOptions = {
+    redisUrl: servers.redis.proxiedUrl,
+    mongodbUrl: servers.mongodb.proxiedUrl,
+    prefix: name,
+    database: name,
+    folder,
+    plant: options.plant,
+    verbose: options.verbose ?? false,
+  };
+  const entry = new URL(subject === 'plain' ? './plain-worker.ts' : './worker.ts', import.meta.url);
+  const fleet = stack.use(new Fleet({ entry, argument, size: options.workers, folder }));
+  await fleet.ready();
+  const plans = planJobs(seed, seconds, options.jobsPerSecond, options.blowEvery);
+  const dealer = new Dealer(fleet, servers);
+  let judge: () => Promise<Judged>;
+  let asked: () => number;
+  if (subject === 'plain') {
+    const producer = stack.use(new PlainProducer(servers.redis.url, name));
+    await strike(plans, (plan) => producer.ask(plan), dealer, options);
+    judge = () => judgePlain(db, redis, name, producer.asked);
+    asked = () => producer.asked.length;
+  } else {
+    const producer = stack.use(new Producer(servers.redis.url, name));
+    await producer.prepare();
+    await strike(plans, (plan) => producer.ask(plan), dealer, options);
+    const { masterKey } = TEST_KEYS;
+    judge = () => check({ db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, asked: producer.asked });
+    asked = () => producer.asked.length;
+  }
+  const from = performance.now();
+  const { violations, states } = await settled(judge, fleet, options.settleMsMax);
+  const { dealt, skipped } = dealer;
+  return {
+    jobs: asked(),
+    fleet: fleet.counts,
+    dealt,
+    skipped: [...skipped],
+    states,
+    violations,
+    recoveriesMs: fleet.recoveriesMs,
+    settledMs: performance.now() - from,
+    stderr: fleet.stderr,
+  };
+}
+
+/** Asks for the jobs and deals the faults, each at its time; ends with everything healed. */
+async function strike(
+  plans: readonly JobPlan[],
+  ask: (plan: JobPlan) => Promise<void>,
+  dealer: Dealer,
+  { seed, seconds, counts }: ChaosOptions,
+): Promise<void> {
+  const from = performance.now();
+  const until = (atMs: number) => pause(Math.max(0, from + atMs - performance.now()));
+  const asking = plans.map(async (plan) => {
+    await until(plan.atMs);
+    await ask(plan);
+  });
+  for (const fault of planFaults(seed, seconds, counts)) {
+    await until(fault.atMs);
+    dealer.deal(fault);
+  }
+  await until(seconds * 1000);
+  await dealer.healed();
+  await Promise.all(asking);
+}
+
+class Dealer {
+  readonly dealt: Record<FaultName, number> = { ...NO_FAULTS };
+  readonly skipped = new Set<string>();
+  readonly #fleet: Fleet;
+  readonly #servers: ChaosServers;
+  readonly #busy = new Map<ChaosServer, Promise<void>>();
+
+  constructor(fleet: Fleet, servers: ChaosServers) {
+    this.#fleet = fleet;
+    this.#servers = servers;
+  }
+
+  deal({ name, ms, pick }: Fault): void {
+    const { redis, mongodb } = this.#servers;
+    if (name === 'kill') this.#fleet.kill(pick);
+    else if (name === 'freeze') this.#fleet.freeze(pick, ms);
+    else if (name === 'redis-half-open') this.#halfOpen(redis, ms);
+    else if (name === 'mongodb-half-open') this.#halfOpen(mongodb, ms);
+    else if (!this.#restart(name === 'redis-restart' ? redis : mongodb, ms, pick < 0.5)) {
+      this.skipped.add(`${name} (the server is not ours)`);
+      return;
+    }
+    this.dealt[name]++;
+  }
+
+  #halfOpen({ proxy }: ChaosServer, ms: number): void {
+    this.#fleet.disturb();
+    proxy.halfOpen();
+    setTimeout(() => proxy.heal(), ms);
+  }
+
+  /** One after the other for one server. */
+  #restart(server: ChaosServer, ms: number, isKilled: boolean): boolean {
+    const { restart } = server;
+    if (restart === undefined) return false;
+    const before = this.#busy.get(server);
+    const inTurn = async () => {
+      await before;
+      this.#fleet.disturb();
+      await restart(ms, isKilled);
+      this.#fleet.disturb();
+    };
+    this.#busy.set(server, inTurn());
+    return true;
+  }
+
+  async healed(): Promise<void> {
+    await Promise.all(this.#busy.values());
+    for (const server of [this.#servers.redis, this.#servers.mongodb]) server.proxy.heal();
+  }
+}
+
+/** Judges again and again until nothing is wrong; gives up at the limit, or once all has ended and what is wrong cannot heal. */
+async function settled(judge: () => Promise<Judged>, fleet: Fleet, limitMs: number): Promise<Judged> {
+  const from = performance.now();
+  let emptySince: number | undefined;
+  for (;;) {
+    const judged = await judge();
+    const now = performance.now();
+    const isQuiet = fleet.frozen === 0 && judged.queued === 0;
+    if (isQuiet && judged.violations.length === 0) return judged;
+    emptySince = isQuiet ? (emptySince ?? now) : undefined;
+    const isHopeless = judged.violations.some(({ sort }) => sort !== 'stuck');
+    if (now - from > limitMs) return judged;
+    if (isHopeless && emptySince !== undefined && now - emptySince > HOPELESS_MS) return judged;
+    await pause(POLL_MS);
+  }
+}

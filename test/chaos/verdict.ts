@@ -1,0 +1,47 @@
+/** Owns how a chaos run is told: its figures, its violations, and the last line. */
+import type { ViolationSort } from './check.ts';
+import type { ChaosReport } from './run.ts';
+import { NOT_DEALT } from './schedule.ts';
+
+const VIOLATIONS_SHOWN = 20;
+
+export function countOf({ violations }: ChaosReport, sort: ViolationSort): number {
+  return violations.filter((violation) => violation.sort === sort).length;
+}
+
+export function percentile(values: readonly number[], share: number): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+export const inSeconds = (ms: number | undefined): string => (ms === undefined ? '-' : `${(ms / 1000).toFixed(1)} s`);
+
+export function faultsOf({ dealt, fleet }: ChaosReport): string {
+  const others = Object.entries(dealt).filter(([name]) => name !== 'kill' && name !== 'freeze');
+  const parts = [`${fleet.kills} kills`, `${fleet.freezes} freezes`, ...others.map(([name, n]) => `${n} ${name}`)];
+  return parts.join(', ');
+}
+
+export const skippedOf = ({ skipped }: ChaosReport): string => [...NOT_DEALT, ...skipped].join(', ');
+
+/** What happened, line by line. */
+export function tellRun(report: ChaosReport): string[] {
+  const { recoveriesMs, states, violations, settledMs, fleet } = report;
+  const ended = Object.entries(states).map(([state, n]) => `${n} ${state}`);
+  return [
+    `  faults     ${faultsOf(report)}`,
+    `  skipped    ${skippedOf(report)}`,
+    `  ended      ${ended.join(', ')}; quiet ${inSeconds(settledMs)} after the last fault`,
+    `  re-run     after SIGKILL: ${recoveriesMs.length} jobs, median ${inSeconds(percentile(recoveriesMs, 0.5))}, longest ${inSeconds(percentile(recoveriesMs, 1))}`,
+    ...(fleet.crashes === 0 ? [] : [`  crashes    ${fleet.crashes} worker processes ended by themselves`]),
+    ...violations.slice(0, VIOLATIONS_SHOWN).map(({ sort, what }) => `  ${sort.padEnd(9)}  ${what}`),
+    ...(violations.length > VIOLATIONS_SHOWN ? [`  and ${violations.length - VIOLATIONS_SHOWN} more`] : []),
+  ];
+}
+
+/** The last line. */
+export function verdictOf(seed: number, report: ChaosReport): string {
+  const [lost, doubled, stuck] = (['lost', 'doubled', 'stuck'] as const).map((sort) => countOf(report, sort));
+  const word = report.violations.length === 0 ? 'PASS' : 'FAIL';
+  return `${word} seed ${seed}: ${report.fleet.kills} kills, ${report.jobs} jobs, ${lost} lost, ${doubled} doubled, ${stuck} stuck`;
+}
