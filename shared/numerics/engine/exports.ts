@@ -175,4 +175,29 @@ export interface KernelExports {
     count: number,
     sums: number,
   ): void;
+  /** `state` of the pairwise kernels: written by ../sgd/pairwise-layout.ts. */
+  dealEntries(state: number, userBlock: number): void;
+  bprSweep(state: number, userBlock: number, itemBlock: number): void;
+  warpSweep(state: number, userBlock: number, itemBlock: number): void;
+  /** `state` of the skip-gram kernels: written by ../sgd/sgns-layout.ts. */
+  shuffleSequences(state: number, from: number, to: number): void;
+  countPairs(state: number, from: number, to: number, strata: number): void;
+  placePairs(state: number, from: number, to: number, strata: number): void;
+  sgnsScratchBytes(width: number, negatives: number): number;
+  sgnsSweep(state: number, centreBlock: number, contextBlock: number, from: number, to: number, scratch: number): void;
+  walkGraph(
+    indptr: number,
+    indices: number,
+    thresholds: number,
+    aliases: number,
+    nodeHashes: number,
+    nodes: number,
+    seed: number,
+    back: number,
+    away: number,
+    from: number,
+    to: number,
+    length: number,
+    tokens: number,
+  ): void;
 }

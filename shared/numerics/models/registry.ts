@@ -6,7 +6,10 @@ import { EASE_CANDIDATES, easeParams, fitEase } from './ease.ts';
 import { fitGraphFilter, GRAPH_FILTER_CANDIDATES, graphFilterParams } from './graph-filter.ts';
 import { fitIals, ialsParams } from './ials.ts';
 import { IALS_CANDIDATES } from './ials-params.ts';
+import { fitItem2vec, ITEM2VEC_CANDIDATES, item2vecParams } from './item2vec.ts';
 import { fitItemKnn, ITEM_KNN_CANDIDATES, itemKnnParams } from './item-knn.ts';
+import { fitBpr, fitWarp } from './pairwise.ts';
+import { BPR_CANDIDATES, bprParams, WARP_CANDIDATES, warpParams } from './pairwise-params.ts';
 import { fitPopularity, popularityParams } from './popularity.ts';
 
 interface ModelEntry<Schema extends z.ZodType> {
@@ -33,6 +36,7 @@ const TWO_TOWER_CANDIDATES = [0.15, 0.3].flatMap((temperature) => [{ temperature
 
 /** Loaded on first use: TensorFlow is large, and most runs do without. */
 const MODELS = {
+  bpr: bind('bpr', async () => ({ paramsSchema: bprParams, fit: fitBpr, candidates: BPR_CANDIDATES })),
   ease: bind('ease', async () => ({ paramsSchema: easeParams, fit: fitEase, candidates: EASE_CANDIDATES })),
   'graph-filter': bind('graph-filter', async () => ({
     paramsSchema: graphFilterParams,
@@ -40,6 +44,11 @@ const MODELS = {
     candidates: GRAPH_FILTER_CANDIDATES,
   })),
   ials: bind('ials', async () => ({ paramsSchema: ialsParams, fit: fitIals, candidates: IALS_CANDIDATES })),
+  item2vec: bind('item2vec', async () => ({
+    paramsSchema: item2vecParams,
+    fit: fitItem2vec,
+    candidates: ITEM2VEC_CANDIDATES,
+  })),
   'item-knn': bind('item-knn', async () => ({
     paramsSchema: itemKnnParams,
     fit: fitItemKnn,
@@ -52,6 +61,7 @@ const MODELS = {
     ]);
     return { paramsSchema: twoTowerParams, fit: fitTwoTower, candidates: TWO_TOWER_CANDIDATES };
   }),
+  warp: bind('warp', async () => ({ paramsSchema: warpParams, fit: fitWarp, candidates: WARP_CANDIDATES })),
   popularity: bind('popularity', async () => ({ paramsSchema: popularityParams, fit: fitPopularity, candidates: [] })),
 } as const satisfies Record<string, Model>;
 

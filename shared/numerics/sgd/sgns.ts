@@ -1,0 +1,192 @@
+/**
+ * Owns skip-gram with negative sampling over any sequences of tokens: baskets, histories, walks over a graph. A coordinator of phases on
+ * the fixed schedule of ./strata.ts (rows: centres, columns: contexts), all maths in threads.
+ *
+ * Each occurrence of a word draws a reach of 1..window; what lies within is its context. A pair (c, o) takes a step down
+ * -ln sigma(in_c . out_o) - sum over `negatives` drawn words n != o of ln sigma(-in_c . out_n), n in proportion to count^exponent within o's
+ * block (see ./strata.ts for what blocks do to that). The rate falls in a straight line to 1/250 of itself.
+ * Source: Mikolov et al. (NIPS 2013). Complexity per epoch: tokens * (window + 1) * (negatives + 1) * dimensions.
+ */
+import { cancellation } from '../../compute/cancellation.ts';
+import { AppError } from '../../errors.ts';
+import { randomStream } from '../../random.ts';
+import { type EngineName, loadEngine } from '../engine/load.ts';
+import { sharedPhase } from '../engine/work-sharing.ts';
+import { sharedFloat32 } from '../sparse.ts';
+import type { DenseRows, FitContext } from '../types.ts';
+import { meanResidual, type SgnsShared } from './sgns.task.ts';
+import { layOutSgns } from './sgns-layout.ts';
+import { blockCount } from './strata.ts';
+
+/** Sequence s holds tokens [indptr[s], indptr[s + 1]); tokens are words 0..words - 1. Neither is written to. */
+export interface Sequences {
+  readonly indptr: Int32Array;
+  readonly tokens: Int32Array;
+}
+
+export interface SgnsInput {
+  readonly words: number;
+  readonly sequences: Sequences;
+  /** `KEY_BYTES` bytes a word and a sequence: draws are keyed by them, else by the numbers. */
+  readonly wordKeys?: Uint8Array | undefined;
+  readonly sequenceKeys?: Uint8Array | undefined;
+}
+
+export interface SgnsParams {
+  /** Width of the vectors, 1..1024. */
+  readonly dimensions: number;
+  readonly epochs: number;
+  /** Tokens before and after, at most; 1..1000. */
+  readonly window: number;
+  /** Negatives a pair, 0..100. */
+  readonly negatives: number;
+  /** Exponent of the count in the chance of a negative. */
+  readonly negativeExponent: number;
+  readonly learningRate: number;
+  /** Occurrences of a word whose share of the tokens is f are kept with chance sqrt(s / f) + s / f; 0 keeps all. Gaps stay. */
+  readonly subsample: number;
+  /** Whether each sequence is put in a new drawn order each epoch (a basket), or read as it is. */
+  readonly shuffled: boolean;
+  /** Blocks of the schedule, 1..16, also the most threads at work at once. */
+  readonly blocks: number | 'auto';
+}
+
+export const SGNS_DEFAULTS: SgnsParams = {
+  dimensions: 64,
+  epochs: 5,
+  window: 5,
+  negatives: 5,
+  negativeExponent: 0.75,
+  learningRate: 0.025,
+  subsample: 0,
+  shuffled: false,
+  blocks: 'auto',
+};
+
+export interface SgnsVectors {
+  /** Vectors of words as centres: the embedding. */
+  readonly inputs: DenseRows;
+  /** Vectors of words as contexts. */
+  readonly outputs: DenseRows;
+  readonly engine: EngineName;
+}
+
+const TASKS = new URL('./sgns.task.ts', import.meta.url).href;
+/** Last rate as a share of the first. */
+const RATE_END = 1 / 250;
+
+/**
+ * Trains vectors. Same input, parameters and seed give the same bytes for any number of threads.
+ * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before any work), CANCELLED, KERNEL_MISSING,
+ * MODEL_PARAMS_INVALID when the vectors grew beyond float32.
+ */
+export async function trainSgns(input: SgnsInput, params: SgnsParams, context: FitContext): Promise<SgnsVectors> {
+  const { pool, signal } = context;
+  const { sequences, words } = input;
+  checkParams(params);
+  await pool.runPhase([{ module: TASKS, name: 'inspect', payload: { words, sequences } }], signal);
+  const { blocks, dimensions, negatives, window } = params;
+  const tokens = sequences.tokens.length;
+  const { plan, layout } = layOutSgns({
+    words,
+    sequences: sequences.indptr.length - 1,
+    tokens,
+    dimensions,
+    window,
+    negatives,
+    blocks: blocks === 'auto' ? blockCount(words, words, tokens * (window + 1)) : blocks,
+    threads: pool.threads,
+    subsampled: params.subsample > 0,
+  });
+  const memory = plan.allocate(context.memoryBytesMax);
+  const { module, name } = await loadEngine(context);
+  const fit = new SgnsFit({ module, memory, layout, params }, context);
+  await fit.run(input);
+  return { ...(await fit.vectors()), engine: name };
+}
+
+/** @throws RangeError: models check what users give, so a bound that is broken here is a fault of the caller. */
+function checkParams(params: SgnsParams): void {
+  const bounds = [
+    ['dimensions', 1, 1024],
+    ['epochs', 1, 10_000],
+    ['window', 1, 1000],
+    ['negatives', 0, 100],
+  ] as const;
+  for (const [name, least, most] of bounds) {
+    const value = params[name];
+    if (!Number.isInteger(value) || value < least || value > most) throw new RangeError(`trainSgns: ${name} ${value}`);
+  }
+  const { blocks, learningRate, negativeExponent, subsample } = params;
+  if (!(learningRate > 0 && negativeExponent >= 0 && subsample >= 0)) throw new RangeError('trainSgns: a rate below 0');
+  if (blocks !== 'auto' && !(Number.isInteger(blocks) && blocks >= 1 && blocks <= 16)) {
+    throw new RangeError(`trainSgns: blocks ${blocks}`);
+  }
+}
+
+class SgnsFit {
+  readonly #shared: SgnsShared;
+  readonly #context: FitContext;
+
+  constructor(shared: SgnsShared, context: FitContext) {
+    this.#shared = shared;
+    this.#context = context;
+  }
+
+  async run({ sequenceKeys, sequences, wordKeys }: SgnsInput): Promise<void> {
+    const { onProgress, seed, signal } = this.#context;
+    const { layout, memory, params } = this.#shared;
+    await this.#once('prepare', { sequences, wordKeys, sequenceKeys });
+    await this.#everywhere('initialise', { wordKeys, seed });
+    for (let epoch = 0; epoch < params.epochs; epoch++) {
+      const stream = randomStream(seed, 'sgns', 'epoch', epoch);
+      await this.#once('beginEpoch', { key: stream.uint32(), centreKey: stream.uint32() });
+      if (params.shuffled) await this.#everywhere('shuffleOrder', {});
+      for (let from = 0; from < layout.tokens; from += layout.roundTokens) {
+        if (signal?.aborted) throw cancellation(signal);
+        const done = (epoch + from / layout.tokens) / params.epochs;
+        await this.#round(from, params.learningRate * (1 - (1 - RATE_END) * done));
+      }
+      const metrics = { residual: meanResidual(memory, layout) };
+      onProgress?.({ done: epoch + 1, total: params.epochs, label: 'epochs', metrics });
+    }
+  }
+
+  async #round(from: number, rate: number): Promise<void> {
+    const { layout } = this.#shared;
+    const to = Math.min(layout.tokens, from + layout.roundTokens);
+    await this.#everywhere('countRound', { from, to });
+    await this.#once('assignPlaces', { rate });
+    await this.#everywhere('placeRound', { from, to });
+    for (let shift = 0; shift < layout.blocks; shift++) await this.#everywhere('sweep', { shift });
+  }
+
+  async #once(name: string, more: object): Promise<void> {
+    const payload = { ...this.#shared, ...more };
+    await this.#context.pool.runPhase([{ module: TASKS, name, payload }], this.#context.signal);
+  }
+
+  async #everywhere(name: string, more: object): Promise<void> {
+    const { pool, signal } = this.#context;
+    const { layout, memory } = this.#shared;
+    const task = { module: TASKS, name, payload: { ...this.#shared, ...more } };
+    await pool.runPhase(sharedPhase(pool.threads, memory, layout.counter, task), signal);
+  }
+
+  async vectors(): Promise<{ inputs: DenseRows; outputs: DenseRows }> {
+    const { dimensions, words } = this.#shared.layout;
+    const rows = (): DenseRows => ({ rows: words, width: dimensions, data: sharedFloat32(words * dimensions) });
+    const vectors = { inputs: rows(), outputs: rows() };
+    const tasks = Object.entries(vectors).map(([side, into]) => ({
+      module: TASKS,
+      name: 'copyVectors',
+      payload: { ...this.#shared, side, into },
+    }));
+    const finite = await this.#context.pool.runPhase<boolean>(tasks, this.#context.signal);
+    if (!finite.includes(false)) return vectors;
+    throw new AppError('MODEL_PARAMS_INVALID', {
+      message: 'The vectors grew beyond what float32 holds: the steps are too large for this data.',
+      details: { issues: [{ path: ['learningRate'], message: 'lower learningRate' }] },
+    });
+  }
+}
