@@ -34,7 +34,7 @@ export interface Violation {
 
 export interface Judgement {
   readonly violations: readonly Violation[];
-  /** Jobs by terminal state; those of class `none` by BullMQ's. */
+  /** Jobs by terminal state, dead letters by code; those of class `none` by BullMQ's state. */
   readonly states: Readonly<Record<string, number>>;
   /** Jobs that BullMQ still holds as waiting, delayed or active. */
   readonly queued: number;
@@ -54,6 +54,7 @@ interface Run {
   readonly kind: string;
   readonly state: string;
   readonly followed: boolean;
+  readonly error?: { readonly code: string } | null;
   readonly version?: string | null;
   readonly output?: {
     readonly square?: number;
@@ -137,7 +138,7 @@ class Check {
       this.#violate(moving.has(jobId) ? 'stuck' : 'lost', `${where}: the ledger knows nothing of it`);
       return;
     }
-    this.#count(run.state);
+    this.#count(run.state === 'dead-lettered' ? `dead-lettered as ${run.error?.code}` : run.state);
     if (completed.has(jobId) && run.state !== 'committed')
       this.#violate('lost', `${where}: acknowledged, but ${run.state}`);
     if (run.state !== 'committed') return;

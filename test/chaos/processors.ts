@@ -51,7 +51,7 @@ function chaosProcessor(contract: ChaosContract, points: Points, versions?: Db):
     write: async (square, { runKey }) => {
       if (versions === undefined) return { output: { square } };
       const version = randomUUID();
-      await versions.collection<Named>('chaos_versions').insertOne({ _id: version, runKey, version });
+      await stored(versions.collection<Named>('chaos_versions').insertOne({ _id: version, runKey, version }));
       await points.reach(runKey, 'written');
       return { output: { square }, version, plan: { version } };
     },
@@ -64,11 +64,20 @@ function chaosProcessor(contract: ChaosContract, points: Points, versions?: Db):
   return processor;
 }
 
+/** As the store's ports do: a server that is away is a passing fault. */
+async function stored<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (cause) {
+    throw new AppError('SERVICE_UNAVAILABLE', { message: 'The store of the chaos kinds is away.', cause });
+  }
+}
+
 /** Idempotent for one commit; two commits of one run would give two effects. */
 async function name(db: Db, { runKey, version = '' }: RunDocument): Promise<void> {
-  await db
-    .collection<Named>('chaos_effects')
-    .updateOne({ _id: `${runKey}.${version}` }, { $setOnInsert: { runKey, version } }, { upsert: true });
+  const effects = db.collection<Named>('chaos_effects');
+  const named = { $setOnInsert: { runKey, version } };
+  await stored(effects.updateOne({ _id: `${runKey}.${version}` }, named, { upsert: true }));
 }
 
 const start = defineProcessor({

@@ -1,0 +1,43 @@
+/** Publishing on a real store: every run moves the pointer at most once, however often and by whomever it is followed. */
+import { expect, test } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
+import type { RunDocument } from '../../shared/store/ports.ts';
+import { silentLog, testServices } from '../../test/services.ts';
+import processor from './processor.ts';
+
+const publishing = (name: string, asOf: number): RunDocument => ({
+  runKey: `main.pipeline.${name}`,
+  tenant: 'main',
+  kind: 'pipeline',
+  contractVersion: 1,
+  inputHash: name,
+  state: 'committed',
+  fence: 1,
+  asOf,
+  codeVersion: 'test',
+  createdAt: 1,
+  claimedAt: 1,
+  plan: { publish: { parts: { dataset: name }, asOf } },
+  next: [],
+  unsettled: 0,
+  followed: false,
+});
+
+test.each([
+  { words: 'of the same moment', laterAsOf: 10 },
+  { words: 'of a later moment', laterAsOf: 11 },
+])('a run that is followed again after a release $words went live has published once', async ({ laterAsOf }) => {
+  await using services = await testServices();
+  await using pool = inlinePool();
+  const { store } = services;
+  const ports = { store, pool, clock: systemClock, log: silentLog, codeVersion: 'test' };
+  const follow = async (run: RunDocument) => processor.follow?.(run, ports);
+  const first = await follow(publishing('first', 10));
+  expect(first?.release?.live).toBe(true);
+  const second = await follow(publishing('second', laterAsOf));
+  expect(second?.release?.live).toBe(true);
+  expect(await follow(publishing('first', 10))).toEqual(first);
+  expect(await store.releases.pointer('main')).toMatchObject({ seq: 2, runKey: 'main.pipeline.second' });
+  expect(await store.releases.live('main')).toMatchObject({ dataset: 'second' });
+});
