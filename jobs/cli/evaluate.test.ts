@@ -109,7 +109,7 @@ describe('millrace evaluate', () => {
       '--tune',
     );
     expect(outcome.code).toBe(0);
-    expect(outcome.stderr).toMatch(/tune item-knn .*\d+\/19 trials, ndcg/);
+    expect(outcome.stderr).toMatch(/tune item-knn .*\d+\/23 trials, ndcg/);
     const params = /--params '(.*)'/.exec(outcome.stdout)![1]!;
     const result = lastJson(outcome);
     expect(result.trials).toHaveLength(10);

@@ -56,7 +56,7 @@ interface Options {
 const TUNE_HOLDOUT = 0.1;
 const TRIALS_SHOWN_MAX = 10;
 /** Models that cannot learn from negative values: refused where the file is read, with its line. */
-const WITHOUT_DISLIKES: readonly string[] = ['item-knn', 'graph-filter'];
+const WITHOUT_DISLIKES: ReadonlySet<string> = new Set(['item-knn', 'graph-filter']);
 
 export function registerEvaluate(program: Command): void {
   program
@@ -133,7 +133,7 @@ interface Task {
 }
 
 async function readTask(options: Options, k: number, likedFrom: number): Promise<Task> {
-  const signed = { signed: !WITHOUT_DISLIKES.includes(options.model) };
+  const signed = { signed: !WITHOUT_DISLIKES.has(options.model) };
   const read = async (path: string, how: { readonly signed: boolean }) =>
     partLikings(await readInteractions(path, how), likedFrom);
   const train = await read(options.train, signed);

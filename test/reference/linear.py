@@ -47,10 +47,11 @@ def bm25(x, k1, b):
     """Items are documents, users are terms: user weight ln(items / (1 + items of the user)), length an item's sum."""
     length = 1 - b + b * x.sum(0) / x.sum(0).mean()
     weight = np.maximum(np.log(items / (1 + (x > 0).sum(1))), 0)
-    y = weight[:, None] * x * (k1 + 1) / (k1 * length + x)
+    own = x * (k1 + 1) / (k1 * length + x)
+    y = weight[:, None] * own
     similarity = y.T @ y
     np.fill_diagonal(similarity, 0)
-    return x @ similarity
+    return own @ similarity
 
 
 def case(model, params, scores):

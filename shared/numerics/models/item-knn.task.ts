@@ -29,7 +29,8 @@ export function prepare(
   if (params.weighting === 'none') weights.users.fill(1);
   else weights.users.set(interactions.values);
   const own = { ...interactions, values: weights.users };
-  const byUser = params.weighting === 'bm25' ? bm25Weights(own, params) : own;
+  if (params.weighting === 'bm25') saturate(own, params);
+  const byUser = params.weighting === 'bm25' ? weighUsers(own) : own;
   const byItem = transpose(byUser);
   writeRows(memory, layout.users, byUser);
   writeRows(memory, layout.items, byItem);
@@ -46,23 +47,26 @@ function norms({ indptr, rows, values }: SparseRows): Float32Array {
 }
 
 /**
- * value (k1 + 1) / (k1 (1 - b + b length / mean length) + value) * idf: an item's length is the sum of its values, a user's idf is ln(items /
- * (1 + items of the user)), at least 0.
+ * In place, BM25's value (k1 + 1) / (k1 (1 - b + b length / mean length) + value), an item's length being the sum of its values. A person's own
+ * items weigh this when they are scored.
  */
-function bm25Weights(rows: SparseRows, { b, k1 }: ItemKnnParams): SparseRows {
-  const lengths = new Float64Array(rows.columns);
-  rows.indices.forEach((item, at) => {
-    lengths[item]! += rows.values[at]!;
-  });
-  const mean = lengths.reduce((sum, length) => sum + length, 0) / rows.columns;
-  const values = new Float32Array(rows.values.length);
+function saturate({ columns, indices, values }: SparseRows, { b, k1 }: ItemKnnParams): void {
+  const lengths = new Float64Array(columns);
+  for (let at = 0; at < values.length; at++) lengths[indices[at]!]! += values[at]!;
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / columns;
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]!;
+    values[at] = (value * (k1 + 1)) / (k1 * (1 - b + (b * lengths[indices[at]!]!) / mean) + value);
+  }
+}
+
+/** Times BM25's idf of each user: ln(items / (1 + items of the user)), at least 0. */
+function weighUsers(rows: SparseRows): SparseRows {
+  const values = rows.values.slice();
   for (let user = 0; user < rows.rows; user++) {
     const [start, end] = [rows.indptr[user]!, rows.indptr[user + 1]!];
     const idf = Math.max(0, Math.log(rows.columns / (1 + end - start)));
-    for (let at = start; at < end; at++) {
-      const saturation = k1 * (1 - b + (b * lengths[rows.indices[at]!]!) / mean) + rows.values[at]!;
-      values[at] = (idf * rows.values[at]! * (k1 + 1)) / saturation;
-    }
+    for (let at = start; at < end; at++) values[at] = idf * values[at]!;
   }
   return { ...rows, values };
 }

@@ -32,10 +32,18 @@ export const itemKnnParams = z
 
 export type ItemKnnParams = z.output<typeof itemKnnParams>;
 
-/** What `--tune` tries. */
-export const ITEM_KNN_CANDIDATES: readonly z.input<typeof itemKnnParams>[] = [20, 50, 100, 200, 500, 2000].flatMap(
-  (neighbours) => [0, 5, 20].map((shrink) => ({ neighbours, shrink })),
+const BM25_CANDIDATES = [200, 500].flatMap((neighbours) =>
+  [
+    { k1: 1.2, b: 0.75 },
+    { k1: 20, b: 0.2 },
+  ].map((shape) => Object.assign({ neighbours, weighting: 'bm25' as const }, shape)),
 );
+
+/** What `--tune` tries. */
+export const ITEM_KNN_CANDIDATES: readonly z.input<typeof itemKnnParams>[] = [
+  ...[20, 50, 100, 200, 500, 2000].flatMap((neighbours) => [0, 5, 20].map((shrink) => ({ neighbours, shrink }))),
+  ...BM25_CANDIDATES,
+];
 
 /** Rows by user, as the kernels read them. */
 export interface RowRegions {
