@@ -16,7 +16,6 @@ async function main({ redisUrl, mongodbUrl, database, prefix, folder }: ChaosWor
   redis.on('error', () => {});
   const client = await new MongoClient(mongodbUrl, { serverSelectionTimeoutMS: 5_000 }).connect();
   const effects = client.db(database).collection('plain_effects');
-  const failedOnce = new Set<string>();
   const worker = new Worker<ChaosInput>(
     PLAIN_QUEUE,
     async (job) => {
@@ -25,10 +24,7 @@ async function main({ redisUrl, mongodbUrl, database, prefix, folder }: ChaosWor
       await tell({ type: 'started', id: key });
       await points.reach(key, 'loaded');
       await pause(job.data.workMs);
-      if (job.data.fail === 'once' && !failedOnce.has(key)) {
-        failedOnce.add(key);
-        throw new Error('failed once, as asked');
-      }
+      if (job.data.fail === 'once' && points.isFirst(`failed-${key}`)) throw new Error('failed once, as asked');
       for (const at of ['written', 'before-commit'] as const) await points.reach(key, at);
       await effects.insertOne({ key, square: job.data.n ** 2 });
       for (const at of ['after-commit', 'followed'] as const) await points.reach(key, at);

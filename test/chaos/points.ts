@@ -19,15 +19,16 @@ export class Points {
   /** Kills or freezes this process if that is due here. */
   async reach(runKey: string, at: PointName): Promise<void> {
     const blow = this.#armed.get(runKey);
-    if (blow?.at !== at || !this.#isFirst(runKey)) return;
+    if (blow?.at !== at || !this.isFirst(`blow-${runKey}`)) return;
     this.#armed.delete(runKey);
     await tell({ type: 'blow', kind: blow.kind, ms: blow.ms });
     process.kill(process.pid, blow.kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
   }
 
-  #isFirst(runKey: string): boolean {
+  /** True for the first process that asks by this name. */
+  isFirst(name: string): boolean {
     try {
-      closeSync(openSync(join(this.#folder, `blow-${runKey}`), 'wx'));
+      closeSync(openSync(join(this.#folder, name), 'wx'));
       return true;
     } catch {
       return false;

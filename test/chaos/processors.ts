@@ -25,16 +25,11 @@ interface Named {
   readonly version: string;
 }
 
-/** Attempts that failed in words here; a killed process forgets, so that such a run fails once more. */
-const failedOnce = new Set<string>();
-
-async function compute(input: ChaosInput, { runKey, signal }: RunContext): Promise<number> {
+async function compute(input: ChaosInput, { runKey, signal }: RunContext, points: Points): Promise<number> {
   await pause(input.workMs, undefined, { signal });
   if (input.fail === 'always') throw new AppError('INPUT_INVALID', { message: 'Refused, as asked.' });
-  if (input.fail === 'once' && !failedOnce.has(runKey)) {
-    failedOnce.add(runKey);
+  if (input.fail === 'once' && points.isFirst(`failed-${runKey}`))
     throw new AppError('INTERNAL', { message: 'Failed once, as asked.' });
-  }
   return input.n * input.n;
 }
 
@@ -47,7 +42,7 @@ function chaosProcessor(contract: ChaosContract, points: Points, versions?: Db):
       await points.reach(runKey, 'loaded');
       return input;
     },
-    compute,
+    compute: (input, context) => compute(input, context, points),
     write: async (square, { runKey }) => {
       if (versions === undefined) return { output: { square } };
       const version = randomUUID();
