@@ -18,20 +18,20 @@ export const item2vecParams = z
     /** Width of the vectors, 1..1023. */
     factors: z.int().min(1).max(1023).default(64),
     /** Passes over the histories, 1..10000. */
-    epochs: z.int().min(1).max(10_000).default(60),
+    epochs: z.int().min(1).max(10_000).default(25),
     /** Items before and after that count as near, 1..1000. */
-    window: z.int().min(1).max(1000).default(10),
+    window: z.int().min(1).max(1000).default(5),
     /** Negatives a pair, 1..100; their chance is count^negativeExponent. */
     negatives: z.int().min(1).max(100).default(5),
     negativeExponent: z.number().min(0).max(2).default(0.75),
     /** First size of the steps, > 0; it falls to 1/250 of itself. */
-    learningRate: z.number().positive().max(10).default(0.05),
+    learningRate: z.number().positive().max(10).default(0.04),
     /** Share of the interactions above which an item's occurrences are thinned out; 0 keeps all. */
     subsample: z.number().min(0).max(1).default(0),
     /** `shuffled`: a history is a set, put in a new keyed order each epoch. `time`: in the order of its times. */
     order: z.enum(['shuffled', 'time']).default('shuffled'),
     /** How much the log of an item's count adds to its score. */
-    popularityWeight: z.number().min(-10).max(10).default(0.5),
+    popularityWeight: z.number().min(-10).max(10).default(0.25),
     /** Blocks of the schedule (../sgd/strata.ts). `auto`: from the size of the data. */
     blocks: z.union([z.literal('auto'), z.int().min(1).max(16)]).default('auto'),
   })
@@ -40,7 +40,9 @@ export const item2vecParams = z
 export type Item2vecParams = z.output<typeof item2vecParams>;
 
 /** What `--tune` tries. */
-export const ITEM2VEC_CANDIDATES: readonly z.input<typeof item2vecParams>[] = [];
+export const ITEM2VEC_CANDIDATES: readonly z.input<typeof item2vecParams>[] = [5, 20].flatMap((window) =>
+  [0.25, 0, 0.5].map((popularityWeight) => ({ window, popularityWeight })),
+);
 
 const TASKS = new URL('./item2vec.task.ts', import.meta.url).href;
 

@@ -20,7 +20,7 @@ import { blockCount } from '../sgd/strata.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
 import type { PairwiseShared, PairwiseSweep } from './pairwise.task.ts';
-import type { BprParams, PairwiseParams, WarpParams } from './pairwise-params.ts';
+import { type BprParams, type PairwiseParams, resolveWarpDecays, type WarpParams } from './pairwise-params.ts';
 
 const TASKS = new URL('./pairwise.task.ts', import.meta.url).href;
 
@@ -36,8 +36,11 @@ export const fitBpr = (input: TrainInput, params: BprParams, context: FitContext
   fitPairwise('bpr', input, params, context);
 
 /** As fitBpr. */
-export const fitWarp = (input: TrainInput, params: WarpParams, context: FitContext): Promise<FittedModel> =>
-  fitPairwise('warp', input, params, context);
+export const fitWarp = (input: TrainInput, params: WarpParams, context: FitContext): Promise<FittedModel> => {
+  const { columns: items, indices, rows: users } = input.interactions;
+  const data = { users, items, interactions: indices.length };
+  return fitPairwise('warp', input, resolveWarpDecays(params, data), context);
+};
 
 async function fitPairwise(
   name: 'bpr' | 'warp',
