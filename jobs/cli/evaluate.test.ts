@@ -52,23 +52,26 @@ afterAll(() => rm(folder, { recursive: true }));
 describe('millrace evaluate', () => {
   const files = () => ['--train', path('train.tsv'), '--test', path('test.tsv')];
 
-  test.each(['popularity', 'item-knn', 'ials'])('prints one JSON object for %s', async (model) => {
-    const outcome = await millrace(...files(), '--model', model, '--k', '5', '--threads', '2', '--json');
-    expect(outcome).toMatchObject({ code: 0, stderr: '' });
-    expect(outcome.stdout.trimEnd().split('\n')).toHaveLength(1);
-    expect(lastJson(outcome)).toMatchObject({
-      model,
-      params: expect.any(Object),
-      users: 40,
-      recall: expect.any(Number),
-      ndcg: expect.any(Number),
-      trainSeconds: expect.any(Number),
-      scoreSeconds: expect.any(Number),
-      threads: 2,
-      engine: expect.stringMatching(/^wasm-/),
-      k: 5,
-    });
-  });
+  test.each(['popularity', 'item-knn', 'ials', 'bpr', 'warp', 'item2vec'])(
+    'prints one JSON object for %s',
+    async (model) => {
+      const outcome = await millrace(...files(), '--model', model, '--k', '5', '--threads', '2', '--json');
+      expect(outcome).toMatchObject({ code: 0, stderr: '' });
+      expect(outcome.stdout.trimEnd().split('\n')).toHaveLength(1);
+      expect(lastJson(outcome)).toMatchObject({
+        model,
+        params: expect.any(Object),
+        users: 40,
+        recall: expect.any(Number),
+        ndcg: expect.any(Number),
+        trainSeconds: expect.any(Number),
+        scoreSeconds: expect.any(Number),
+        threads: 2,
+        engine: expect.stringMatching(/^wasm-/),
+        k: 5,
+      });
+    },
+  );
 
   test('gives the same figures on 1 and 2 threads, and learns the tastes', async () => {
     const run = async (threads: string) =>

@@ -1,8 +1,12 @@
 /** Owns where everything of one skip-gram fit lies in the kernel's memory, and the record by which the kernel finds it. */
 import { f32, i32, MemoryPlan, paddedWidth, type Region } from '../engine/memory.ts';
 
-/** Bound on the pairs laid out at a time: 64 MB of records. An epoch is as many rounds as it takes. */
-const ROUND_PAIRS_MAX = 8_000_000;
+/**
+ * Bound on the pairs laid out at a time (2 MB of records); an epoch is as many rounds as it takes. Small, because strata are learned one after
+ * another: the more pairs a word meets of one block before it meets another block's, the slower vectors find their way at first. Planted
+ * clusters after 3 epochs over a million noisy tokens: .34 in one block as in four or eight with this bound, .13 in sixteen with 8 million.
+ */
+const ROUND_PAIRS_MAX = 250_000;
 /** Runs of positions that threads share when pairs are laid out; fixed, so that the order of pairs is. */
 export const ROUND_CHUNKS = 16;
 
@@ -59,12 +63,16 @@ export function sgnsScratchFloats(width: number, negatives: number): number {
   return width + 2 * (negatives + 4);
 }
 
+/** Positions per round. A centre has at most 2 * window contexts. */
+export function roundTokensOf(tokens: number, window: number): number {
+  return Math.min(tokens, Math.max(ROUND_CHUNKS, Math.floor(ROUND_PAIRS_MAX / (2 * window))));
+}
+
 export function layOutSgns(sizes: SgnsSizes): { readonly plan: MemoryPlan; readonly layout: SgnsLayout } {
   const plan = new MemoryPlan();
   const { blocks, dimensions, negatives, sequences, subsampled, tokens, window, words } = sizes;
   const width = paddedWidth(dimensions);
-  // A centre has at most 2 * window contexts.
-  const roundTokens = Math.min(tokens, Math.max(ROUND_CHUNKS, Math.floor(ROUND_PAIRS_MAX / (2 * window))));
+  const roundTokens = roundTokensOf(tokens, window);
   const strata = blocks * blocks;
   const layout = {
     ...sizes,

@@ -64,7 +64,7 @@ export function prepare(
   writeSgnsState(memory, layout);
 }
 
-/** Centres start uniform within +- 1 / (2 dimensions), each drawn from a stream of its own key; contexts at 0. Threads share the words. */
+/** Centres start uniform within +- 1 / dimensions, each drawn from a stream of its own key; contexts at 0. Threads share the words. */
 export function initialise(
   payload: SgnsShared & { readonly wordKeys?: Uint8Array | undefined; readonly seed: number },
 ): void {
@@ -75,7 +75,7 @@ export function initialise(
     for (let word = from; word < to; word++) {
       const stream = root.derive(...entityKey(wordKeys, word));
       for (let d = 0; d < layout.dimensions; d++) {
-        inputs[word * layout.width + d] = (stream.uniform() - 0.5) / layout.dimensions;
+        inputs[word * layout.width + d] = (2 * stream.uniform() - 1) / layout.dimensions;
       }
     }
   });

@@ -85,8 +85,8 @@ describe('trainSgns', () => {
   });
 
   test('goes round by round where an epoch has more pairs than fit at once', async () => {
-    // Windows of 1000 leave room for 4000 positions a round: eight rounds, which cut sequences.
-    const { inputs } = await trainSgns(input, { ...params, window: 1000, epochs: 2 }, { pool, seed: 4 });
+    // Windows of 50 leave room for 2500 positions a round: twelve rounds.
+    const { inputs } = await trainSgns(input, { ...params, window: 50, epochs: 2 }, { pool, seed: 4 });
     expect(planted(inputs.data, 20)).toBeGreaterThan(0.95);
   });
 

@@ -15,7 +15,7 @@ import { sharedPhase } from '../engine/work-sharing.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, FitContext } from '../types.ts';
 import { meanResidual, type SgnsShared } from './sgns.task.ts';
-import { layOutSgns } from './sgns-layout.ts';
+import { layOutSgns, roundTokensOf } from './sgns-layout.ts';
 import { blockCount } from './strata.ts';
 
 /** Sequence s holds tokens [indptr[s], indptr[s + 1]); tokens are words 0..words - 1. Neither is written to. */
@@ -94,7 +94,7 @@ export async function trainSgns(input: SgnsInput, params: SgnsParams, context: F
     dimensions,
     window,
     negatives,
-    blocks: blocks === 'auto' ? blockCount(words, words, tokens * (window + 1)) : blocks,
+    blocks: blocks === 'auto' ? blockCount(words, words, roundTokensOf(tokens, window) * (window + 1)) : blocks,
     threads: pool.threads,
     subsampled: params.subsample > 0,
   });
