@@ -14,8 +14,11 @@ if (Number(process.versions.node.split('.')[0]) >= MAJOR_NEEDED) {
   // The reader of a pipe may leave early (`millrace export events | head`): that is no error.
   process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // here, as the threads that load libtensorflow cannot set what it reads
+  const { flushed } = await import('./flush.mjs');
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
+  // A slow reader of a pipe still waits for the last lines; ending now would cut them off.
+  await flushed([process.stdout, process.stderr]);
   process.exit(); // what a command left open (a socket of a service that is away) must not keep it from ending
 } else {
   const projectDir = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
