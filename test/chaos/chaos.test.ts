@@ -37,7 +37,11 @@ const run = (name: string, over: Partial<ChaosOptions>) =>
     ...over,
   });
 
-describe.concurrent('processes are killed and frozen', () => {
+// Where the blows fall depends on how busy the machine is: a short run on an idle one may meet no planted bug at all. Until
+// the blows are tied to places in a run instead of to moments, these runs are asked for: MILLRACE_CHAOS=1 npm test.
+const asked = process.env.MILLRACE_CHAOS === '1';
+
+describe.skipIf(!asked)('processes are killed and frozen', { concurrent: true }, () => {
   test('while Redis restarts: nothing is lost, doubled or stuck', async () => {
     const counts = { ...NO_FAULTS, kill: 2, 'redis-restart': 1 };
     const report = await run('sound', { counts, jobsPerSecond: 15 });
