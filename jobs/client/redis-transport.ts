@@ -9,6 +9,7 @@ import {
   pipelineChannel,
   pipelineKey,
   pipelineProgressField,
+  TICK_NAME,
 } from '../../shared/contract-kit/names.ts';
 import { CONTRACTS, type JobKind } from '../registry.ts';
 import { JobWatch } from './job-watch.ts';
@@ -20,8 +21,6 @@ import type { JobListener, StoredJob, StoredSchedule, Transport } from './transp
 const MIRROR_SWEEP_MS = 5_000;
 /** Most schedules that one list shows. */
 const SCHEDULES_MAX = 1_000;
-/** Name of the job that a schedule makes. */
-export const TICK_NAME = 'tick';
 
 export interface RedisTransportOptions {
   readonly url: string;

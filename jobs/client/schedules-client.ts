@@ -1,6 +1,7 @@
 /** Owns declaring what recurs: a schedule is a BullMQ job scheduler whose ticks start a pipeline. */
 import { getNextMillis } from 'bullmq';
 import { isDeepStrictEqual } from 'node:util';
+import { schedulerId } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineName } from '../pipelines.ts';
 import { parseSchedule, type Schedule, type ScheduleInput } from '../schedules.ts';
@@ -70,7 +71,7 @@ export class SchedulesClient {
   }
 
   #idOf(name: string): string {
-    return `${this.#core.tenant}.${name}`;
+    return schedulerId(this.#core.tenant, name);
   }
 }
 

@@ -29,3 +29,20 @@ export const VALUE_MAX = 1e9;
 export const POSITION_MAX = 65_535;
 export const MS_MIN = Date.UTC(1970, 0, 1);
 export const MS_MAX = Date.UTC(2200, 0, 1);
+
+/** Every field that an event may have. */
+export const EVENT_FIELDS = [
+  'id',
+  'type',
+  'user',
+  'item',
+  'target',
+  'value',
+  'occurredAt',
+  'recordedAt',
+  'position',
+  'session',
+  'device',
+  'requestId',
+  'text',
+] as const;

@@ -15,6 +15,11 @@ export const sourceNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower-case letters, digits and dashes, at most 63');
 
+/** Name of the jobs that schedules produce. */
+export const TICK_NAME = 'tick';
+/** Id of a tenant's schedule in the queue. */
+export const schedulerId = (tenant: string, name: string): string => `${tenant}.${name}`;
+
 /** Default prefix of every Redis key; `{...}` keeps one deployment's keys in one cluster slot. */
 export const DEFAULT_PREFIX = 'millrace';
 

@@ -4,6 +4,7 @@
  */
 import type { CanonicalEvent } from './event.ts';
 import {
+  EVENT_FIELDS,
   DEVICES,
   EVENT_TYPES,
   ID_CHARS_MAX,
@@ -15,21 +16,7 @@ import {
 } from './event-fields.ts';
 
 /** What `plainEvent` knows. An object with any other field goes to the schema. */
-const FIELDS: ReadonlySet<string> = new Set<keyof CanonicalEvent>([
-  'id',
-  'type',
-  'user',
-  'item',
-  'target',
-  'value',
-  'occurredAt',
-  'recordedAt',
-  'position',
-  'session',
-  'device',
-  'requestId',
-  'text',
-]);
+const FIELDS: ReadonlySet<string> = new Set(EVENT_FIELDS satisfies readonly (keyof CanonicalEvent)[]);
 const TYPE_NAMES: ReadonlySet<unknown> = new Set(EVENT_TYPES);
 const DEVICE_NAMES: ReadonlySet<unknown> = new Set(DEVICES);
 

@@ -1,5 +1,4 @@
 /** Owns the first verb: from a job's data to a checked input. Nothing that does not fit its contract gets further. */
-import { createHash } from 'node:crypto';
 import type { Job } from 'bullmq';
 import { readInputText } from '../../jobs/client/make-job.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
@@ -85,9 +84,4 @@ function parseJson(text: string): unknown {
     // The parser's own message quotes the text, which may be personal.
     throw new AppError('INPUT_INVALID', { message: 'The input is not JSON.', details: { bytes: text.length } });
   }
-}
-
-/** Hash of anything serialisable, for run keys and versions. */
-export function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

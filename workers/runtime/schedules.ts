@@ -2,22 +2,18 @@
  * Owns what recurs: declares schedules as BullMQ job schedulers on the pipeline queue, and turns their ticks into envelopes.
  * The run key of a tick is `schedule.tick`, so a tick that is delivered twice starts one run.
  */
+import { hash } from 'node:crypto';
 import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { kindOptions } from '../../jobs/client/make-job.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import { SCHEDULES, type Schedule } from '../../jobs/schedules.ts';
 import { ENVELOPE_VERSION, tickSchema } from '../../shared/contract-kit/envelope.ts';
-import { runKeyOf } from '../../shared/contract-kit/names.ts';
+import { runKeyOf, schedulerId, TICK_NAME } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
-import { sha256Hex } from './parse.ts';
-
-export const TICK_NAME = 'tick';
 
 /** Set of the default schedules that were declared once. */
 const declaredKey = (prefix: string): string => `${prefix}:declared-schedules`;
-
-export const schedulerId = (tenant: string, name: string): string => `${tenant}.${name}`;
 
 /** Declares a schedule; declaring the same again changes nothing. */
 export async function declareSchedule(queue: Queue, tenant: string, schedule: Schedule): Promise<void> {
@@ -75,7 +71,7 @@ export function adaptTick(job: Job): unknown {
     version: pipeline.version,
     tenant,
     runKey: runKeyOf(tenant, pipeline.kind, `${schedule}.${tick}`),
-    inputHash: sha256Hex(JSON.stringify(input)),
+    inputHash: hash('sha256', JSON.stringify(input)),
     asOf: tick,
     input,
   };

@@ -3,24 +3,11 @@
  * or what the caller's mapping says. An unknown column is an error that names the nearest known one, never ignored:
  * silently dropped columns are how signals get lost.
  */
+import { EVENT_FIELDS } from '../../contract-kit/event-fields.ts';
 import { AppError } from '../../errors.ts';
 import { nearestName } from '../nearest-name.ts';
 
-export const EVENT_FIELDS = [
-  'id',
-  'type',
-  'user',
-  'item',
-  'target',
-  'value',
-  'occurredAt',
-  'recordedAt',
-  'position',
-  'session',
-  'device',
-  'requestId',
-  'text',
-] as const;
+export { EVENT_FIELDS };
 export type EventField = (typeof EVENT_FIELDS)[number];
 
 /** Fields that every event must have, from the file or from the defaults. */
