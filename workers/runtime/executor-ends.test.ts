@@ -1,8 +1,13 @@
+import { DelayedError, Worker } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import { silentLog, testServices } from '../../test/services.ts';
+import { CancelWatch } from './cancellation.ts';
+import { Executor } from './executor.ts';
 import { follow } from './follow.ts';
 import { contractOf, failureOf, probe, runOf, start } from './runtime-fixture.ts';
 
@@ -113,6 +118,36 @@ test('a worker that stops gives its run back: another takes it at once, and no a
   await start(services, probe(contract).processor);
   expect(await done()).toEqual({ square: 25 });
   expect(await runOf(services, runKey)).toMatchObject({ state: 'committed', fence: 2 });
+});
+
+test('a job that reaches a worker which has stopped is given back before it is claimed', async () => {
+  await using services = await testServices();
+  const contract = contractOf('dataset', { attemptsMax: 1 });
+  const { processor, calls } = probe(contract);
+  const { redis, prefix, store } = services;
+  await using cancels = await CancelWatch.open(redis, prefix);
+  await using pool = inlinePool();
+  const executor = new Executor({
+    contract,
+    processor,
+    ports: { store, pool, clock: systemClock, log: silentLog, codeVersion: 'test' },
+    ring: undefined,
+    cancels,
+    relay: async () => {},
+  });
+  const fetching = new Worker(contract.kind, null, { connection: redis, prefix });
+  onTestFinished(() => fetching.close());
+  const host = await start(services, probe(contract).processor);
+  await host.workers.worker.pause();
+  const { job, runKey, done } = await host.enqueue(5);
+  const late = await fetching.getNextJob('late', { block: false });
+  expect(late.id).toBe(job.id);
+  executor.stop();
+  await expect(executor.execute(late, 'late')).rejects.toBeInstanceOf(DelayedError);
+  expect(await store.ledger.read(runKey)).toBeUndefined();
+  await host.workers.worker.resume();
+  expect(await done()).toEqual({ square: 25 });
+  expect(calls.load).toBe(0);
 });
 
 test('an unexpected error in a personal kind tells its kind and place, never its words', async () => {

@@ -58,6 +58,7 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #processor: Processor;
   readonly #attempts = new Map<string, AbortController>();
+  #stopping = false;
   /** What the ledger is still to be told of runs that ended here. */
   readonly marks: PendingMarks;
 
@@ -73,6 +74,8 @@ export class Executor {
     try {
       const envelope = this.#parse(job);
       attempt = { job, envelope, controller: new AbortController(), fence: 0 };
+      // A fetch that was under way when the worker closed may bring a job still, even one that was given back here.
+      if (this.#stopping) throw new AppError('WORKER_STOPPING');
       return await this.#guarded(attempt);
     } catch (thrown) {
       throw await this.#settleFailure(job, token, attempt, reasonOf(attempt, thrown, this.#options.contract));
@@ -84,8 +87,9 @@ export class Executor {
     for (const id of jobIds) this.#attempts.get(id)?.abort(new AppError('LEASE_LOST', { details: { jobId: id } }));
   }
 
-  /** The process is about to end: the attempts at work are given back, for another worker to begin at once. */
+  /** The process is about to end: the attempts at work, and jobs that still come, are given back for another worker to begin at once. */
   stop(): void {
+    this.#stopping = true;
     for (const controller of this.#attempts.values()) controller.abort(new AppError('WORKER_STOPPING'));
   }
 

@@ -58,7 +58,7 @@ describe('events as columns', () => {
         expect(plain(decodeEvents(encodeEvents(columns)))).toEqual(plain(columns));
         rows.forEach(({ event, item, source, recordedAt }, at) => {
           expect(EVENT_TYPES[columns.type[at]!]).toBe(event.type);
-          expect(columns.value[at]).toEqual(event.value ?? Number.NaN);
+          expect(columns.value[at]).toEqual((event.value ?? Number.NaN) + 0);
           expect(columns.sources[columns.source[at]!]).toBe(source);
           expect(columns.recordedAt[at]).toBe(recordedAt);
           expect([...columns.item.subarray(at * 16, at * 16 + 16)]).toEqual([...(item ?? new Uint8Array(16))]);
@@ -67,14 +67,22 @@ describe('events as columns', () => {
     );
   });
 
+  const bare: EventRow = {
+    eventId: new Uint8Array(16).fill(1),
+    subject: new Uint8Array(16).fill(2),
+    event: { type: 'follow', user: 'u', occurredAt: 1 },
+    source: 'web',
+    recordedAt: 1,
+  };
+
+  it('hold one zero: -0 is the same value, and the same bytes, beside whatever lies in its block', () => {
+    const minus = { ...bare, event: { ...bare.event, value: -0, occurredAt: -0 } };
+    const plus = { ...bare, event: { ...bare.event, value: 0, occurredAt: 0 } };
+    for (const rows of [[minus], [minus, bare]])
+      expect(pack(rows)).toEqual(pack(rows.map((row) => (row === minus ? plus : row))));
+  });
+
   it('take no room for columns that nobody uses', () => {
-    const bare: EventRow = {
-      eventId: new Uint8Array(16).fill(1),
-      subject: new Uint8Array(16).fill(2),
-      event: { type: 'follow', user: 'u', occurredAt: 1 },
-      source: 'web',
-      recordedAt: 1,
-    };
     const full = { ...bare, event: { ...bare.event, session: 's', target: 't', requestId: 'r', position: 1 } };
     const rows = (row: EventRow) => Array.from({ length: 100 }, () => row);
     expect(pack(rows(full)).length - pack(rows(bare)).length).toBeGreaterThan(100 * (8 + 16 + 16 + 2));

@@ -87,8 +87,9 @@ export function columnsOfRows(rows: readonly EventRow[], keys: RowKeys): EventCo
     columns.subject.set(subject, at * 16);
     if (item !== undefined) columns.item.set(item, at * 16);
     columns.type[at] = TYPE_CODES.get(event.type)!;
-    columns.value[at] = event.value ?? Number.NaN;
-    columns.occurredAt[at] = event.occurredAt;
+    // + 0: a column that is all zeros is left out and comes back as 0, so -0 must be 0 from the start.
+    columns.value[at] = (event.value ?? Number.NaN) + 0;
+    columns.occurredAt[at] = event.occurredAt + 0;
     columns.recordedAt[at] = recordedAt;
     let code = sources.get(source);
     if (code === undefined) sources.set(source, (code = sources.size));
