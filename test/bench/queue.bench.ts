@@ -11,6 +11,7 @@ import { kindOptions, makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { CancelWatch } from '../../workers/runtime/cancellation.ts';
 import { WorkerPool } from '../../workers/runtime/pool.ts';
 import { defineProcessor, type Processor } from '../../workers/runtime/processor.ts';
@@ -168,7 +169,7 @@ async function ourRunner(services: TestServices, effect: EffectClass, concurrenc
   stack.defer(() => queue.close());
   const cancels = stack.use(await CancelWatch.open(redis, prefix));
   const pool = stack.use(inlinePool());
-  const ports = { store, pool, clock: systemClock, log: silentLog, codeVersion: 'bench' };
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'bench' };
   return {
     async run(jobs) {
       await ourAdd(queue, jobs, contract);

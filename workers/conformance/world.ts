@@ -8,6 +8,7 @@ import type { Contract, ContractInput, ContractOutput } from '../../shared/contr
 import { runKeyOf } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { RunDocument, Store } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
 import type { Ports, Processor, RunContext, Written } from '../runtime/processor.ts';
 
@@ -33,6 +34,7 @@ export async function openWorld(threads = 2): Promise<World> {
     pool: compute,
     clock,
     log: silentLog,
+    telemetry: new Telemetry(),
     codeVersion: 'test',
   });
   const owned = stack.move();

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
 import processor from './processor.ts';
 
@@ -31,7 +32,7 @@ test.each([
   await using services = await testServices();
   await using pool = inlinePool();
   const { store } = services;
-  const ports = { store, pool, clock: systemClock, log: silentLog, codeVersion: 'test' };
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
   const follow = async (run: RunDocument) => processor.follow?.(run, ports);
   const first = await follow(publishing('first', 10));
   expect(first?.release?.live).toBe(true);

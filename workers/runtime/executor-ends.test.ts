@@ -5,6 +5,7 @@ import { inlinePool } from '../../shared/compute/pool.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { Executor } from './executor.ts';
@@ -130,7 +131,7 @@ test('a job that reaches a worker which has stopped is given back before it is c
   const executor = new Executor({
     contract,
     processor,
-    ports: { store, pool, clock: systemClock, log: silentLog, codeVersion: 'test' },
+    ports: { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' },
     ring: undefined,
     cancels,
     relay: async () => {},

@@ -15,11 +15,12 @@ import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ConsentSnapshot, RunDocument, RunLineage } from '../../shared/store/ports.ts';
-import { framesOf } from '../../shared/telemetry/fatal.ts';
+import { authoriseAgain } from './authorise.ts';
 import type { CancelWatch } from './cancellation.ts';
 import { startEarly } from './early.ts';
-import { codedFailure, EndedRun, reasonOf } from './failure.ts';
+import { codedFailure, delayOf, EndedRun, endingOf, reasonOf } from './failure.ts';
 import { follow, type Relay } from './follow.ts';
+import { JobEvents, spanOf } from './job-events.ts';
 import { parseEnvelope, parseInput } from './parse.ts';
 import { PendingMarks } from './pending-marks.ts';
 import type { AnyProcessor, Ports, Processor, RunContext, Written } from './processor.ts';
@@ -27,11 +28,8 @@ import { progressReporter } from './progress.ts';
 
 /** Claims in a row without an attempt that ended in words: the input kills its process. */
 export const UNSETTLED_MAX = 5;
-/** A job that this process cannot run waits so long for one that can, so often: ten minutes at least. */
-const LATER_DELAY_MS = 5_000;
+/** A job that this process cannot run is put off so often: ten minutes at least. */
 export const LATER_TURNS_MAX = 120;
-/** A committed run whose pointers could not follow comes back after this long. */
-const FOLLOW_DELAY_MS = 1_000;
 
 export interface ExecutorOptions {
   readonly contract: Contract;
@@ -51,6 +49,7 @@ interface Attempt {
   readonly job: Job;
   readonly envelope: Envelope;
   readonly controller: AbortController;
+  readonly events: JobEvents;
   fence: number;
 }
 
@@ -70,15 +69,20 @@ export class Executor {
 
   /** Runs one delivery of a job; its result is the contract's output. Throws what BullMQ should record. */
   readonly execute = async (job: Job, token?: string): Promise<unknown> => {
+    const { contract, ports } = this.#options;
+    const events = new JobEvents(ports.telemetry, contract, job);
     let attempt: Attempt | undefined;
     try {
       const envelope = this.#parse(job);
-      attempt = { job, envelope, controller: new AbortController(), fence: 0 };
+      const begun: Attempt = { job, envelope, controller: new AbortController(), events, fence: 0 };
+      attempt = begun;
+      events.started(envelope);
       // A fetch that was under way when the worker closed may bring a job still, even one that was given back here.
       if (this.#stopping) throw new AppError('WORKER_STOPPING');
-      return await this.#guarded(attempt);
+      if (ports.telemetry.spans === undefined) return await this.#guarded(begun);
+      return await ports.telemetry.within(spanOf(contract, job, envelope), () => this.#guarded(begun));
     } catch (thrown) {
-      throw await this.#settleFailure(job, token, attempt, reasonOf(attempt, thrown, this.#options.contract));
+      throw await this.#settleFailure(job, token, attempt, events, reasonOf(attempt, thrown, contract));
     }
   };
 
@@ -119,10 +123,16 @@ export class Executor {
     }
   }
 
+  /** A span of its own for each verb, where spans are wanted. */
+  #verb<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#options.ports.telemetry.within({ name }, work);
+  }
+
   async #runNone(attempt: Attempt): Promise<unknown> {
     const input = await this.#input(attempt);
     const context = await this.#authorise(attempt);
     const written = await this.#compute(attempt, input, context);
+    attempt.events.completed();
     return written.output;
   }
 
@@ -133,7 +143,7 @@ export class Executor {
     const context = await this.#authorise(attempt);
     const startedAt = ports.clock.now();
     const written = await this.#compute(attempt, input, context);
-    const consentEpoch = await this.#authoriseAgain(context, written);
+    const consentEpoch = await authoriseAgain(context, written, this.#processor);
     await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     attempt.controller.signal.throwIfAborted();
     const followed = this.#nothingFollows(attempt, written);
@@ -157,8 +167,10 @@ export class Executor {
       ...(job.id === jobIdOf(envelope.runKey) ? {} : { jobId: job.id as string }),
       lineage: lineageOf(written, { ...context, consentEpoch }, (ports.clock.now() - startedAt) / 1000),
     };
-    if (await ports.store.ledger.record(run))
-      return followed ? written.output : this.#record({ ...run, state: 'committed', fence: 0, unsettled: 0 });
+    if (await this.#verb('commit', () => ports.store.ledger.record(run))) {
+      attempt.events.committed(run.lineage.computeSeconds ?? 0);
+      return this.#follow(attempt, { ...run, state: 'committed', fence: 0, unsettled: 0 });
+    }
     const recorded = await ports.store.ledger.read(envelope.runKey);
     if (recorded === undefined) throw new AppError('INTERNAL', { message: 'A recorded run is gone.' });
     return this.#ended(attempt, recorded);
@@ -167,7 +179,7 @@ export class Executor {
   async #runDataset(attempt: Attempt): Promise<unknown> {
     const { ports, processor } = this.#options;
     const { job, envelope } = attempt;
-    const claiming = this.#claim(attempt);
+    const claiming = this.#verb('claim', () => this.#claim(attempt));
     const early = startEarly({ job, envelope, processor, ports, open: () => this.#input(attempt) });
     const claimed = await claiming;
     if (claimed.state !== 'running') return this.#ended(attempt, claimed);
@@ -175,8 +187,16 @@ export class Executor {
     const context = await this.#authorise(attempt, early.consents);
     const startedAt = ports.clock.now();
     const written = await this.#compute(attempt, input, context);
-    const committed = await this.#commit(attempt, claimed, context, written, (ports.clock.now() - startedAt) / 1000);
-    return this.#record(committed);
+    const seconds = (ports.clock.now() - startedAt) / 1000;
+    const committed = await this.#verb('commit', () => this.#commit(attempt, claimed, context, written, seconds));
+    attempt.events.committed(seconds);
+    return this.#follow(attempt, committed);
+  }
+
+  async #follow(attempt: Attempt, run: RunDocument): Promise<unknown> {
+    const output = run.followed ? run.output : await this.#verb('follow', () => this.#record(attempt, run));
+    attempt.events.completed();
+    return output;
   }
 
   async #input(attempt: Attempt): Promise<unknown> {
@@ -221,6 +241,7 @@ export class Executor {
     });
     attempt.fence = run.fence;
     if (run.state !== 'running') return run;
+    attempt.events.claimed(run);
     await unmarked;
     if (run.unsettled > UNSETTLED_MAX)
       throw new AppError('RUN_POISONOUS', { details: { runKey: run.runKey, claims: run.unsettled } });
@@ -231,11 +252,11 @@ export class Executor {
   async #compute(attempt: Attempt, input: unknown, context: RunContext): Promise<Written<Contract>> {
     const { signal } = attempt.controller;
     signal.throwIfAborted();
-    const loaded = await this.#processor.load(input, context);
+    const loaded = await this.#verb('load', () => this.#processor.load(input, context));
     signal.throwIfAborted();
-    const computed = await this.#processor.compute(loaded, context);
+    const computed = await this.#verb('compute', () => this.#processor.compute(loaded, context));
     signal.throwIfAborted();
-    const written = await this.#processor.write(computed, context);
+    const written = await this.#verb('write', () => this.#processor.write(computed, context));
     signal.throwIfAborted();
     const output = this.#options.contract.output.safeParse(written.output);
     if (output.success) return { ...written, output: output.data };
@@ -251,7 +272,7 @@ export class Executor {
     seconds: number,
   ): Promise<RunDocument> {
     const { ports } = this.#options;
-    const consentEpoch = await this.#authoriseAgain(context, written);
+    const consentEpoch = await authoriseAgain(context, written, this.#processor);
     await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     attempt.controller.signal.throwIfAborted();
     const commit = {
@@ -271,30 +292,13 @@ export class Executor {
     return this.#processor.follow === undefined && next.length === 0 && envelope.step === undefined;
   }
 
-  /** People who withdrew since the load leave what is about to be published; aggregates are refused or marked stale. */
-  async #authoriseAgain(context: RunContext, written: Written<Contract>): Promise<number> {
-    const { contract, ports } = this.#options;
-    if (contract.purposes.length === 0) return context.consentEpoch;
-    const { epoch, subjects } = await ports.store.consents.withdrawnSince(
-      context.tenant,
-      context.consentEpoch,
-      contract.purposes,
-    );
-    if (subjects.length === 0) return epoch;
-    if (contract.strict) throw new AppError('CONSENT_CHANGED', { details: { withdrawn: subjects.length } });
-    await this.#processor.withdraw?.(written, subjects, context);
-    if (written.version !== undefined) await ports.store.versions.markStale(context.tenant, written.version);
-    return epoch;
-  }
-
   /** Once a run has ended nothing may change how: what does not follow now is followed by the job's next turn or the sweeper. */
-  async #record(run: RunDocument): Promise<unknown> {
+  async #record({ events }: Attempt, run: RunDocument): Promise<unknown> {
     const { ports, relay, processor, contract } = this.#options;
     try {
       return await follow(run, processor, ports, relay, this.marks);
     } catch (thrown) {
-      const error = codedFailure(thrown, contract).toJSON();
-      ports.log.warn({ runKey: run.runKey, state: run.state, error }, 'ended, but not followed yet');
+      events.failed('job.unfollowed', codedFailure(thrown, contract));
       throw new AppError('FOLLOW_PENDING', { cause: thrown, details: { runKey: run.runKey } });
     }
   }
@@ -303,7 +307,8 @@ export class Executor {
   async #ended(attempt: Attempt, run: RunDocument): Promise<unknown> {
     if (run.inputHash !== attempt.envelope.inputHash)
       throw new AppError('KEY_REUSED', { details: { runKey: run.runKey } });
-    const output = await this.#record(run);
+    const output = await this.#record(attempt, run);
+    attempt.events.repeated();
     if (run.state === 'committed') return output;
     throw new EndedRun(run);
   }
@@ -313,14 +318,13 @@ export class Executor {
     job: Job,
     token: string | undefined,
     attempt: Attempt | undefined,
+    events: JobEvents,
     failure: AppError,
   ): Promise<Error> {
     const { ports, contract } = this.#options;
-    const { log } = ports;
     if (failure instanceof EndedRun) return new UnrecoverableError(JSON.stringify(failure.outcome));
-    const fields = { kind: contract.kind, jobId: job.id, runKey: attempt?.envelope.runKey, error: failure.toJSON() };
     if (failure.code === 'LEASE_LOST') {
-      log.warn(fields, 'another attempt has taken over');
+      events.failed('job.lost', failure);
       return new Error(JSON.stringify(failure));
     }
     const delayMs = delayOf(failure);
@@ -328,15 +332,16 @@ export class Executor {
     if (delayMs !== undefined && job.attemptsStarted - job.attemptsMade < LATER_TURNS_MAX) {
       await this.#settle(attempt, failure);
       await job.moveToDelayed(ports.clock.now() + delayMs, token);
+      events.deferred(failure, delayMs);
       return new DelayedError();
     }
     if (failure.code === 'FOLLOW_PENDING') return new Error(JSON.stringify(failure));
     if (failure.retry === 'backoff' && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
-      log.warn(fields, 'attempt failed, will be tried again');
+      events.failed('job.retried', failure);
       await this.#settle(attempt, failure);
       return new Error(JSON.stringify(failure));
     }
-    log.error({ ...fields, cause: framesOf(failure.cause) }, 'run ended without an effect');
+    events.failed(endingOf(failure, contract), failure);
     if (attempt !== undefined) await this.#end(attempt, failure);
     return new UnrecoverableError(JSON.stringify(failure));
   }
@@ -378,13 +383,6 @@ export class Executor {
       );
     }
   }
-}
-
-/** How long a job waits that is put off instead of failed; undefined: it is not put off. */
-function delayOf({ code, retry }: AppError): number | undefined {
-  if (code === 'WORKER_STOPPING') return 0;
-  if (code === 'FOLLOW_PENDING') return FOLLOW_DELAY_MS;
-  return retry === 'later' ? LATER_DELAY_MS : undefined;
 }
 
 function lineageOf(

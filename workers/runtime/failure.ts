@@ -35,3 +35,22 @@ export function reasonOf(
   if (!committed && signal?.aborted === true && signal.reason instanceof AppError) return signal.reason;
   return codedFailure(thrown, contract);
 }
+
+/** A job that this process cannot run waits so long for one that can. */
+const LATER_DELAY_MS = 5_000;
+/** A committed run whose pointers could not follow comes back after this long. */
+const FOLLOW_DELAY_MS = 1_000;
+
+/** How long a job waits that is put off instead of failed; undefined: it is not put off. */
+export function delayOf({ code, retry }: AppError): number | undefined {
+  if (code === 'WORKER_STOPPING') return 0;
+  if (code === 'FOLLOW_PENDING') return FOLLOW_DELAY_MS;
+  return retry === 'later' ? LATER_DELAY_MS : undefined;
+}
+
+/** What the stream calls the end of a run that will not be tried again; only what a ledger keeps can be dead-lettered. */
+export function endingOf({ code }: AppError, { effect }: Pick<Contract, 'effect'>) {
+  if (code === 'CANCELLED') return 'job.cancelled';
+  if (code === 'DEADLINE_EXCEEDED') return 'job.expired';
+  return effect === 'dataset' && code !== 'KEY_REUSED' ? 'job.dead-lettered' : 'job.failed';
+}

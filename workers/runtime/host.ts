@@ -12,6 +12,8 @@ import { AppError } from '../../shared/errors.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import { logEvents } from '../../shared/telemetry/log-events.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { CancelWatch } from './cancellation.ts';
 import { codeVersion } from './code-version.ts';
 import { Enqueuer } from './enqueuer.ts';
@@ -29,6 +31,8 @@ export interface HostOptions {
   readonly kinds?: readonly JobKind[];
   /** Declare the default schedules. */
   readonly schedules?: boolean;
+  /** What else listens to the stream; the log always does. */
+  readonly telemetry?: Telemetry;
 }
 
 export interface Host extends AsyncDisposable {
@@ -75,8 +79,15 @@ export async function openRedis(url: string): Promise<Redis> {
 }
 
 /** Starts a worker process. Whatever was opened is closed again, in reverse, when it is disposed or fails to start. */
-export async function startHost({ config, log, kinds = JOB_KINDS, schedules = false }: HostOptions): Promise<Host> {
+export async function startHost({
+  config,
+  log,
+  kinds = JOB_KINDS,
+  schedules = false,
+  telemetry = new Telemetry(),
+}: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
+  stack.defer(telemetry.subscribe(logEvents(log)));
   const redis = stack.adopt(await openRedis(config.redisUrl), async (connection) => connection.disconnect());
   const pool = stack.use(computePool(config.threads === undefined ? {} : { threads: config.threads }));
   const { mongodbUrl: url, database, masterKey, tenantKey, prefix } = config;
@@ -89,6 +100,7 @@ export async function startHost({ config, log, kinds = JOB_KINDS, schedules = fa
     pool,
     clock: systemClock,
     log,
+    telemetry,
     codeVersion: codeVersion(),
     ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
   };

@@ -14,6 +14,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import type { Telemetry } from '../../shared/telemetry/stream.ts';
 
 /** What every run of a process shares. */
 export interface Ports {
@@ -21,6 +22,8 @@ export interface Ports {
   readonly pool: ComputePool;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where everything that happens is said; logs, metrics and traces listen. */
+  readonly telemetry: Telemetry;
   /** Content hash of the sources. */
   readonly codeVersion: string;
   /** Where TensorFlow's native engine lies, if the configuration says so. */

@@ -9,6 +9,8 @@ import { defineJob } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import { logEvents } from '../../shared/telemetry/log-events.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, TEST_KEYS, type TestServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { WorkerPool } from './pool.ts';
@@ -63,11 +65,16 @@ export function probe(contract: ProbeContract, over: Partial<Processor<ProbeCont
 export async function start(
   services: TestServices,
   processor: Processor<ProbeContract, number, number>,
-  { log = silentLog, finishMs }: { readonly log?: Log; readonly finishMs?: number } = {},
+  {
+    log = silentLog,
+    finishMs,
+    telemetry = new Telemetry(),
+  }: { readonly log?: Log; readonly finishMs?: number; readonly telemetry?: Telemetry } = {},
 ) {
   const { redis, prefix, store } = services;
   const stack = new AsyncDisposableStack();
   onTestFinished(() => stack.disposeAsync());
+  stack.defer(telemetry.subscribe(logEvents(log)));
   const { contract } = processor;
   const queue = new Queue(contract.kind, { connection: redis, prefix });
   stack.defer(() => queue.close());
@@ -82,7 +89,7 @@ export async function start(
     new WorkerPool({
       contract,
       processor,
-      ports: { store, pool, clock: systemClock, log, codeVersion: 'test' },
+      ports: { store, pool, clock: systemClock, log, telemetry, codeVersion: 'test' },
       ring,
       cancels,
       relay: async (intent) => {

@@ -8,6 +8,7 @@ import { defineJob } from '../../shared/contract-kit/define-job.ts';
 import { cancelKey } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, type TestServices, testServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { Enqueuer } from './enqueuer.ts';
@@ -43,7 +44,14 @@ async function open({ redis, prefix, store }: TestServices, clock = systemClock)
     return single;
   };
   const orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log: silentLog, pipelineOf });
-  const ports = { store, pool: stack.use(inlinePool()), clock, log: silentLog, codeVersion: 'x' };
+  const ports = {
+    store,
+    pool: stack.use(inlinePool()),
+    clock,
+    log: silentLog,
+    telemetry: new Telemetry(),
+    codeVersion: 'x',
+  };
   const sweeper = stack.use(
     new Sweeper({
       ports,
