@@ -6,8 +6,11 @@ import { cpus, totalmem } from 'node:os';
 
 /** One measured piece of work: how much was done, in the unit of the comparison. */
 export type Work = () => Promise<{
-  readonly units: number /** Wall seconds, when the work measures itself. */;
+  readonly units: number;
+  /** What the work measured itself; all three where it ran in a process of its own. */
   readonly seconds?: number;
+  readonly cpuSeconds?: number;
+  readonly peakMb?: number;
 }>;
 
 export interface Side {
@@ -25,6 +28,8 @@ export interface Comparison {
   readonly name: string;
   readonly unit: string;
   readonly pairs: number;
+  /** What the ratio is of: units a second (more is better), or seconds a unit (less is better). */
+  readonly of: 'rate' | 'time';
   /** Median of ours/peer, and the quartiles. */
   readonly ratio: number;
   readonly quartiles: readonly [number, number];
@@ -58,14 +63,14 @@ async function measure(work: Work): Promise<Measured & { readonly units: number 
   }, 20);
   const cpu = process.cpuUsage();
   const started = performance.now();
-  const { units, seconds = (performance.now() - started) / 1000 } = await work();
+  const { units, seconds = (performance.now() - started) / 1000, cpuSeconds, peakMb } = await work();
   const used = process.cpuUsage(cpu);
   clearInterval(sampler);
   return {
     units,
     rate: units / seconds,
-    cpuSeconds: (used.user + used.system) / 1e6,
-    peakMb: Math.max(peak, process.memoryUsage.rss()) / 2 ** 20,
+    cpuSeconds: cpuSeconds ?? (used.user + used.system) / 1e6,
+    peakMb: peakMb ?? Math.max(peak, process.memoryUsage.rss()) / 2 ** 20,
   };
 }
 
@@ -89,6 +94,7 @@ export interface InterleaveOptions {
   readonly unit: string;
   readonly pairs?: number;
   readonly warmUp?: number;
+  readonly of?: 'rate' | 'time';
   readonly target?: number;
   readonly ours: Side;
   readonly peer: Side;
@@ -100,6 +106,7 @@ export async function interleave({
   unit,
   pairs = 11,
   warmUp = 2,
+  of = 'rate',
   target,
   ours,
   peer,
@@ -116,11 +123,15 @@ export async function interleave({
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K  ${name}: pair ${pair + 1} of ${pairs}`);
   }
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
-  const ratios = oursRuns.map(({ rate }, i) => rate / (peerRuns[i]?.rate ?? Number.NaN));
+  const ratios = oursRuns.map(({ rate }, i) => {
+    const peers = peerRuns[i]?.rate ?? Number.NaN;
+    return of === 'rate' ? rate / peers : peers / rate;
+  });
   return {
     name,
     unit,
     pairs,
+    of,
     ratio: quantile(ratios, 0.5),
     quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
     ours: summary(ours.name, oursRuns),
@@ -132,19 +143,24 @@ export async function interleave({
 const round = (value: number, digits = 0): string =>
   value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
 
-function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string): string {
-  return `    ${name.padEnd(36)} ${round(rate).padStart(9)} ${unit}/s   ${round(cpuSecondsPer1000, 3)} CPU s per 1,000   peak ${round(peakMb)} MB`;
+function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string, of: 'rate' | 'time'): string {
+  const speed =
+    of === 'rate'
+      ? `${round(rate).padStart(9)} ${unit}/s   ${round(cpuSecondsPer1000, 3)} CPU s per 1,000`
+      : `${round(1 / rate, 3).padStart(9)} s per ${unit}   ${round(cpuSecondsPer1000 / 1000, 3)} CPU s`;
+  return `    ${name.padEnd(36)} ${speed}   peak ${round(peakMb)} MB`;
 }
 
 /** Prints a comparison for people; the whole run's JSON comes last. */
 export function report(comparison: Comparison): void {
-  const { name, unit, pairs, ratio, quartiles, target, ours, peer } = comparison;
-  const verdict = target === undefined ? '' : `   target ${target}: ${ratio >= target ? 'reached' : 'MISSED'}`;
+  const { name, unit, pairs, of, ratio, quartiles, target, ours, peer } = comparison;
+  const reached = target === undefined || (of === 'rate' ? ratio >= target : ratio <= target);
+  const verdict = target === undefined ? '' : `   target ${target}: ${reached ? 'reached' : 'MISSED'}`;
   console.log(
-    `\n  ${name}: ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
+    `\n  ${name}: ${of} ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
   );
-  console.log(line(ours, unit));
-  console.log(line(peer, unit));
+  console.log(line(ours, unit, of));
+  console.log(line(peer, unit, of));
 }
 
 export function machine(): string {

@@ -1,0 +1,156 @@
+/** Owns the comparisons of iALS and BPR with implicit. */
+import { join } from 'node:path';
+import { interleave } from '../interleave.ts';
+import { aucOf, type Bench, factorsOf, once, recallOf, SEED } from './bench.ts';
+import { type Split, writeRows } from './data.ts';
+import { SideProcess } from './side.ts';
+
+const PEER_EPOCHS = 15;
+const OUR_EPOCHS_MAX = 40;
+/** What implicit's parameters are chosen from: how many times the observed pairs all pairs weigh (published: 14 to 27), lambda. */
+const UNOBSERVED_SHARES = [8, 24];
+const REGULARISATIONS = [0.3, 3, 30, 100, 300];
+
+interface Sides {
+  readonly folder: string;
+  readonly ours: SideProcess;
+  readonly peer: SideProcess;
+}
+
+async function withSides(bench: Bench, split: Split, work: (sides: Sides) => Promise<void>): Promise<void> {
+  const folder = join(bench.folder, split.name);
+  await writeRows(folder, split.train);
+  await using ours = SideProcess.ours(folder, bench.threads);
+  // implicit has threads of its own and asks for one of BLAS.
+  await using peer = await SideProcess.peer(folder, bench.threads, 1);
+  await Promise.all([ours.ask('load'), peer.ask('load')]);
+  await work({ folder, ours, peer });
+}
+
+/** A part of the training interactions to choose implicit's parameters by: never the test items. */
+function validation({ train }: Split): Split {
+  const users: number[] = [];
+  const [items, held] = [[] as number[], [0]];
+  const [kept, values] = [new Int32Array(new SharedArrayBuffer((train.rows + 1) * 4)), [] as number[]];
+  for (let user = 0; user < train.rows; user++) {
+    const before = items.length;
+    for (let at = train.indptr[user]!; at < train.indptr[user + 1]!; at++) {
+      const last = at + 1 === train.indptr[user + 1]!;
+      if ((at * 7) % 10 === 3 && !(last && values.length === kept[user])) items.push(train.indices[at]!);
+      else values.push(train.indices[at]!);
+    }
+    kept[user + 1] = values.length;
+    if (items.length === before) continue;
+    users.push(user);
+    held.push(items.length);
+  }
+  const indices = new Int32Array(new SharedArrayBuffer(values.length * 4));
+  indices.set(values);
+  return {
+    name: 'validation',
+    train: { ...train, indptr: kept, indices, values: new Float32Array(values.length).fill(1) },
+    test: { users: Int32Array.from(users), indptr: Int32Array.from(held), items: Int32Array.from(items) },
+  };
+}
+
+/** implicit's parameters, chosen on a validation split of the training data: its defaults suit data with play counts. */
+async function tunePeer(bench: Bench, split: Split, factors: number) {
+  const valid = validation(split);
+  const { columns, indices, rows } = split.train;
+  const alphas = UNOBSERVED_SHARES.map((share) => 1 + (rows * columns) / (share * indices.length));
+  let best = { recall: -1, alpha: 0, regularization: 0 };
+  await withSides(bench, valid, async ({ folder, peer }) => {
+    for (const alpha of alphas)
+      for (const regularization of REGULARISATIONS) {
+        const answer = await peer.ask('ials', { factors, epochs: PEER_EPOCHS, regularization, alpha, seed: SEED });
+        const recall = await recallOf(bench, await factorsOf(folder, 'peer', answer), valid);
+        if (recall > best.recall) best = { recall, alpha, regularization };
+      }
+  });
+  return best;
+}
+
+export async function benchIals(bench: Bench, split: Split, widths: readonly number[]): Promise<void> {
+  for (const factors of widths) {
+    const { alpha, regularization } = await tunePeer(bench, split, factors);
+    await withSides(bench, split, (sides) => compareIals(bench, split, sides, { factors, alpha, regularization }));
+  }
+}
+
+async function compareIals(
+  bench: Bench,
+  split: Split,
+  { folder, ours, peer }: Sides,
+  { alpha, factors, regularization }: { factors: number; alpha: number; regularization: number },
+): Promise<void> {
+  const askPeer = () => peer.ask('ials', { factors, epochs: PEER_EPOCHS, regularization, alpha, seed: SEED });
+  const askOurs = (params: object) => ours.ask('fit', { model: 'ials', params: { factors, ...params }, seed: SEED });
+  const theirs = await recallOf(bench, await factorsOf(folder, 'peer', await askPeer()), split);
+  // implicit's objective in our letters: observed pairs weigh alpha - 1 more than all pairs, which weigh 1; scaled to weight 1.
+  const same = { epochs: PEER_EPOCHS, unobservedWeight: 1 / (alpha - 1), lambda: regularization / alpha, nu: 0 };
+  const equal = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs(same)), split);
+  let [epochs, reached] = [0, 0];
+  while (reached < theirs && epochs < OUR_EPOCHS_MAX) {
+    epochs++;
+    reached = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({ epochs })), split);
+  }
+  const full = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({})), split);
+  const { columns, indices, rows } = split.train;
+  console.log(
+    `\n  iALS d = ${factors} on ${split.name}: ${rows} x ${columns}, ${indices.length} interactions; recall@20 implicit ${theirs.toFixed(4)} (alpha ${alpha.toFixed(1)}, lambda ${regularization}), same objective ${equal.toFixed(4)}, own defaults ${full.toFixed(4)}, reached after ${epochs} epochs ${reached.toFixed(4)}`,
+  );
+  const common = { unit: 'fit', pairs: bench.pairs, warmUp: 1, of: 'time' } as const;
+  const them = { name: `implicit, ${PEER_EPOCHS} epochs`, work: () => once(askPeer()) };
+  bench.add(
+    await interleave({
+      ...common,
+      name: `iALS d = ${factors}, ${split.name}, equal epochs`,
+      target: 0.8,
+      ours: { name: `millrace, ${PEER_EPOCHS} epochs`, work: () => once(askOurs(same)) },
+      peer: them,
+    }),
+  );
+  bench.add(
+    await interleave({
+      ...common,
+      name: `iALS d = ${factors}, ${split.name}, to implicit's recall`,
+      target: 0.5,
+      ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs({ epochs })) },
+      peer: them,
+    }),
+  );
+}
+
+const BPR_FACTORS = 64;
+/** implicit's defaults. */
+const BPR_PEER = { epochs: 100, rate: 0.01, regularization: 0.01 };
+const BPR_EPOCHS = [2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 140];
+
+export async function benchBpr(bench: Bench, split: Split): Promise<void> {
+  await withSides(bench, split, async ({ folder, ours, peer }) => {
+    const askPeer = () => peer.ask('bpr', { ...BPR_PEER, factors: BPR_FACTORS, seed: SEED });
+    const askOurs = (epochs: number) =>
+      ours.ask('fit', { model: 'bpr', params: { factors: BPR_FACTORS, epochs }, seed: SEED });
+    const theirs = aucOf(await factorsOf(folder, 'peer', await askPeer()), split);
+    let [epochs, reached] = [0, 0];
+    for (epochs of BPR_EPOCHS) {
+      reached = aucOf(await factorsOf(folder, 'ours', await askOurs(epochs)), split);
+      if (reached >= theirs) break;
+    }
+    console.log(
+      `\n  BPR d = ${BPR_FACTORS} on ${split.name}: AUC implicit ${theirs.toFixed(4)} after ${BPR_PEER.epochs} epochs, ours ${reached.toFixed(4)} after ${epochs}`,
+    );
+    bench.add(
+      await interleave({
+        name: `BPR d = ${BPR_FACTORS}, ${split.name}, to implicit's AUC`,
+        unit: 'fit',
+        pairs: bench.pairs,
+        warmUp: 1,
+        of: 'time',
+        target: 1,
+        ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs(epochs)) },
+        peer: { name: `implicit, ${BPR_PEER.epochs} epochs`, work: () => once(askPeer()) },
+      }),
+    );
+  });
+}
