@@ -6,18 +6,21 @@ import { defineJob, type EffectClass } from '../../shared/contract-kit/define-jo
 /** The queue of the same scenario on plain BullMQ. */
 export const PLAIN_QUEUE = 'plain';
 
-/** Places in an attempt at which its own process may be hit. */
-export const POINTS = ['loaded', 'written', 'before-commit', 'after-commit', 'followed', 'completed'] as const;
+/** Places in an attempt at which its process may be struck, in their order. */
+export const POINTS = [
+  'before-claim',
+  'claimed',
+  'loaded',
+  'written',
+  'before-commit',
+  'after-commit',
+  'followed',
+  'marked',
+  'completed',
+] as const;
 export type PointName = (typeof POINTS)[number];
-
-export const blowSchema = z.strictObject({
-  at: z.enum(POINTS),
-  /** `kill`: SIGKILL. `freeze`: SIGSTOP, for so many ms. */
-  kind: z.enum(['kill', 'freeze']),
-  ms: z.int().min(0),
-});
-/** A blow of a process against itself, once per run. */
-export type Blow = z.output<typeof blowSchema>;
+/** `kill`: SIGKILL. `freeze`: SIGSTOP until another process has ended the job. */
+export type Blow = 'kill' | 'freeze';
 
 const input = z.strictObject({
   n: z.int(),
@@ -25,7 +28,6 @@ const input = z.strictObject({
   workMs: z.int().min(0),
   /** `once`: the first attempt fails in words. `always`: refused, never to be tried again. */
   fail: z.enum(['never', 'once', 'always']),
-  blow: blowSchema.optional(),
 });
 export type ChaosInput = z.output<typeof input>;
 

@@ -2,17 +2,55 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { WorkerMessage } from './points.ts';
+import type { HarnessMessage, WorkerMessage } from './points.ts';
+import { Strikes, type Target } from './strikes.ts';
 
 const RESPAWN_MS = 200;
 const STDERR_CHARS_MAX = 4_000;
 
-interface Member {
-  readonly child: ChildProcess;
+/** One worker process. */
+class Member implements Target {
   /** Jobs that it has begun and not ended. */
-  readonly held: Set<string>;
-  isReady: boolean;
-  isFrozen: boolean;
+  readonly held = new Set<string>();
+  isReady = false;
+  isFrozen = false;
+  readonly #child: ChildProcess;
+  readonly #thawed: () => void;
+
+  constructor(child: ChildProcess, thawed: () => void) {
+    this.#child = child;
+    this.#thawed = thawed;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  freeze(): void {
+    this.isFrozen = true;
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.isFrozen = false;
+    this.#child.kill('SIGCONT');
+    this.#thawed();
+  }
+
+  go(n: number): void {
+    this.send({ type: 'go', n });
+  }
+
+  send(message: HarnessMessage): void {
+    if (this.#child.connected) this.#child.send(message, () => {}); // it may be dying
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.kill();
+    await Promise.race([ended, pause(5_000)]);
+  }
 }
 
 export interface FleetCounts {
@@ -28,6 +66,8 @@ export interface FleetOptions {
   readonly size: number;
   /** For V8's compile cache: processes start often here. */
   readonly folder: string;
+  /** As `Strikes` has it. */
+  readonly gatherMs?: number | undefined;
 }
 
 export class Fleet implements AsyncDisposable {
@@ -35,6 +75,7 @@ export class Fleet implements AsyncDisposable {
   /** From the end of a killed process to the next start of a job that it held, ms. */
   readonly recoveriesMs: number[] = [];
   stderr = '';
+  readonly strikes: Strikes;
   readonly #options: FleetOptions;
   readonly #members: (Member | undefined)[];
   readonly #orphans = new Map<string, number>();
@@ -46,6 +87,8 @@ export class Fleet implements AsyncDisposable {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#members = Array.from({ length: options.size }, () => undefined);
+    const targets = () => this.#members.filter((member) => member !== undefined);
+    this.strikes = new Strikes(targets, options.gatherMs);
     for (let slot = 0; slot < options.size; slot++) this.#spawn(slot);
   }
 
@@ -62,27 +105,19 @@ export class Fleet implements AsyncDisposable {
   }
 
   kill(pick: number): void {
-    this.#pick(pick)?.child.kill('SIGKILL');
+    this.#pick(pick)?.kill();
   }
 
   freeze(pick: number, ms: number): void {
     const member = this.#pick(pick);
     if (member === undefined) return;
-    member.child.kill('SIGSTOP');
-    this.#frozen(member, ms);
+    member.freeze();
+    this.counts.freezes++;
+    setTimeout(() => member.thaw(), ms);
   }
 
   get frozen(): number {
     return this.#members.filter((member) => member?.isFrozen === true).length;
-  }
-
-  #frozen(member: Member, ms: number): void {
-    member.isFrozen = true;
-    this.counts.freezes++;
-    setTimeout(() => {
-      member.isFrozen = false;
-      member.child.kill('SIGCONT');
-    }, ms);
   }
 
   /** One that is at work; a frozen one is left alone. */
@@ -97,7 +132,7 @@ export class Fleet implements AsyncDisposable {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, NODE_COMPILE_CACHE: folder },
     });
-    const member: Member = { child, held: new Set(), isReady: false, isFrozen: false };
+    const member = new Member(child, () => this.strikes.changed());
     this.#members[slot] = member;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-STDERR_CHARS_MAX);
@@ -106,6 +141,7 @@ export class Fleet implements AsyncDisposable {
     child.on('exit', (_code, signal) => {
       this.#members[slot] = undefined;
       this.#ended(member, signal);
+      this.strikes.gone(member);
       if (!this.#isClosing) setTimeout(() => this.#isClosing || this.#spawn(slot), RESPAWN_MS);
     });
   }
@@ -123,28 +159,28 @@ export class Fleet implements AsyncDisposable {
   #hear(member: Member, message: WorkerMessage): void {
     if (message.type === 'ready') {
       member.isReady = true;
+      this.strikes.changed();
       for (const resolve of this.#ready.splice(0)) resolve();
-    } else if (message.type === 'blow') {
-      if (message.kind === 'freeze') this.#frozen(member, message.ms);
-    } else if (message.type === 'ended') member.held.delete(message.id);
-    else {
-      member.held.add(message.id);
-      const orphanedAt = this.#orphans.get(message.id);
-      if (orphanedAt === undefined) return;
-      this.#orphans.delete(message.id);
-      if (orphanedAt - this.#disturbedAt > 15_000 || this.#disturbedAt === 0)
-        this.recoveriesMs.push(performance.now() - orphanedAt);
+    } else if (message.type === 'ended') {
+      member.held.delete(message.id);
+      this.strikes.ended(member, message.id);
+    } else {
+      if (message.at === 'loaded') this.#began(member, message.id);
+      this.strikes.reached(member, message.n, message.id, message.at);
     }
+  }
+
+  #began(member: Member, id: string): void {
+    member.held.add(id);
+    const orphanedAt = this.#orphans.get(id);
+    if (orphanedAt === undefined) return;
+    this.#orphans.delete(id);
+    if (orphanedAt - this.#disturbedAt > 15_000 || this.#disturbedAt === 0)
+      this.recoveriesMs.push(performance.now() - orphanedAt);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
-    const ends = this.#members.map(async (member) => {
-      if (member === undefined) return;
-      const ended = once(member.child, 'exit');
-      member.child.kill('SIGKILL');
-      await Promise.race([ended, pause(5_000)]);
-    });
-    await Promise.all(ends);
+    await Promise.all(this.#members.map(async (member) => member?.end()));
   }
 }

@@ -7,10 +7,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { defaultCounts, parseCounts } from './faults.ts';
 import { writeGuarantees } from './guarantees.ts';
 import { PLANTS } from './plants.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
-import { defaultCounts, parseCounts } from './schedule.ts';
+
 import { openServers } from './servers.ts';
 import { tellRun, verdictOf } from './verdict.ts';
 

@@ -20,8 +20,6 @@ async function main({ redisUrl, mongodbUrl, database, prefix, folder }: ChaosWor
     PLAIN_QUEUE,
     async (job) => {
       const key = job.id!;
-      points.arm(key, job.data.blow);
-      await tell({ type: 'started', id: key });
       await points.reach(key, 'loaded');
       await pause(job.data.workMs);
       if (job.data.fail === 'once' && points.isFirst(`failed-${key}`)) throw new Error('failed once, as asked');
@@ -34,8 +32,7 @@ async function main({ redisUrl, mongodbUrl, database, prefix, folder }: ChaosWor
   );
   worker.on('error', () => {});
   worker.on('completed', (job) => {
-    void tell({ type: 'ended', id: job.id! });
-    void points.reach(job.id!, 'completed');
+    void points.reach(job.id!, 'completed').then(() => tell({ type: 'ended', id: job.id! }));
   });
   worker.on('failed', (job) => void tell({ type: 'ended', id: job?.id ?? '' }));
   await worker.waitUntilReady();

@@ -4,10 +4,17 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Db } from 'mongodb';
 import type { Violation } from './check.ts';
-import { PLAIN_QUEUE } from './contracts.ts';
+import { PLAIN_QUEUE, type PointName } from './contracts.ts';
 import type { JobPlan } from './schedule.ts';
+import type { Strikes } from './strikes.ts';
 
 const AGAIN_MS = 200;
+
+/** Plain BullMQ has no ledger: the place nearest to that of ours. */
+function placeOf(at: PointName): PointName {
+  if (at === 'before-claim' || at === 'claimed') return 'loaded';
+  return at === 'marked' ? 'followed' : at;
+}
 
 export class PlainProducer implements AsyncDisposable {
   readonly asked: { readonly jobId: string; readonly isRefused: boolean }[] = [];
@@ -22,9 +29,10 @@ export class PlainProducer implements AsyncDisposable {
   }
 
   /** The jobs of the chaos kinds; the others have no counterpart. */
-  async ask(plan: JobPlan): Promise<void> {
+  async ask(plan: JobPlan, strikes: Strikes): Promise<void> {
     if (!('input' in plan) || plan.isCancelled || plan.input.fail === 'always') return;
     const jobId = `job-${plan.n}`;
+    if (plan.strike !== undefined) strikes.plan({ ...plan.strike, at: placeOf(plan.strike.at), key: jobId });
     const options = { jobId, attempts: 5, backoff: { type: 'exponential', delay: 1_000 } };
     for (let left = plan.isRepeated ? 2 : 1; left > 0; ) {
       try {

@@ -13,10 +13,23 @@ export type Plant = (typeof PLANTS)[number];
 type Stored = { readonly _id: string } & Readonly<Record<string, unknown>>;
 type Verbs = Pick<Ledger, 'claim' | 'commit' | 'record'>;
 
-/** Long enough for the job to be acknowledged meanwhile. */
-const COMMIT_LATE_MS = 2_000;
+/** Commits of the plant `ack-before-commit`, by run key: they wait until their jobs have been acknowledged. */
+class LateCommits {
+  readonly #commits = new Map<string, () => Promise<unknown>>();
 
-function planted(plant: Plant | undefined, ledger: Ledger, db: Db): Verbs {
+  put(runKey: string, commit: () => Promise<unknown>): true {
+    this.#commits.set(runKey, commit);
+    return true;
+  }
+
+  acknowledged(runKey: string): void {
+    const commit = this.#commits.get(runKey);
+    this.#commits.delete(runKey);
+    void commit?.().catch(() => {});
+  }
+}
+
+function planted(plant: Plant | undefined, ledger: Ledger, db: Db, late: LateCommits): Verbs {
   const sound: Verbs = {
     claim: (request) => ledger.claim(request),
     commit: (request) => ledger.commit(request),
@@ -47,24 +60,32 @@ function planted(plant: Plant | undefined, ledger: Ledger, db: Db): Verbs {
     return { ...sound, claim, record };
   }
   if (plant === 'ack-before-commit') {
-    const late = (commit: () => Promise<unknown>): true => {
-      setTimeout(() => void commit().catch(() => {}), COMMIT_LATE_MS);
-      return true;
-    };
     return {
       ...sound,
-      commit: async (request) => late(() => ledger.commit(request)),
-      record: async (run) => late(() => ledger.record(run)),
+      commit: async (request) => late.put(request.runKey, () => ledger.commit(request)),
+      record: async (run) => late.put(run.runKey, () => ledger.record(run)),
     };
   }
   return sound;
 }
 
-/** The ledger with a planted bug, if any, and with blows before and after the commit. */
-export function hitLedger(ledger: Ledger, plant: Plant | undefined, db: Db, points: Points): Ledger {
-  const verbs = planted(plant, ledger, db);
+export interface HitLedger {
+  readonly ledger: Ledger;
+  /** To be called once BullMQ has acknowledged the job of a run. */
+  readonly acknowledged: (runKey: string) => void;
+}
+
+/** The ledger with a planted bug, if any, which announces the places around its verbs. */
+export function hitLedger(ledger: Ledger, plant: Plant | undefined, db: Db, points: Points): HitLedger {
+  const late = new LateCommits();
+  const verbs = planted(plant, ledger, db, late);
   const hit: Partial<Ledger> = {
-    claim: verbs.claim,
+    claim: async (request) => {
+      await points.reach(request.runKey, 'before-claim');
+      const claimed = await verbs.claim(request);
+      await points.reach(request.runKey, 'claimed');
+      return claimed;
+    },
     commit: async (request) => {
       await points.reach(request.runKey, 'before-commit');
       const committed = await verbs.commit(request);
@@ -77,12 +98,17 @@ export function hitLedger(ledger: Ledger, plant: Plant | undefined, db: Db, poin
       await points.reach(run.runKey, 'after-commit');
       return recorded;
     },
+    markFollowed: async (runKey, output) => {
+      await ledger.markFollowed(runKey, output);
+      await points.reach(runKey, 'marked');
+    },
   };
-  return new Proxy(ledger, {
+  const wrapped = new Proxy(ledger, {
     get: (target, name) => {
       const own: unknown = Reflect.get(hit, name);
       const value: unknown = own ?? Reflect.get(target, name);
       return typeof value === 'function' && own === undefined ? value.bind(target) : value;
     },
   });
+  return { ledger: wrapped, acknowledged: (runKey) => late.acknowledged(runKey) };
 }

@@ -1,28 +1,29 @@
-/** Owns the blows that a worker process deals itself at a named place of an attempt: killed or frozen there, once per run. */
+/** Owns the named places of an attempt as a worker process sees them: it announces each and waits for leave to go on. */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Blow, PointName } from './contracts.ts';
+import type { PointName } from './contracts.ts';
 
 export class Points {
   readonly #folder: string;
-  readonly #armed = new Map<string, Blow>();
+  readonly #waiting = new Map<number, () => void>();
+  #announced = 0;
 
-  /** `folder` outlives the process: what has been dealt is not dealt again. */
+  /** `folder` outlives the process. */
   constructor(folder: string) {
     this.#folder = folder;
+    process.on('message', (message: HarnessMessage) => {
+      if (message.type !== 'go') return;
+      this.#waiting.get(message.n)?.();
+      this.#waiting.delete(message.n);
+    });
   }
 
-  arm(runKey: string, blow: Blow | undefined): void {
-    if (blow !== undefined) this.#armed.set(runKey, blow);
-  }
-
-  /** Kills or freezes this process if that is due here. */
-  async reach(runKey: string, at: PointName): Promise<void> {
-    const blow = this.#armed.get(runKey);
-    if (blow?.at !== at || !this.isFirst(`blow-${runKey}`)) return;
-    this.#armed.delete(runKey);
-    await tell({ type: 'blow', kind: blow.kind, ms: blow.ms });
-    process.kill(process.pid, blow.kind === 'kill' ? 'SIGKILL' : 'SIGSTOP');
+  /** Resolves when the harness lets this attempt go on; it may end or freeze the process instead. */
+  async reach(key: string, at: PointName): Promise<void> {
+    const n = this.#announced++;
+    const leave = new Promise<void>((resolve) => this.#waiting.set(n, resolve));
+    await tell({ type: 'at', n, id: key, at });
+    await leave;
   }
 
   /** True for the first process that asks by this name. */
@@ -39,8 +40,14 @@ export class Points {
 /** What worker processes tell the harness. */
 export type WorkerMessage =
   | { readonly type: 'ready' }
-  | { readonly type: 'started' | 'ended'; readonly id: string }
-  | { readonly type: 'blow'; readonly kind: Blow['kind']; readonly ms: number };
+  | { readonly type: 'at'; readonly n: number; readonly id: string; readonly at: PointName }
+  | { readonly type: 'ended'; readonly id: string };
+
+/** What the harness tells worker processes. */
+export interface HarnessMessage {
+  readonly type: 'go';
+  readonly n: number;
+}
 
 /** Resolves when the message has left this process. */
 export function tell(message: WorkerMessage): Promise<void> {

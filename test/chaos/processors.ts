@@ -17,7 +17,7 @@ import {
   chaosStart,
   DIAMOND,
 } from './contracts.ts';
-import { type Points, tell } from './points.ts';
+import type { Points } from './points.ts';
 
 interface Named {
   readonly _id: string;
@@ -37,8 +37,6 @@ function chaosProcessor(contract: ChaosContract, points: Points, versions?: Db):
   const processor = defineProcessor<ChaosContract, ChaosInput, number>({
     contract,
     load: async (input, { runKey }) => {
-      points.arm(runKey, input.blow);
-      await tell({ type: 'started', id: runKey });
       await points.reach(runKey, 'loaded');
       return input;
     },

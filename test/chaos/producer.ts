@@ -7,13 +7,14 @@ import { RedisTransport } from '../../jobs/client/redis-transport.ts';
 import type { JobKind } from '../../jobs/registry.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
-import { DEFAULT_TENANT } from '../../shared/contract-kit/names.ts';
+import { DEFAULT_TENANT, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
 import { toAppError } from '../../shared/errors.ts';
 import { TEST_KEYS } from '../services.ts';
 import type { Asked } from './check.ts';
 import { CHAOS_CONTRACTS } from './contracts.ts';
 import type { JobPlan } from './schedule.ts';
+import type { Strikes } from './strikes.ts';
 
 const SOURCE = 'chaos';
 const USERS = 12;
@@ -23,6 +24,15 @@ const DAY_MS = 86_400_000;
 
 /** As the store names events: of the source and the caller's id, the first 16 bytes of SHA-256. */
 const eventHash = (id: string): string => createHash('sha256').update(`${SOURCE}\0${id}`).digest('hex').slice(0, 32);
+
+const keyOf = ({ kind, n }: JobPlan): string => (kind === 'ingestion' ? `events-${n}` : `job-${n}`);
+
+/** Known before the job is asked for, so that its first attempt cannot slip by. */
+function runKeyFor(plan: JobPlan): string {
+  const key = keyOf(plan);
+  if (plan.kind === 'ingestion') return runKeyOf(DEFAULT_TENANT, 'ingestion', `${key}.0`);
+  return runKeyOf(DEFAULT_TENANT, plan.kind === 'publish' ? pipeline.kind : plan.kind, key);
+}
 
 export class Producer implements AsyncDisposable {
   readonly asked: Asked[] = [];
@@ -50,7 +60,8 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Asks for a job until Redis has taken it. */
-  async ask(plan: JobPlan): Promise<void> {
+  async ask(plan: JobPlan, strikes: Strikes): Promise<void> {
+    if (plan.strike !== undefined) strikes.plan({ ...plan.strike, key: runKeyFor(plan) });
     const asked = await this.#insist(() => this.#enqueue(plan));
     this.asked.push(asked);
     if (plan.isRepeated) await this.#insist(() => this.#enqueue(plan));

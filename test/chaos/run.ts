@@ -10,16 +10,11 @@ import { Fleet, type FleetCounts } from './fleet.ts';
 import { judgePlain, PlainProducer } from './plain.ts';
 import type { Plant } from './plants.ts';
 import { Producer } from './producer.ts';
-import {
-  type Fault,
-  type FaultCounts,
-  type FaultName,
-  type JobPlan,
-  NO_FAULTS,
-  planFaults,
-  planJobs,
-} from './schedule.ts';
-import type { ChaosServer, ChaosServers } from './servers.ts';
+import { Dealer } from './dealer.ts';
+import { type FaultCounts, type FaultName, planFaults } from './faults.ts';
+import { type JobPlan, planJobs, type Strike } from './schedule.ts';
+import type { ChaosServers } from './servers.ts';
+import type { Planned } from './strikes.ts';
 import type { ChaosWorkerOptions } from './worker.ts';
 
 export interface ChaosOptions {
@@ -29,8 +24,11 @@ export interface ChaosOptions {
   readonly counts: FaultCounts;
   readonly workers: number;
   readonly jobsPerSecond: number;
-  /** Of so many jobs that may carry a blow one does; absent: as `planJobs` has it. */
-  readonly blowEvery?: number;
+  /** As `planJobs` has it. */
+  readonly strikes?: readonly Strike[];
+  readonly gatherMs?: number;
+  /** How long what is wrong may last once nothing is queued; absent: 15 s, three sweeps. */
+  readonly hopelessMs?: number;
   /** Longest wait, after everything is healed, for everything to end. */
   readonly settleMsMax: number;
   readonly subject: 'millrace' | 'plain';
@@ -49,6 +47,9 @@ export interface ChaosReport {
   readonly dealt: Readonly<Record<FaultName, number>>;
   /** Faults of the plan that could not be dealt here, and why. */
   readonly skipped: readonly string[];
+  readonly strikes: readonly Planned[];
+  /** Strikes whose jobs never came by the place: another blow was quicker. */
+  readonly missed: readonly Planned[];
   readonly states: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
   readonly recoveriesMs: readonly number[];
@@ -85,33 +86,36 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     verbose: options.verbose ?? false,
   };
   const entry = new URL(subject === 'plain' ? './plain-worker.ts' : './worker.ts', import.meta.url);
-  const fleet = stack.use(new Fleet({ entry, argument, size: options.workers, folder }));
+  const fleet = stack.use(new Fleet({ entry, argument, size: options.workers, folder, gatherMs: options.gatherMs }));
   await fleet.ready();
-  const plans = planJobs(seed, seconds, options.jobsPerSecond, options.blowEvery);
+  const { jobsPerSecond: perSecond, strikes } = options;
+  const plans = planJobs(seed, { seconds, perSecond, strikes });
   const dealer = new Dealer(fleet, servers);
   let judge: () => Promise<Judged>;
   let asked: () => number;
   if (subject === 'plain') {
     const producer = stack.use(new PlainProducer(servers.redis.url, name));
-    await strike(plans, (plan) => producer.ask(plan), dealer, options);
+    await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     judge = () => judgePlain(db, redis, name, producer.asked);
     asked = () => producer.asked.length;
   } else {
     const producer = stack.use(new Producer(servers.redis.url, name));
     await producer.prepare();
-    await strike(plans, (plan) => producer.ask(plan), dealer, options);
+    await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     const { masterKey } = TEST_KEYS;
     judge = () => check({ db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, asked: producer.asked });
     asked = () => producer.asked.length;
   }
   const from = performance.now();
-  const { violations, states } = await settled(judge, fleet, options.settleMsMax);
+  const { violations, states } = await settled(judge, fleet, options);
   const { dealt, skipped } = dealer;
   return {
     jobs: asked(),
     fleet: fleet.counts,
     dealt,
     skipped: [...skipped],
+    strikes: fleet.strikes.dealt,
+    missed: fleet.strikes.missed,
     states,
     violations,
     recoveriesMs: fleet.recoveriesMs,
@@ -142,60 +146,9 @@ async function strike(
   await Promise.all(asking);
 }
 
-class Dealer {
-  readonly dealt: Record<FaultName, number> = { ...NO_FAULTS };
-  readonly skipped = new Set<string>();
-  readonly #fleet: Fleet;
-  readonly #servers: ChaosServers;
-  readonly #busy = new Map<ChaosServer, Promise<void>>();
-
-  constructor(fleet: Fleet, servers: ChaosServers) {
-    this.#fleet = fleet;
-    this.#servers = servers;
-  }
-
-  deal({ name, ms, pick }: Fault): void {
-    const { redis, mongodb } = this.#servers;
-    if (name === 'kill') this.#fleet.kill(pick);
-    else if (name === 'freeze') this.#fleet.freeze(pick, ms);
-    else if (name === 'redis-half-open') this.#halfOpen(redis, ms);
-    else if (name === 'mongodb-half-open') this.#halfOpen(mongodb, ms);
-    else if (!this.#restart(name === 'redis-restart' ? redis : mongodb, ms, pick < 0.5)) {
-      this.skipped.add(`${name} (the server is not ours)`);
-      return;
-    }
-    this.dealt[name]++;
-  }
-
-  #halfOpen({ proxy }: ChaosServer, ms: number): void {
-    this.#fleet.disturb();
-    proxy.halfOpen();
-    setTimeout(() => proxy.heal(), ms);
-  }
-
-  /** One after the other for one server. */
-  #restart(server: ChaosServer, ms: number, isKilled: boolean): boolean {
-    const { restart } = server;
-    if (restart === undefined) return false;
-    const before = this.#busy.get(server);
-    const inTurn = async () => {
-      await before;
-      this.#fleet.disturb();
-      await restart(ms, isKilled);
-      this.#fleet.disturb();
-    };
-    this.#busy.set(server, inTurn());
-    return true;
-  }
-
-  async healed(): Promise<void> {
-    await Promise.all(this.#busy.values());
-    for (const server of [this.#servers.redis, this.#servers.mongodb]) server.proxy.heal();
-  }
-}
-
 /** Judges again and again until nothing is wrong; gives up at the limit, or once all has ended and what is wrong cannot heal. */
-async function settled(judge: () => Promise<Judged>, fleet: Fleet, limitMs: number): Promise<Judged> {
+async function settled(judge: () => Promise<Judged>, fleet: Fleet, options: ChaosOptions): Promise<Judged> {
+  const { settleMsMax, hopelessMs = HOPELESS_MS } = options;
   const from = performance.now();
   let emptySince: number | undefined;
   for (;;) {
@@ -205,8 +158,8 @@ async function settled(judge: () => Promise<Judged>, fleet: Fleet, limitMs: numb
     if (isQuiet && judged.violations.length === 0) return judged;
     emptySince = isQuiet ? (emptySince ?? now) : undefined;
     const isHopeless = judged.violations.some(({ sort }) => sort !== 'stuck');
-    if (now - from > limitMs) return judged;
-    if (isHopeless && emptySince !== undefined && now - emptySince > HOPELESS_MS) return judged;
+    if (now - from > settleMsMax) return judged;
+    if (isHopeless && emptySince !== undefined && now - emptySince > hopelessMs) return judged;
     await pause(POLL_MS);
   }
 }

@@ -1,140 +1,105 @@
-/** Owns what happens when in a chaos run: which jobs are asked for and which faults strike, all of it drawn from the seed. */
-import { randomStream } from '../../shared/random.ts';
-import type { Blow, ChaosInput } from './contracts.ts';
+/** Owns which jobs are asked for in a chaos run and which of them are struck, and where, all of it drawn from the seed. */
+import { type RandomStream, randomStream } from '../../shared/random.ts';
+import type { Blow, ChaosInput, PointName } from './contracts.ts';
 
-export const FAULTS = [
-  'kill',
-  'freeze',
-  'redis-restart',
-  'redis-half-open',
-  'mongodb-restart',
-  'mongodb-half-open',
-] as const;
-export type FaultName = (typeof FAULTS)[number];
+type ChaosKind = 'chaos-none' | 'chaos-record' | 'chaos-dataset';
+export type PlannedKind = ChaosKind | 'ingestion' | 'publish' | 'chaos-start';
 
-/** Faults that this harness does not deal yet; every report names them. */
-export const NOT_DEALT = ['disk full', 'Sentinel failover', 'clock steps'] as const;
-
-export interface Fault {
-  readonly name: FaultName;
-  readonly atMs: number;
-  /** How long it lasts; 0 for kills. */
-  readonly ms: number;
-  /** A draw in [0, 1) that picks the process, or whether a server is stopped or killed. */
-  readonly pick: number;
-}
-export type FaultCounts = Readonly<Record<FaultName, number>>;
-
-/** Longer than the lock of 6 s and a stalled check of 3 s: another worker has the job by then. */
-const FREEZE_MS = { min: 10_000, max: 13_000 };
-const RANGES: Readonly<Record<FaultName, { readonly min: number; readonly max: number }>> = {
-  kill: { min: 0, max: 0 },
-  freeze: FREEZE_MS,
-  'redis-restart': { min: 200, max: 2_000 },
-  'redis-half-open': { min: 500, max: 4_000 },
-  'mongodb-restart': { min: 200, max: 1_000 },
-  'mongodb-half-open': { min: 500, max: 4_000 },
-};
-
-export const NO_FAULTS: FaultCounts = {
-  kill: 0,
-  freeze: 0,
-  'redis-restart': 0,
-  'redis-half-open': 0,
-  'mongodb-restart': 0,
-  'mongodb-half-open': 0,
-};
-
-export function defaultCounts(seconds: number, kills?: number): FaultCounts {
-  const each = (period: number): number => Math.max(1, Math.round(seconds / period));
-  return {
-    kill: kills ?? each(3),
-    freeze: each(20),
-    'redis-restart': each(25),
-    'redis-half-open': each(40),
-    'mongodb-restart': each(40),
-    'mongodb-half-open': each(40),
-  };
+/** A blow against the process that has a job of this kind at this place, once. */
+export interface Strike {
+  readonly kind: PlannedKind;
+  readonly at: PointName;
+  readonly blow: Blow;
 }
 
-/** Counts written as `kill=3,redis-half-open=2`; what is not named is not dealt. */
-export function parseCounts(text: string): FaultCounts {
-  const counts: Record<FaultName, number> = { ...NO_FAULTS };
-  for (const part of text.split(',').filter((part) => part !== '')) {
-    const [name, count = ''] = part.split('=');
-    const known = FAULTS.find((fault) => fault === name);
-    if (known === undefined || !/^\d+$/.test(count))
-      throw new RangeError(`"${part}" is not NAME=COUNT; names: ${FAULTS.join(', ')}`);
-    counts[known] = Number(count);
-  }
-  return counts;
-}
-
-/** Faults in order of time: those of one name are spread evenly, each at random within its share of the time. */
-export function planFaults(seed: number, seconds: number, counts: FaultCounts): Fault[] {
-  const faults: Fault[] = [];
-  for (const name of FAULTS) {
-    const random = randomStream(seed, 'faults', name);
-    const { min, max } = RANGES[name];
-    for (let n = 0; n < counts[name]; n++) {
-      const atMs = ((n + random.uniform()) / counts[name]) * seconds * 1000;
-      faults.push({ name, atMs, ms: min + random.uniform() * (max - min), pick: random.uniform() });
-    }
-  }
-  return faults.sort((a, b) => a.atMs - b.atMs);
-}
-
+/** One job that is asked for. */
 export type JobPlan = {
   readonly n: number;
   readonly atMs: number;
   /** Asked for twice under one key. */
   readonly isRepeated: boolean;
   readonly isCancelled: boolean;
-} & (
-  | { readonly kind: 'chaos-none' | 'chaos-record' | 'chaos-dataset'; readonly input: ChaosInput }
-  | { readonly kind: 'ingestion' | 'publish' | 'chaos-start' }
-);
+  readonly strike?: Strike | undefined;
+} & ({ readonly kind: ChaosKind; readonly input: ChaosInput } | { readonly kind: Exclude<PlannedKind, ChaosKind> });
 
-/** Blows in turn; the first three are those by which the planted bugs show. */
-const BLOWS: readonly Blow[] = [
-  { at: 'before-commit', kind: 'freeze', ms: 11_000 },
-  { at: 'after-commit', kind: 'kill', ms: 0 },
-  { at: 'completed', kind: 'kill', ms: 0 },
-  { at: 'loaded', kind: 'kill', ms: 0 },
-  { at: 'followed', kind: 'kill', ms: 0 },
-  { at: 'before-commit', kind: 'kill', ms: 0 },
-  { at: 'written', kind: 'kill', ms: 0 },
-  { at: 'after-commit', kind: 'freeze', ms: 11_000 },
+const strikesOf = (kind: PlannedKind, blow: Blow, ...points: PointName[]): Strike[] =>
+  points.map((at) => ({ kind, at, blow }));
+
+const LEDGER_POINTS = ['before-claim', 'claimed', 'before-commit', 'after-commit', 'marked', 'completed'] as const;
+/** Frozen until another process has ended the job: not after the acknowledgement, when no other gets it. */
+export const STRIKES: readonly Strike[] = [
+  ...strikesOf('chaos-dataset', 'kill', 'loaded', 'written', 'followed', ...LEDGER_POINTS),
+  ...strikesOf('chaos-dataset', 'freeze', 'before-claim', 'loaded', 'before-commit', 'after-commit'),
+  ...strikesOf('chaos-record', 'kill', 'loaded', 'before-commit', 'after-commit', 'completed'),
+  ...strikesOf('chaos-record', 'freeze', 'before-commit', 'after-commit'),
+  ...strikesOf('chaos-none', 'kill', 'loaded', 'completed'),
+  ...strikesOf('chaos-none', 'freeze', 'loaded'),
+  ...strikesOf('ingestion', 'kill', ...LEDGER_POINTS),
+  ...strikesOf('ingestion', 'freeze', 'before-commit', 'after-commit'),
+  ...strikesOf('publish', 'kill', ...LEDGER_POINTS),
+  ...strikesOf('publish', 'freeze', 'before-commit', 'after-commit'),
+  ...strikesOf('chaos-start', 'kill', ...LEDGER_POINTS),
 ];
-/** Every so many jobs that may carry a blow, one does. */
-const BLOW_EVERY = 16;
+/** Of so many jobs that may be struck one is. */
+const STRUCK_EVERY = 12;
+
+export interface JobScale {
+  readonly seconds: number;
+  readonly perSecond: number;
+  /** Each once, on the first jobs of its kind; absent: all of STRIKES again and again, spread over the run. */
+  readonly strikes?: readonly Strike[] | undefined;
+}
+
+/** Gives out strikes to jobs of their kind. */
+class Striking {
+  readonly #queues: Map<PlannedKind, Strike[]>;
+  readonly #isOnce: boolean;
+  #eligible = 0;
+
+  constructor(random: RandomStream, strikes: readonly Strike[] | undefined) {
+    this.#isOnce = strikes !== undefined;
+    const drawn = (strikes ?? STRIKES).map((strike) => ({ strike, order: this.#isOnce ? 0 : random.uniform() }));
+    const ordered = drawn.sort((a, b) => a.order - b.order).map(({ strike }) => strike);
+    this.#queues = Map.groupBy(ordered, ({ kind }) => kind);
+  }
+
+  next(kind: PlannedKind): Strike | undefined {
+    const queue = this.#queues.get(kind);
+    if (!this.#isOnce && this.#eligible++ % STRUCK_EVERY !== 0) return undefined;
+    const strike = queue?.shift();
+    if (strike !== undefined && !this.#isOnce) queue?.push(strike);
+    return strike;
+  }
+
+  /** Strikes for which there was no job. */
+  get left(): number {
+    return this.#isOnce ? [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0) : 0;
+  }
+}
 
 /** In order of time, `perSecond` of them. */
-export function planJobs(seed: number, seconds: number, perSecond: number, blowEvery = BLOW_EVERY): JobPlan[] {
+export function planJobs(seed: number, { seconds, perSecond, strikes }: JobScale): JobPlan[] {
   const random = randomStream(seed, 'jobs');
+  const striking = new Striking(randomStream(seed, 'strikes'), strikes);
   const count = Math.round(seconds * perSecond);
-  let eligible = 0;
-  return Array.from({ length: count }, (_, n): JobPlan => {
+  const plans = Array.from({ length: count }, (_, n): JobPlan => {
     const shared = {
       n,
       atMs: ((n + random.uniform()) / count) * seconds * 1000,
       isRepeated: random.uniform() < 0.1,
       isCancelled: random.uniform() < 0.03,
     };
+    const struck = (kind: PlannedKind) => (shared.isCancelled ? undefined : striking.next(kind));
     const share = random.uniform();
-    if (share < 0.1) return { ...shared, kind: 'ingestion' };
-    if (share < 0.2) return { ...shared, kind: 'publish' };
-    if (share < 0.23) return { ...shared, kind: 'chaos-start' };
+    if (share < 0.1) return { ...shared, kind: 'ingestion', strike: struck('ingestion') };
+    if (share < 0.2) return { ...shared, kind: 'publish', strike: struck('publish') };
+    if (share < 0.23) return { ...shared, kind: 'chaos-start', strike: struck('chaos-start') };
     const kind = share < 0.45 ? 'chaos-none' : share < 0.65 ? 'chaos-record' : 'chaos-dataset';
     const workMs = Math.round(random.uniform() < 0.1 ? 500 + random.uniform() * 1500 : random.uniform() * 150);
     const failing = random.uniform();
     const fail = failing < 0.03 ? 'always' : failing < 0.1 ? 'once' : 'never';
-    if (kind !== 'chaos-dataset' || shared.isCancelled || fail !== 'never' || eligible++ % blowEvery !== 0)
-      return { ...shared, kind, input: { n, workMs, fail } };
-    return {
-      ...shared,
-      kind,
-      input: { n, workMs, fail, blow: BLOWS[Math.floor((eligible - 1) / blowEvery) % BLOWS.length]! },
-    };
+    return { ...shared, kind, input: { n, workMs, fail }, strike: fail === 'never' ? struck(kind) : undefined };
   });
+  if (striking.left > 0) throw new RangeError(`${striking.left} strikes found no job: ask for more jobs`);
+  return plans;
 }

@@ -1,7 +1,7 @@
 /** Owns how a chaos run is told: its figures, its violations, and the last line. */
 import type { ViolationSort } from './check.ts';
+import { NOT_DEALT } from './faults.ts';
 import type { ChaosReport } from './run.ts';
-import { NOT_DEALT } from './schedule.ts';
 
 const VIOLATIONS_SHOWN = 20;
 
@@ -16,10 +16,17 @@ export function percentile(values: readonly number[], share: number): number | u
 
 export const inSeconds = (ms: number | undefined): string => (ms === undefined ? '-' : `${(ms / 1000).toFixed(1)} s`);
 
-export function faultsOf({ dealt, fleet }: ChaosReport): string {
+export function faultsOf({ dealt, fleet, strikes }: ChaosReport): string {
   const others = Object.entries(dealt).filter(([name]) => name !== 'kill' && name !== 'freeze');
-  const parts = [`${fleet.kills} kills`, `${fleet.freezes} freezes`, ...others.map(([name, n]) => `${n} ${name}`)];
+  const freezes = fleet.freezes + strikes.filter(({ blow }) => blow === 'freeze').length;
+  const parts = [`${fleet.kills} kills`, `${freezes} freezes`, ...others.map(([name, n]) => `${n} ${name}`)];
   return parts.join(', ');
+}
+
+/** Places at which jobs were struck, how often each. */
+export function placesOf({ strikes }: ChaosReport): string {
+  const places = Map.groupBy(strikes, ({ at, blow }) => `${blow} ${at}`);
+  return [...places].map(([place, { length }]) => `${length} ${place}`).join(', ') || 'none';
 }
 
 export const skippedOf = ({ skipped }: ChaosReport): string => [...NOT_DEALT, ...skipped].join(', ');
@@ -30,6 +37,7 @@ export function tellRun(report: ChaosReport): string[] {
   const ended = Object.entries(states).map(([state, n]) => `${n} ${state}`);
   return [
     `  faults     ${faultsOf(report)}`,
+    `  struck     at places of a run: ${placesOf(report)}${report.missed.length === 0 ? '' : `; ${report.missed.length} not met`}`,
     `  skipped    ${skippedOf(report)}`,
     `  ended      ${ended.join(', ')}; quiet ${inSeconds(settledMs)} after the last fault`,
     `  re-run     after SIGKILL: ${recoveriesMs.length} jobs, median ${inSeconds(percentile(recoveriesMs, 0.5))}, longest ${inSeconds(percentile(recoveriesMs, 1))}`,

@@ -34,7 +34,7 @@ export interface ChaosWorkerOptions {
   readonly mongodbUrl: string;
   readonly prefix: string;
   readonly database: string;
-  /** Where dealt blows are remembered. */
+  /** Where it is remembered what has failed once. */
   readonly folder: string;
   readonly plant?: Plant | undefined;
   readonly verbose?: boolean;
@@ -46,8 +46,9 @@ async function openChaosStore(options: ChaosWorkerOptions, points: Points, pool:
   const client = await new MongoClient(url, { socketTimeoutMS: 20_000, connectTimeoutMS: 5_000 }).connect();
   const db = client.db(database);
   const store = await openStore({ url, database, masterKey, tenantKey, compute: pool });
-  const hit: Store = { ...store, ledger: hitLedger(store.ledger, options.plant, db, points) };
-  return { store: hit, db };
+  const { ledger, acknowledged } = hitLedger(store.ledger, options.plant, db, points);
+  const hit: Store = { ...store, ledger };
+  return { store: hit, db, acknowledged };
 }
 
 async function main(options: ChaosWorkerOptions): Promise<void> {
@@ -59,7 +60,7 @@ async function main(options: ChaosWorkerOptions): Promise<void> {
   const ring = sealRing(TEST_KEYS.sealKeys);
   const redis = await openRedis(options.redisUrl);
   const pool = computePool({ threads: 1 });
-  const { store, db } = await openChaosStore(options, points, pool);
+  const { store, db, acknowledged } = await openChaosStore(options, points, pool);
   const ports: Ports = { store, pool, clock: systemClock, log, telemetry, codeVersion: 'chaos' };
   const contracts: Readonly<Record<string, Contract>> = { ...CONTRACTS, ...CHAOS_CONTRACTS };
   const enqueuer = new Enqueuer({ redis, prefix, contracts, claims: store.claims, ring });
@@ -79,8 +80,11 @@ async function main(options: ChaosWorkerOptions): Promise<void> {
     const contract = contracts[kind]!;
     const { worker } = new WorkerPool({ contract, processor, ports, ring, cancels, relay, redis, prefix });
     worker.on('completed', (job) => {
-      void tell({ type: 'ended', id: job.data.runKey });
-      void points.reach(job.data.runKey, 'completed');
+      const { runKey } = job.data as { readonly runKey: string };
+      void points.reach(runKey, 'completed').then(() => {
+        acknowledged(runKey);
+        return tell({ type: 'ended', id: runKey });
+      });
     });
     worker.on('failed', (job) => void tell({ type: 'ended', id: job?.data.runKey ?? '' }));
     await worker.waitUntilReady();

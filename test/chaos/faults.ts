@@ -1,0 +1,83 @@
+/** Owns the faults that strike by the clock in a chaos run: their names, how many, when and for how long, all of it drawn from the seed. */
+import { randomStream } from '../../shared/random.ts';
+
+export const FAULTS = [
+  'kill',
+  'freeze',
+  'redis-restart',
+  'redis-half-open',
+  'mongodb-restart',
+  'mongodb-half-open',
+] as const;
+export type FaultName = (typeof FAULTS)[number];
+
+/** Faults that this harness does not deal yet; every report names them. */
+export const NOT_DEALT = ['disk full', 'Sentinel failover', 'clock steps'] as const;
+
+export interface Fault {
+  readonly name: FaultName;
+  readonly atMs: number;
+  /** How long it lasts; 0 for kills. */
+  readonly ms: number;
+  /** A draw in [0, 1) that picks the process, or whether a server is stopped or killed. */
+  readonly pick: number;
+}
+export type FaultCounts = Readonly<Record<FaultName, number>>;
+
+/** Longer than the lock of 6 s and a stalled check of 3 s: another worker has the job by then. */
+const FREEZE_MS = { min: 10_000, max: 13_000 };
+const RANGES: Readonly<Record<FaultName, { readonly min: number; readonly max: number }>> = {
+  kill: { min: 0, max: 0 },
+  freeze: FREEZE_MS,
+  'redis-restart': { min: 200, max: 2_000 },
+  'redis-half-open': { min: 500, max: 4_000 },
+  'mongodb-restart': { min: 200, max: 1_000 },
+  'mongodb-half-open': { min: 500, max: 4_000 },
+};
+
+/** Of each fault so many. */
+export const faultCounts = (of: (name: FaultName) => number): Record<FaultName, number> =>
+  Object.fromEntries(FAULTS.map((name) => [name, of(name)])) as Record<FaultName, number>;
+export const NO_FAULTS: FaultCounts = faultCounts(() => 0);
+
+/** Seconds between two faults of a name, unless their number is given. */
+const PERIOD_S: Readonly<Record<FaultName, number>> = {
+  kill: 3,
+  freeze: 20,
+  'redis-restart': 25,
+  'redis-half-open': 40,
+  'mongodb-restart': 40,
+  'mongodb-half-open': 40,
+};
+
+export function defaultCounts(seconds: number, kills?: number): FaultCounts {
+  const counts = faultCounts((name) => Math.max(1, Math.round(seconds / PERIOD_S[name])));
+  return { ...counts, kill: kills ?? counts.kill };
+}
+
+/** Counts written as `kill=3,redis-half-open=2`; what is not named is not dealt. */
+export function parseCounts(text: string): FaultCounts {
+  const counts: Record<FaultName, number> = { ...NO_FAULTS };
+  for (const part of text.split(',').filter((part) => part !== '')) {
+    const [name, count = ''] = part.split('=');
+    const known = FAULTS.find((fault) => fault === name);
+    if (known === undefined || !/^\d+$/.test(count))
+      throw new RangeError(`"${part}" is not NAME=COUNT; names: ${FAULTS.join(', ')}`);
+    counts[known] = Number(count);
+  }
+  return counts;
+}
+
+/** Faults in order of time: those of one name are spread evenly, each at random within its share of the time. */
+export function planFaults(seed: number, seconds: number, counts: FaultCounts): Fault[] {
+  const faults: Fault[] = [];
+  for (const name of FAULTS) {
+    const random = randomStream(seed, 'faults', name);
+    const { min, max } = RANGES[name];
+    for (let n = 0; n < counts[name]; n++) {
+      const atMs = ((n + random.uniform()) / counts[name]) * seconds * 1000;
+      faults.push({ name, atMs, ms: min + random.uniform() * (max - min), pick: random.uniform() });
+    }
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}
