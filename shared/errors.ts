@@ -236,6 +236,12 @@ export const ERROR_CODES = {
     what: 'This key sends requests faster than its limit.',
     todo: 'Wait for the seconds in `details.retryAfterSeconds` and try again.',
   },
+  MODEL_NOT_INDUCTIVE: {
+    retry: 'never',
+    status: 422,
+    what: 'The model cannot serve people whom training never saw.',
+    todo: 'Take a model that can (ease, autoencoder, popularity), or another split.',
+  },
   MODEL_PARAMS_INVALID: {
     retry: 'never',
     status: 422,

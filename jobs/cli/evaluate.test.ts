@@ -125,7 +125,44 @@ describe('millrace evaluate', () => {
     expect(lastJson(outcome).trials).toHaveLength(10);
   });
 
+  test('compares two models person by person, in a table and in the last line', async () => {
+    const outcome = await millrace(...files(), '--k', '5', '--model', 'ease', '--against', 'popularity');
+    expect(outcome.stdout).toMatch(/ndcg@5 .* better\n/);
+    const { against, breakdown } = lastJson(outcome) as { against: { differences: unknown[] }; breakdown: object };
+    expect(against).toMatchObject({ model: 'popularity', differences: expect.any(Array) });
+    expect(against.differences[1]).toMatchObject({ metric: 'ndcg', difference: expect.any(Number) });
+    expect(breakdown).toMatchObject({
+      novelty: expect.any(Number),
+      gini: expect.any(Number),
+      groups: expect.any(Array),
+    });
+  });
+
+  test('parts one file: cross-validation, people that training never saw, and time', async () => {
+    const split = (...more: string[]) => millrace('--train', path('train.tsv'), '--k', '5', '--model', 'ease', ...more);
+    const folds = lastJson(await split('--split', 'random', '--folds', '3')).folds as { ndcg: number }[];
+    expect(folds).toHaveLength(3);
+    expect(lastJson(await split('--split', 'strong', '--json'))).toMatchObject({ ndcg: expect.any(Number) });
+    const personal = await split('--split', 'strong', '--model', 'ials');
+    expect(personal).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(/MODEL_NOT_INDUCTIVE/) });
+    // All lines have one time: nothing lies before a cut.
+    expect((await split('--split', 'time')).stderr).toMatch(/DATASET_EMPTY/);
+  });
+
+  test('groups of a file have figures of their own', async () => {
+    const lines = Array.from({ length: 40 }, (_, user) => `${user} ${user % 2 === 0 ? 'even' : 'odd'}`);
+    await writeFile(path('groups.txt'), lines.join('\n'));
+    const result = lastJson(await millrace(...files(), '--groups', path('groups.txt'), '--json'));
+    expect((result.breakdown as { groups: unknown }).groups).toMatchObject([
+      { name: 'even', users: 20 },
+      { name: 'odd', users: 20 },
+    ]);
+  });
+
   test.each([
+    ['neither a test nor a split', () => ['--train', path('train.tsv')], /USAGE.*--test or --split/],
+    ['an unknown split', () => ['--train', path('train.tsv'), '--split', 'alphabet'], /USAGE.*leave-one-out/],
+    ['folds by time', () => ['--train', path('train.tsv'), '--split', 'time', '--folds', '3'], /USAGE.*--folds/],
     [
       'a broken file',
       () => ['--train', path('broken.tsv'), '--test', path('test.tsv')],

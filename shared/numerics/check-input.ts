@@ -82,10 +82,15 @@ function checkKeys(keys: Uint8Array | undefined, count: number, name: string): v
 /** Bound on `k`: a list is kept sorted by insertion. */
 export const RANK_K_MAX = 10_000;
 
-/** @throws AppError NUMERICS_INPUT_INVALID when `k` or `exclude` does not fit the model. */
-export function checkRankOptions({ k, exclude }: RankOptions, users: number, items: number): void {
+/** @throws AppError NUMERICS_INPUT_INVALID */
+export function checkListLength(k: number): void {
   if (!Number.isInteger(k) || k < 1 || k > RANK_K_MAX)
     refuse(`k must be a whole number from 1 to ${RANK_K_MAX}.`, { k });
+}
+
+/** @throws AppError NUMERICS_INPUT_INVALID when `k` or `exclude` does not fit the model. */
+export function checkRankOptions({ k, exclude }: RankOptions, users: number, items: number): void {
+  checkListLength(k);
   checkSparseRows(exclude, 'exclude', false);
   if (exclude.rows !== users || exclude.columns !== items) {
     refuse('exclude must have a row per user and a column per item.', {

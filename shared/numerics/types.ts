@@ -56,8 +56,17 @@ export interface FittedModel {
   /** Present for models that score an item the same for everybody. One score an item. */
   readonly itemScores?: Float32Array;
   rank(options: RankOptions): Promise<RankedLists>;
-  /** Present with `itemScores`: lists of people whom training never saw. `exclude` has a row and `userKeys` `KEY_BYTES` for each. */
+  /** Present for models that have something for everybody: lists of people whom training never saw. `exclude` has a row and `userKeys` `KEY_BYTES` for each. */
   rankNewcomers?(options: RankOptions & { readonly userKeys: Uint8Array }): Promise<RankedLists>;
+  /** Present for models that need no training on a person to serve them: lists from histories alone. Rows of all three are the people. */
+  rankHistories?(options: HistoryOptions): Promise<RankedLists>;
+}
+
+/** People whom training never saw, and what they did. */
+export interface HistoryOptions extends RankOptions {
+  /** Columns are the items of training. */
+  readonly histories: SparseRows;
+  readonly userKeys?: Uint8Array;
 }
 
 /**
@@ -73,6 +82,13 @@ export interface TrainInput {
   readonly itemKeys?: Uint8Array;
   /** When each interaction happened, ms since the epoch, parallel to `interactions.indices`. */
   readonly times?: Float64Array;
+}
+
+/** The people whose lists are made; training's own, or others with histories. */
+export interface RankedPeople {
+  readonly interactions: SparseRows;
+  readonly userKeys?: Uint8Array | undefined;
+  readonly itemKeys?: Uint8Array | undefined;
 }
 
 /** What a fit runs on. A fit is a coordinator: it awaits phases and does no maths on the event loop. */

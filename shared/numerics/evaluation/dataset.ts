@@ -48,13 +48,52 @@ export function buildDataset(train: InteractionFile): Dataset {
     train.items.map((id) => items.get(id)!),
     train.values,
   );
+  const times = pairTimes(
+    train,
+    interactions,
+    (id) => users.get(id)!,
+    (id) => items.get(id)!,
+  );
   return {
     userIds,
     itemIds,
-    train: { interactions, userKeys: entityKeys(userIds), itemKeys: entityKeys(itemIds) },
+    train: {
+      interactions,
+      userKeys: entityKeys(userIds),
+      itemKeys: entityKeys(itemIds),
+      ...(times === undefined ? {} : { times }),
+    },
     userOf: (id) => users.get(id),
     itemOf: (id) => items.get(id),
   };
+}
+
+/** Times before this are seconds: as milliseconds they would lie in March 1973. */
+const SECONDS_BELOW = 1e11;
+
+/** When each pair happened last, ms since the epoch; undefined where a line has no time. */
+function pairTimes(
+  file: InteractionFile,
+  { columns, indices, indptr, rows }: SparseRows,
+  userOf: (id: string) => number,
+  itemOf: (id: string) => number,
+): Float64Array | undefined {
+  let latest = -Infinity;
+  for (const time of file.times) {
+    if (Number.isNaN(time)) return undefined;
+    latest = Math.max(latest, time);
+  }
+  const unitMs = latest < SECONDS_BELOW ? 1000 : 1;
+  const places = new Map<number, number>();
+  for (let row = 0; row < rows; row++) {
+    for (let at = indptr[row]!; at < indptr[row + 1]!; at++) places.set(row * columns + indices[at]!, at);
+  }
+  const times = new Float64Array(new SharedArrayBuffer(indices.length * 8)).fill(-Infinity);
+  for (let n = 0; n < file.users.length; n++) {
+    const at = places.get(userOf(file.users[n]!) * columns + itemOf(file.items[n]!))!;
+    times[at] = Math.max(times[at]!, file.times[n]! * unitMs);
+  }
+  return times;
 }
 
 /** `KEY_BYTES` an id: the head of its SHA-256. */
@@ -92,6 +131,12 @@ export function newcomerExclusions(
   );
 }
 
+/** What is known of people whom training never saw, a row for each of `ids`; items that training never saw are left out. */
+export function historyRows(dataset: Dataset, ids: readonly string[], file: InteractionFile): SparseRows {
+  const places = new Map(ids.map((id, place) => [id, place]));
+  return knownRows(dataset, file, ids.length, (id) => places.get(id));
+}
+
 function knownRows(
   { itemIds, itemOf }: Dataset,
   file: InteractionFile,
@@ -100,14 +145,16 @@ function knownRows(
 ): SparseRows {
   const users: number[] = [];
   const items: number[] = [];
+  const values: number[] = [];
   for (let n = 0; n < file.users.length; n++) {
     const [user, item] = [rowOf(file.users[n]!), itemOf(file.items[n]!)];
     if (user === undefined || item === undefined) continue;
     users.push(user);
     items.push(item);
+    values.push(file.values[n]!);
   }
   if (users.length === 0) return emptyRows(rows, itemIds.length);
-  return fromTriples(rows, itemIds.length, users, items, new Float32Array(users.length).fill(1));
+  return fromTriples(rows, itemIds.length, users, items, values);
 }
 
 /** People with test items whom training never saw. */

@@ -5,8 +5,10 @@
 import { AppError } from '../../errors.ts';
 import type { Model } from '../models/registry.ts';
 import type { FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
-import type { MeasuredLists, MeasureRequest } from './measure.task.ts';
-import type { RankingMetrics, TestItems } from './ranking-metrics.ts';
+import type { TrainCounts } from './breakdown.ts';
+import type { Difference, Intervals } from './compare.ts';
+import type { Breakdown, MeasuredLists, MeasureRequest } from './measure.task.ts';
+import type { RankingMetrics, TestItems, UserMetrics } from './ranking-metrics.ts';
 
 export interface EvaluationTask {
   readonly train: TrainInput;
@@ -16,6 +18,8 @@ export interface EvaluationTask {
   /** People whom training never saw; they count like everybody. */
   readonly newcomers?: NewcomerTask;
   readonly k: number;
+  /** Groups of people with test items, newcomers after the others. */
+  readonly groups?: MeasureRequest['groups'];
 }
 
 export interface NewcomerTask {
@@ -24,6 +28,8 @@ export interface NewcomerTask {
   /** `users` are rows of `exclude`. */
   readonly test: TestItems;
   readonly exclude: SparseRows;
+  /** What is known of them, though training never saw it: models must serve them from it. */
+  readonly histories?: SparseRows;
 }
 
 export interface Evaluation extends RankingMetrics {
@@ -33,8 +39,16 @@ export interface Evaluation extends RankingMetrics {
   readonly threads: number;
   readonly trainSeconds: number;
   readonly scoreSeconds: number;
-  /** 95 % normal intervals over users. */
-  readonly intervals: { readonly recall: readonly [number, number]; readonly ndcg: readonly [number, number] };
+  /** 95 % bootstrap intervals over users. */
+  readonly intervals: Intervals;
+  readonly breakdown: Breakdown;
+}
+
+/** An evaluation with what comparing needs. */
+export interface Measured {
+  readonly evaluation: Evaluation;
+  readonly own: UserMetrics;
+  readonly parts: MeasureRequest['parts'];
 }
 
 const TASKS = new URL('./measure.task.ts', import.meta.url).href;
@@ -46,16 +60,33 @@ export async function evaluateModel(
   task: EvaluationTask,
   context: FitContext,
 ): Promise<Evaluation> {
-  const { pool, signal } = context;
+  return (await measureModel(model, params, task, context)).evaluation;
+}
+
+/** The same, with each person's figures. */
+export async function measureModel(
+  model: Model,
+  params: unknown,
+  task: EvaluationTask,
+  context: FitContext,
+): Promise<Measured> {
+  const { pool, seed, signal } = context;
   const begin = performance.now();
   const fitted = await model.fit(task.train, params, context);
   const trained = performance.now();
   const lists = await fitted.rank({ k: task.k, exclude: task.exclude, ...(signal === undefined ? {} : { signal }) });
-  const parts = [{ lists, test: task.test }, ...(await rankNewcomers(fitted, task, signal))];
+  const known = { lists, test: task.test, keys: task.train.userKeys };
+  const parts = [known, ...(await rankNewcomers(fitted, task, signal))];
   const scored = performance.now();
-  const payload: MeasureRequest = { parts, catalogue: task.train.interactions.columns };
+  const payload: MeasureRequest = {
+    parts,
+    catalogue: task.train.interactions.columns,
+    counts: trainCounts(task.train.interactions),
+    seed,
+    ...(task.groups === undefined ? {} : { groups: task.groups }),
+  };
   const [measured] = await pool.runPhase<MeasuredLists>([{ module: TASKS, name: 'measureLists', payload }], signal);
-  return {
+  const evaluation = {
     model: fitted.name,
     params: fitted.params,
     ...measured!.metrics,
@@ -64,12 +95,35 @@ export async function evaluateModel(
     threads: fitted.threads,
     engine: fitted.engine,
     intervals: measured!.intervals,
+    breakdown: measured!.breakdown!,
   };
+  return { evaluation, own: measured!.own, parts };
+}
+
+/** `first` minus `second`, on the same people; both come from the same task. */
+export async function compareMeasured(
+  first: Measured,
+  second: Measured,
+  { pool, seed, signal }: FitContext,
+): Promise<readonly Difference[]> {
+  const payload = { first: first.own, second: second.own, parts: first.parts, seed };
+  const [differences] = await pool.runPhase<readonly Difference[]>(
+    [{ module: TASKS, name: 'compareLists', payload }],
+    signal,
+  );
+  return differences!;
+}
+
+/** What novelty and popularity are counted against: training alone. */
+function trainCounts({ columns, indices, rows }: SparseRows): TrainCounts {
+  const itemUsers = new Int32Array(columns);
+  for (const item of indices) itemUsers[item]!++;
+  return { users: rows, itemUsers };
 }
 
 /**
- * A user whom training never saw gets what the model gives to everybody, if it gives anything to everybody; a personal model has
- * nothing to say, and the user's list stays empty. Either way the user counts.
+ * A user whom training never saw gets what the model makes of the user's history, where there is one, else what it gives to
+ * everybody, if it gives anything to everybody; else the user's list stays empty. In each case the user counts.
  */
 async function rankNewcomers(
   fitted: FittedModel,
@@ -77,14 +131,18 @@ async function rankNewcomers(
   signal: AbortSignal | undefined,
 ): Promise<MeasureRequest['parts']> {
   if (newcomers === undefined || newcomers.test.users.length === 0) return [];
-  const { exclude, keys, test } = newcomers;
-  const lists = await fitted.rankNewcomers?.({
-    k,
-    exclude,
-    userKeys: keys,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return [{ lists, test }];
+  const { exclude, histories, keys, test } = newcomers;
+  const options = { k, exclude, userKeys: keys, ...(signal === undefined ? {} : { signal }) };
+  if (histories === undefined) return [{ lists: await fitted.rankNewcomers?.(options), test, keys }];
+  const personal = fitted.rankHistories?.({ ...options, histories });
+  const lists = await (personal ?? fitted.rankNewcomers?.(options));
+  if (lists === undefined) {
+    throw new AppError('MODEL_NOT_INDUCTIVE', {
+      message: `The model ${fitted.name} cannot serve people whom training never saw.`,
+      details: { model: fitted.name },
+    });
+  }
+  return [{ lists, test, keys }];
 }
 
 export interface Trial {

@@ -300,7 +300,8 @@ describe('evaluateModel', () => {
     ]);
     const popular = await evaluateModel(findModel('popularity'), {}, wanted, context);
     expect(popular).toMatchObject({ users: 3, model: 'popularity', recall: 2 / 3, ndcg: 2 / 3, k: 1 });
-    expect(popular.intervals.ndcg[0]).toBeLessThan(2 / 3);
+    // Three people are too few to resample.
+    expect(popular.intervals.ndcg[0]).toBeNaN();
     const personal = await evaluateModel(findModel('item-knn'), {}, wanted, context);
     expect(personal).toMatchObject({ users: 3, recall: 1 / 3 });
   });

@@ -10,11 +10,12 @@ import type { Region } from '../engine/memory.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { rankInBlocks, rankScratchFloats, USERS_PER_CHUNK } from '../ranking/rank-blocks.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { FitContext, FittedModel, RankedLists, RankOptions, TrainInput } from '../types.ts';
+import type { FitContext, FittedModel, RankedLists, RankedPeople, RankOptions, TrainInput } from '../types.ts';
 import type { EaseShared } from './ease.task.ts';
 import { BLOCK_ORDER, layOutEase, PANEL_COLUMNS } from './ease-layout.ts';
 import { type EaseDataSummary, type EaseParams, resolveEaseParams } from './ease-params.ts';
 import type { RowRegions } from './item-knn.ts';
+import { weighed } from './value-weight.ts';
 
 export { EASE_CANDIDATES, type EaseParams, easeParams } from './ease-params.ts';
 
@@ -83,6 +84,11 @@ export async function fitEase(input: TrainInput, params: EaseParams, context: Fi
     threads: pool.threads,
     params: resolved,
     rank: (options) => rankByWeights(input, weights, inverse, options, context),
+    rankHistories: ({ histories, userKeys, ...options }) => {
+      const people = { interactions: histories, userKeys, itemKeys: input.itemKeys };
+      const own = sharedFloat32(histories.values.length, weighed(histories.values, resolved.weighting));
+      return rankByWeights(people, own, inverse, options, context);
+    },
   };
 }
 
@@ -95,7 +101,7 @@ function tooWeak(item: number): AppError {
 }
 
 async function rankByWeights(
-  { interactions, userKeys, itemKeys }: TrainInput,
+  { interactions, userKeys, itemKeys }: RankedPeople,
   weights: Float32Array,
   inverse: SweptInverse,
   options: RankOptions,

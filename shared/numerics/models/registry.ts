@@ -43,6 +43,15 @@ const MODELS = {
     fit: fitGraphFilter,
     candidates: GRAPH_FILTER_CANDIDATES,
   })),
+  hybrid: bind('hybrid', async () => {
+    const [{ fitHybrid }, { HYBRID_CANDIDATES, hybridParams }] = await Promise.all([
+      import('./hybrid.ts'),
+      import('./hybrid-params.ts'),
+    ]);
+    const fit: ModelEntry<typeof hybridParams>['fit'] = (input, params, context) =>
+      fitHybrid(input, params, context, findModel);
+    return { paramsSchema: hybridParams, fit, candidates: HYBRID_CANDIDATES };
+  }),
   ials: bind('ials', async () => ({ paramsSchema: ialsParams, fit: fitIals, candidates: IALS_CANDIDATES })),
   item2vec: bind('item2vec', async () => ({
     paramsSchema: item2vecParams,

@@ -7,3 +7,8 @@ export function valueWeight(value: number, weighting: ValueWeighting): number {
   if (weighting === 'linear') return value;
   return weighting === 'log' ? Math.sign(value) * Math.log1p(Math.abs(value)) : Math.sign(value);
 }
+
+/** All of them. */
+export function weighed(values: Float32Array, weighting: ValueWeighting): Float32Array {
+  return values.map((value) => valueWeight(value, weighting));
+}

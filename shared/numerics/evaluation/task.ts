@@ -1,0 +1,126 @@
+/**
+ * Owns making what is evaluated from files of interactions: the data set of the training lines, what is to be found, what may not be
+ * recommended, and the groups of people. The training lines alone decide what is an item, a person, a count or a mean.
+ */
+import { AppError } from '../../errors.ts';
+import type { SparseRows } from '../types.ts';
+import {
+  buildDataset,
+  compareIds,
+  type Dataset,
+  exclusions,
+  historyRows,
+  newcomerExclusions,
+  testItems,
+  type TestSet,
+} from './dataset.ts';
+import type { EvaluationTask } from './evaluate-model.ts';
+import { holdoutSplit } from './holdout.ts';
+import type { InteractionFile } from './interaction-file.ts';
+
+export interface TaskFiles {
+  /** Learned from. */
+  readonly train: InteractionFile;
+  /** To be found. */
+  readonly test: InteractionFile;
+  /** Known, but neither learned from nor to be found: not to be recommended. */
+  readonly masks: readonly InteractionFile[];
+  /** Known of people whom training never saw. */
+  readonly histories?: InteractionFile;
+  /** Lines `user group`; the last one of a user counts. Absent: groups by length of history. */
+  readonly groups?: InteractionFile;
+  readonly k: number;
+}
+
+export interface PreparedTask {
+  readonly task: EvaluationTask;
+  readonly dataset: Dataset;
+}
+
+/** @throws AppError DATASET_EMPTY when there is nothing to learn from, or nothing to find. */
+export function prepareTask(files: TaskFiles): PreparedTask {
+  const dataset = buildDataset(files.train);
+  const found = testItems(dataset, files.test);
+  if (found.items.users.length + found.newcomers.ids.length === 0) {
+    throw new AppError('DATASET_EMPTY', { message: 'There are no interactions to find.' });
+  }
+  const { histories, masks } = files;
+  const known = histories === undefined ? masks : [...masks, histories];
+  const task = {
+    train: dataset.train,
+    exclude: exclusions(dataset, known),
+    test: found.items,
+    newcomers: {
+      ...found.newcomers,
+      exclude: newcomerExclusions(dataset, found.newcomers.ids, known),
+      ...(histories === undefined ? {} : { histories: historyRows(dataset, found.newcomers.ids, histories) }),
+    },
+    k: files.k,
+    groups: files.groups === undefined ? groupsByHistory(dataset, found) : groupsOf(files.groups, dataset, found),
+  };
+  return { task, dataset };
+}
+
+/** For choosing parameters: what `valid` says, or a share of the training interactions. Never what is tested. */
+export function validationTask(
+  { dataset, task }: PreparedTask,
+  from: { readonly valid: InteractionFile } | { readonly holdout: number; readonly seed: number },
+  masks: readonly InteractionFile[],
+): EvaluationTask {
+  const { k } = task;
+  if ('valid' in from) {
+    const { items, newcomers } = testItems(dataset, from.valid);
+    const others = { ...newcomers, exclude: newcomerExclusions(dataset, newcomers.ids, masks) };
+    return { train: dataset.train, exclude: exclusions(dataset, masks), test: items, newcomers: others, k };
+  }
+  const { interactions, itemKeys, times: _, userKeys, ...rest } = dataset.train;
+  const split = holdoutSplit(interactions, from.holdout, from.seed, userKeys, itemKeys);
+  const train = { ...rest, interactions: split.train, ...keysOf(dataset), ...timesOf(dataset, split.train) };
+  return { train, exclude: exclusions({ ...dataset, train }, masks), test: split.test, k };
+}
+
+function keysOf({ train: { itemKeys, userKeys } }: Dataset) {
+  return { ...(itemKeys === undefined ? {} : { itemKeys }), ...(userKeys === undefined ? {} : { userKeys }) };
+}
+
+/** Times of the interactions that stay. */
+function timesOf({ train: { interactions, times } }: Dataset, kept: SparseRows): { readonly times?: Float64Array } {
+  if (times === undefined) return {};
+  const own = new Float64Array(new SharedArrayBuffer(kept.indices.length * 8));
+  for (let row = 0; row < kept.rows; row++) {
+    let from = interactions.indptr[row]!;
+    for (let at = kept.indptr[row]!; at < kept.indptr[row + 1]!; at++) {
+      while (interactions.indices[from] !== kept.indices[at]) from++;
+      own[at] = times[from]!;
+    }
+  }
+  return { times: own };
+}
+
+type Groups = NonNullable<EvaluationTask['groups']>;
+
+function groupsOf(file: InteractionFile, { userIds }: Dataset, { items, newcomers }: TestSet): Groups {
+  const names = [...new Set(file.items)].sort(compareIds);
+  const placeOf = new Map(names.map((name, place) => [name, place]));
+  const own = new Map(file.users.map((user, n) => [user, placeOf.get(file.items[n]!)!]));
+  const people = [...Array.from(items.users, (user) => userIds[user]!), ...newcomers.ids];
+  return { names, of: Int32Array.from(people, (id) => own.get(id) ?? -1) };
+}
+
+/** Quarters of the people with test items by the number of their training interactions, and those with none. */
+const HISTORY_QUANTILES = [0.25, 0.5, 0.75] as const;
+
+function groupsByHistory({ train: { interactions } }: Dataset, { items, newcomers }: TestSet): Groups {
+  const lengths = items.users.map((user) => interactions.indptr[user + 1]! - interactions.indptr[user]!);
+  const sorted = lengths.slice().sort();
+  const bounds = HISTORY_QUANTILES.map((q) => sorted[Math.floor(q * (sorted.length - 1))] ?? 0);
+  const distinct = [...new Set(bounds)];
+  const names = distinct.map((bound, n) => `history ${n === 0 ? 1 : distinct[n - 1]! + 1} to ${bound}`);
+  names.push(`history above ${distinct.at(-1) ?? 0}`, 'not in training');
+  const groupOf = (length: number) => {
+    const place = distinct.findIndex((bound) => length <= bound);
+    return place < 0 ? distinct.length : place;
+  };
+  const of = [...Array.from(lengths, groupOf), ...newcomers.ids.map(() => names.length - 1)];
+  return { names, of: Int32Array.from(of) };
+}
