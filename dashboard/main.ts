@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { readConfig } from '../shared/config.ts';
-import { closeOnSignal, listen, runMain } from '../shared/http/serve.ts';
+import { attend, listen, runMain, serviceChecks } from '../shared/http/serve.ts';
 import { openStore } from '../shared/store/mongo/open.ts';
 import { buildDashboard } from './build.ts';
 import { openQueues } from './overview/queues.ts';
@@ -21,7 +21,7 @@ await runMain(async () => {
     redis.disconnect();
     await store[Symbol.asyncDispose]();
   });
-  closeOnSignal(app);
+  const health = await attend(app, config, serviceChecks(config, redis, store));
   if ((await store.accounts.count()) === 0)
     log.warn('nobody can log in yet: make an account with `millrace password reset`');
   const address = await listen(app, {
@@ -30,5 +30,5 @@ await runMain(async () => {
     port: config.dashboardPort,
     portVariable: 'MILLRACE_DASHBOARD_PORT',
   });
-  console.log(JSON.stringify({ ready: 'dashboard', address }));
+  console.log(JSON.stringify({ ready: 'dashboard', address, health: health.address }));
 });

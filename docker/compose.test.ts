@@ -119,6 +119,7 @@ describe.skipIf(!REDIS_URL || !MONGODB_URL)('the same commands with the same env
       MILLRACE_HOST: '127.0.0.1',
       MILLRACE_GATEWAY_PORT: port,
       MILLRACE_DASHBOARD_PORT: port,
+      MILLRACE_HEALTH_PORT: String(await freePort()),
       MILLRACE_DATABASE: unique,
       MILLRACE_PREFIX: unique,
     };

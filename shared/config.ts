@@ -39,6 +39,10 @@ const environmentSchema = z.object({
   MILLRACE_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_GATEWAY_PORT: port.default(4401),
   MILLRACE_DASHBOARD_PORT: port.default(4400),
+  MILLRACE_HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
+  MILLRACE_HEALTH_PORT: port.default(0),
+  MILLRACE_HEALTH_WINDOW_MS: z.coerce.number().int().min(500).max(600_000).default(15_000),
+  MILLRACE_STOP_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(15_000),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -57,6 +61,13 @@ export interface Config {
   readonly host: string;
   readonly gatewayPort: number;
   readonly dashboardPort: number;
+  /** Where /livez, /readyz, /startupz and /metrics are asked; port 0: a free one, named when the process is ready. */
+  readonly healthHost: string;
+  readonly healthPort: number;
+  /** Silence of Redis or the store that long makes a process unhealthy. */
+  readonly healthWindowMs: number;
+  /** A process that is asked to stop has ended by then. */
+  readonly stopMs: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly tfjsNative?: string;
@@ -135,6 +146,10 @@ export function readConfig(environment: Environment = process.env): Config {
     host: e.MILLRACE_HOST,
     gatewayPort: e.MILLRACE_GATEWAY_PORT,
     dashboardPort: e.MILLRACE_DASHBOARD_PORT,
+    healthHost: e.MILLRACE_HEALTH_HOST,
+    healthPort: e.MILLRACE_HEALTH_PORT,
+    healthWindowMs: e.MILLRACE_HEALTH_WINDOW_MS,
+    stopMs: e.MILLRACE_STOP_MS,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,

@@ -2,7 +2,10 @@
 import { JOB_KINDS, isJobKind, type JobKind } from '../jobs/registry.ts';
 import { readConfig } from '../shared/config.ts';
 import { AppError, toAppError } from '../shared/errors.ts';
+import { serveHealth } from '../shared/http/health-server.ts';
+import { stopOnSignal } from '../shared/stop.ts';
 import { endOnUncaught } from '../shared/telemetry/fatal.ts';
+import { Health } from '../shared/telemetry/health.ts';
 import { openLog } from '../shared/telemetry/log.ts';
 import { startHost } from './runtime/host.ts';
 
@@ -24,20 +27,27 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = openLog(config.log, { process: 'worker', pid: process.pid });
   const kinds = kindsOf(process.env.MILLRACE_KINDS);
-  await using host = await startHost({ config, log, kinds, schedules: process.env.MILLRACE_SCHEDULES !== 'off' });
-  log.info({ kinds }, 'worker ready');
-  console.log(JSON.stringify({ ready: 'worker', kinds }));
-  await new Promise<void>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve());
-    process.once('disconnect', () => resolve()); // the process that started this one is gone
+  const health = new Health();
+  const asked = await serveHealth({ config, health });
+  const schedules = process.env.MILLRACE_SCHEDULES !== 'off';
+  const host = await startHost({ config, log, kinds, schedules, health });
+  stopOnSignal({
+    limitMs: config.stopMs,
+    stop: async () => {
+      health.stopping();
+      log.info({ pools: host.pools.length }, 'worker stopping: no new jobs, those at work are finished');
+      await host[Symbol.asyncDispose]();
+    },
+    late: () => log.warn({ limitMs: config.stopMs }, 'the worker ends with work undone: others take it up'),
   });
-  log.info({ pools: host.pools.length }, 'worker stopping: no new jobs, those at work are finished');
+  health.started();
+  log.info({ kinds, health: asked.address }, 'worker ready');
+  console.log(JSON.stringify({ ready: 'worker', kinds, health: asked.address }));
 }
 
 endOnUncaught();
 try {
   await main();
-  process.exit(0);
 } catch (thrown) {
   const error = toAppError(thrown);
   process.stderr.write(`${error.message}\n`);

@@ -1,7 +1,8 @@
 /** Owns the gateway's process: configuration, store, the server, and an orderly end. */
+import { Redis } from 'ioredis';
 import pino from 'pino';
 import { readConfig } from '../../shared/config.ts';
-import { closeOnSignal, listen, runMain } from '../../shared/http/serve.ts';
+import { attend, listen, runMain, serviceChecks } from '../../shared/http/serve.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import { buildGateway } from './build.ts';
 
@@ -11,13 +12,19 @@ await runMain(async () => {
   const log = pino({ level: config.log, base: { process: 'gateway' } }, pino.destination(2));
   const store = await openStore({ url, database, masterKey, tenantKey });
   const app = await buildGateway({ store, config, log });
-  app.addHook('onClose', () => store[Symbol.asyncDispose]());
-  closeOnSignal(app);
+  // The clients of tenants connect when they are needed: this one only asks whether Redis answers.
+  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: null });
+  redis.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis does not answer'));
+  app.addHook('onClose', async () => {
+    redis.disconnect();
+    await store[Symbol.asyncDispose]();
+  });
+  const health = await attend(app, config, serviceChecks(config, redis, store));
   const address = await listen(app, {
     name: 'gateway',
     host: config.host,
     port: config.gatewayPort,
     portVariable: 'MILLRACE_GATEWAY_PORT',
   });
-  console.log(JSON.stringify({ ready: 'gateway', address, docs: `${address}/docs` }));
+  console.log(JSON.stringify({ ready: 'gateway', address, docs: `${address}/docs`, health: health.address }));
 });

@@ -1,10 +1,11 @@
 /** Owns how a server process starts and ends: one line when it is ready, a busy port named with its way out, an orderly stop. */
 import type { FastifyInstance } from 'fastify';
+import type { Config } from '../config.ts';
 import { AppError, toAppError } from '../errors.ts';
+import { stopOnSignal } from '../stop.ts';
 import { endOnUncaught } from '../telemetry/fatal.ts';
-
-/** Open requests get this long when the process is asked to stop. */
-const CLOSE_MS_MAX = 10_000;
+import { Health, type HealthCheck } from '../telemetry/health.ts';
+import { type HealthServer, serveHealth } from './health-server.ts';
 
 export interface ServeOptions {
   readonly name: string;
@@ -28,21 +29,36 @@ export async function listen(app: FastifyInstance, { name, host, port, portVaria
   }
 }
 
-/** Closes the app once on SIGTERM or SIGINT, or when the parent process is gone, and then ends the process: 0, or 1 when closing took too long. */
-export function closeOnSignal(app: FastifyInstance): void {
-  let closing = false;
-  const close = (): void => {
-    if (closing) return;
-    closing = true;
-    setTimeout(() => process.exit(1), CLOSE_MS_MAX).unref();
-    app.close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.once('SIGTERM', close);
-  process.once('SIGINT', close);
-  process.once('disconnect', close); // the process that started this one is gone
+/** A server is of use while it answers: without Redis or the store it waits for them, unready. */
+export function serviceChecks(
+  { healthWindowMs: windowMs }: Config,
+  redis: { ping(): Promise<unknown> },
+  store: { ping(): Promise<unknown> },
+): readonly HealthCheck[] {
+  return [
+    { name: 'redis', needed: 'ready', windowMs, ask: () => redis.ping() },
+    { name: 'store', needed: 'ready', windowMs, ask: () => store.ping() },
+  ];
+}
+
+/** What a server process is asked about itself, and how it ends: open requests are answered within the limit. */
+export async function attend(
+  app: FastifyInstance,
+  config: Config,
+  checks: readonly HealthCheck[],
+): Promise<HealthServer> {
+  const health = new Health();
+  const asked = await serveHealth({ config, health });
+  for (const check of checks) health.watch(check);
+  stopOnSignal({
+    limitMs: config.stopMs,
+    stop: async () => {
+      health.stopping();
+      await app.close();
+    },
+  });
+  app.addHook('onListen', async () => health.started());
+  return asked;
 }
 
 /** Runs a process' main: a coded failure is one JSON line on stderr and exit code 1. */

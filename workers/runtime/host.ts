@@ -12,6 +12,7 @@ import { AppError } from '../../shared/errors.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import type { Health } from '../../shared/telemetry/health.ts';
 import { logEvents } from '../../shared/telemetry/log-events.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { CancelWatch } from './cancellation.ts';
@@ -19,7 +20,7 @@ import { codeVersion } from './code-version.ts';
 import { Enqueuer } from './enqueuer.ts';
 import type { Relay } from './follow.ts';
 import { Orchestrator } from './orchestrator.ts';
-import { WorkerPool } from './pool.ts';
+import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 import { adaptTick, declareDefaults } from './schedules.ts';
 import { Sweeper } from './sweeper.ts';
@@ -33,6 +34,8 @@ export interface HostOptions {
   readonly schedules?: boolean;
   /** What else listens to the stream; the log always does. */
   readonly telemetry?: Telemetry;
+  /** Told how to ask the connections of the process whether they answer. */
+  readonly health?: Health;
 }
 
 export interface Host extends AsyncDisposable {
@@ -52,6 +55,10 @@ async function processorOf(kind: JobKind): Promise<AnyProcessor> {
  * are sent again over a new one. Longer than BullMQ's longest blocking read, 10 s.
  */
 const SILENCE_MS_MAX = 15_000;
+
+/** Of the time that a stop may take, jobs at work get so much to end by themselves, and then so much to be given back. */
+const FINISH_SHARE = 0.6;
+const GIVE_BACK_SHARE = 0.25;
 
 /** A connection for BullMQ's workers: waits out failovers instead of failing commands. Throws SERVICE_UNAVAILABLE when Redis does not answer at the start. */
 export async function openRedis(url: string): Promise<Redis> {
@@ -85,6 +92,7 @@ export async function startHost({
   kinds = JOB_KINDS,
   schedules = false,
   telemetry = new Telemetry(),
+  health,
 }: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   stack.defer(telemetry.subscribe(logEvents(log)));
@@ -130,6 +138,8 @@ export async function startHost({
         relay,
         redis,
         prefix,
+        finishMs: config.stopMs * FINISH_SHARE,
+        giveBackMs: config.stopMs * GIVE_BACK_SHARE,
         ...(kind === 'pipeline' ? { adapt: adaptTick } : {}),
         onStepProgress: ({ tenant, step }, progress) => {
           if (step !== undefined) orchestrator.stepProgress(tenant, step.run, step.step, progress);
@@ -140,8 +150,26 @@ export async function startHost({
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );
   await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));
+  if (health !== undefined) watch(health, config.healthWindowMs, { redis, store, pools });
   const owned = stack.move();
   return { store, pools, sweeper, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A worker lives while its own connection and the store answer, and while each pool is told whether there is a job. */
+function watch(
+  health: Health,
+  windowMs: number,
+  { redis, store, pools }: { readonly redis: Redis; readonly store: Store; readonly pools: readonly WorkerPool[] },
+): void {
+  health.watch({ name: 'redis', needed: 'live', windowMs, ask: () => redis.ping() });
+  health.watch({ name: 'store', needed: 'live', windowMs, ask: () => store.ping() });
+  for (const { kind, worker } of pools)
+    health.watch({
+      name: `fetch ${kind}`,
+      needed: 'live',
+      windowMs: windowMs + FETCH_MS_MAX,
+      answeredAt: () => worker.fetchedAt,
+    });
 }
 
 function relayOf(orchestrator: Orchestrator, enqueuer: Enqueuer): Relay {

@@ -1,5 +1,5 @@
 /** Owns a worker pool: one BullMQ worker of one kind with the executor behind it. */
-import { Worker } from 'bullmq';
+import { type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { Executor, type ExecutorOptions } from './executor.ts';
 
@@ -12,6 +12,8 @@ const STALLED_COUNT_MAX = 1_000_000;
 const FINISH_MS = 8_000;
 /** And so long to be given back. */
 const GIVE_BACK_MS = 5_000;
+/** A worker with a free hand asks Redis for a job at least this often: BullMQ's longest wait, for the end of a rate limit. */
+export const FETCH_MS_MAX = 30_000;
 /** The same problem of a connection is told once in this time. */
 const PROBLEM_INTERVAL_MS = 10_000;
 
@@ -24,13 +26,43 @@ export interface PoolOptions extends ExecutorOptions {
   readonly autorun?: boolean;
   /** How long jobs at work may go on when the pool is disposed. */
   readonly finishMs?: number;
+  /** How long they may then take to be given back. */
+  readonly giveBackMs?: number;
+}
+
+/** Knows when it was last answered whether there is a job: BullMQ's own `isRunning` stays true after some failovers. */
+class FetchingWorker extends Worker {
+  #fetchedAt = performance.now();
+  #active = 0;
+
+  /** A worker with its hands full does not ask. */
+  get fetchedAt(): number {
+    return this.#active >= this.concurrency || this.isPaused() ? performance.now() : this.#fetchedAt;
+  }
+
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    const job = await super.moveToActive(token, name);
+    this.#fetchedAt = performance.now();
+    return job;
+  }
+
+  protected override async callProcessJob(job: Job, token: string, signal?: AbortSignal): Promise<unknown> {
+    this.#active += 1;
+    try {
+      return await super.callProcessJob(job, token, signal);
+    } finally {
+      this.#active -= 1;
+      this.#fetchedAt = performance.now();
+    }
+  }
 }
 
 export class WorkerPool implements AsyncDisposable {
   readonly kind: string;
-  readonly worker: Worker;
+  readonly worker: FetchingWorker;
   readonly #executor: Executor;
   readonly #finishMs: number;
+  readonly #giveBackMs: number;
   readonly #log: ExecutorOptions['ports']['log'];
 
   constructor(options: PoolOptions) {
@@ -40,7 +72,8 @@ export class WorkerPool implements AsyncDisposable {
     const executor = new Executor(options);
     this.#executor = executor;
     this.#finishMs = options.finishMs ?? FINISH_MS;
-    this.worker = new Worker(contract.kind, executor.execute, {
+    this.#giveBackMs = options.giveBackMs ?? GIVE_BACK_MS;
+    this.worker = new FetchingWorker(contract.kind, executor.execute, {
       connection: redis,
       prefix,
       concurrency: options.concurrency ?? contract.limits.concurrency,
@@ -72,7 +105,7 @@ export class WorkerPool implements AsyncDisposable {
     if (await endsWithin(closed, this.#finishMs)) return;
     this.#executor.stop();
     // BullMQ cannot close by force what is closing already: what does not end now is left to its lock, which runs out.
-    if (!(await endsWithin(closed, GIVE_BACK_MS)))
+    if (!(await endsWithin(closed, this.#giveBackMs)))
       this.#log.warn({}, 'a job did not end when it was asked to; another worker takes it once its lock has run out');
   }
 }

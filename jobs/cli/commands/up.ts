@@ -48,11 +48,13 @@ async function adminLine(store: Store): Promise<string> {
 }
 
 async function startProcesses(processes: Processes, session: Session): Promise<void> {
+  // A port that is set is the workers': three processes cannot share it.
+  const health = { MILLRACE_HEALTH_PORT: '0' };
   const demo = { MILLRACE_DEMO: 'true' };
   await Promise.all([
     processes.start({ title: 'worker', script: 'workers/main.ts' }),
-    processes.start({ title: 'gateway', script: 'jobs/gateway/main.ts' }),
-    processes.start({ title: 'dashboard', script: 'dashboard/main.ts', env: demo }),
+    processes.start({ title: 'gateway', script: 'jobs/gateway/main.ts', env: health }),
+    processes.start({ title: 'dashboard', script: 'dashboard/main.ts', env: { ...health, ...demo } }),
   ]);
   session.signal.throwIfAborted();
 }
