@@ -230,11 +230,17 @@ export const ERROR_CODES = {
     what: 'Another attempt has taken over this run.',
     todo: 'Nothing: the other attempt decides.',
   },
+  LIMIT_QUEUE_FULL: {
+    retry: 'later',
+    status: 429,
+    what: 'The tenant has as many unfinished jobs of this kind as it may have.',
+    todo: 'Wait for the milliseconds in `details.retryAfterMs` and try again; with a key, what is in already stays in once.',
+  },
   LIMIT_RATE: {
     retry: 'later',
     status: 429,
-    what: 'This key sends requests faster than its limit.',
-    todo: 'Wait for the seconds in `details.retryAfterSeconds` and try again.',
+    what: 'This caller asks faster than its limit.',
+    todo: 'Wait for the milliseconds in `details.retryAfterMs` (the seconds in `details.retryAfterSeconds`) and try again.',
   },
   MODEL_NOT_INDUCTIVE: {
     retry: 'never',

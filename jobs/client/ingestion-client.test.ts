@@ -158,12 +158,12 @@ describe.skipIf(REDIS_URL === undefined)('a batch over Redis', () => {
     const again = await millrace.ingestion.enqueue({ source: 'web', events }, { key: 'b1' });
     expect(again.ids).toEqual(first.ids);
     const queue = new Queue<Envelope>('ingestion', { connection: fixture.redis, prefix: fixture.prefix });
-    expect(await queue.getWaitingCount()).toBe(first.parts.length);
+    expect(await queue.getPrioritizedCount()).toBe(first.parts.length);
     for (const other of [events.slice(1), [...events, ...events.slice(0, 3_000)], events.slice(0, first.parts.length)])
       await expect(millrace.ingestion.enqueue({ source: 'web', events: other }, { key: 'b1' })).rejects.toMatchObject({
         code: 'KEY_REUSED',
       });
-    expect(await queue.getWaitingCount()).toBe(first.parts.length);
+    expect(await queue.getPrioritizedCount()).toBe(first.parts.length);
     await queue.close();
   });
 

@@ -70,7 +70,7 @@ export class IngestionClient {
     const { key, signal } = options;
     const batch = openBatch(input);
     const checked = checkBatch(batch, core.nowMs());
-    const place = placeOf(core, options, undefined);
+    const place = { ...placeOf(core, options, undefined), source: batch.source };
     const parts = cutParts(batch, checked, (text, part) =>
       makeSerialisedJob(ingestion, text, key === undefined ? place : { ...place, key: partKey(key, part) }),
     );

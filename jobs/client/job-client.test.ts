@@ -147,7 +147,7 @@ describe.skipIf(REDIS_URL === undefined)('the client over Redis', () => {
       code: 'KEY_REUSED',
     });
     const queue = new Queue('segmentation', { connection: fixture.redis, prefix: fixture.prefix });
-    expect(await queue.getWaitingCount()).toBe(1);
+    expect(await queue.getPrioritizedCount()).toBe(1);
     await queue.close();
   });
 
@@ -168,13 +168,13 @@ describe.skipIf(REDIS_URL === undefined)('the client over Redis', () => {
     const wrong = [{ features: 'a' }, { features: 'b', restarts: 0 }];
     await expect(millrace.segmentation.enqueueMany(wrong)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
     const queue = new Queue('segmentation', { connection: fixture.redis, prefix: fixture.prefix });
-    expect(await queue.getWaitingCount()).toBe(0);
+    expect(await queue.getPrioritizedCount()).toBe(0);
     const inputs = Array.from({ length: 1_200 }, (_, seed) => ({ features: 'f', seed }));
     const jobs = await millrace.segmentation.enqueueMany(inputs, { key: 'sweep' });
     expect(jobs[1_199]?.id).toBe(jobIdOf(runKeyOf('main', 'segmentation', 'sweep.1199')));
     expect(new Set(jobs.map((job) => job.id)).size).toBe(1_200);
     await millrace.segmentation.enqueueMany(inputs, { key: (input) => `sweep.${input.seed}` });
-    expect(await queue.getWaitingCount()).toBe(1_200);
+    expect(await queue.getPrioritizedCount()).toBe(1_200);
     await expect(
       millrace.segmentation.enqueueMany(Array.from({ length: ENQUEUE_MANY_MAX + 1 }, () => ({ features: 'f' }))),
     ).rejects.toMatchObject({ code: 'INPUT_INVALID' });

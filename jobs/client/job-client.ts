@@ -10,11 +10,6 @@ import type { Transport } from './transport.ts';
 
 /** Most inputs of one `enqueueMany`. */
 export const ENQUEUE_MANY_MAX = 10_000;
-/**
- * Jobs of one transaction. Several are under way at once, so that Redis takes in one while the next is written: with
- * all jobs in one, client and Redis would only ever work in turns.
- */
-const BULK_JOBS_MAX = 32;
 /** Stored jobs that are read at once to compare their inputs. */
 const COMPARE_JOBS_MAX = 200;
 
@@ -35,7 +30,7 @@ export interface ClientCore {
 }
 
 interface CommonOptions {
-  /** Urgency class, 0 (first) to 6 (last); jobs without one go before all classes. */
+  /** Urgency class, 0 (first) to 6 (last); absent: 3. Within a class, tenants with fewer unfinished jobs go first. */
   readonly priority?: number;
   /** Earliest start, ms from now. */
   readonly delayMs?: number;
@@ -132,11 +127,7 @@ export async function submit<K extends JobKind>(
   const jobs: MadeJob[] = [];
   for (const one of made) jobs.push(one.fits ? one.job : one.withClaim(await putClaim(core, kind, one.body, signal)));
   signal?.throwIfAborted();
-  // All bulks are on their way at once, in order, on one connection: Redis takes in one while the next is being written.
-  const bulks: Promise<void>[] = [];
-  for (let from = 0; from < jobs.length; from += BULK_JOBS_MAX)
-    bulks.push(core.transport.add(kind, jobs.slice(from, from + BULK_JOBS_MAX), signal));
-  await Promise.all(bulks);
+  await core.transport.add(kind, jobs, signal);
   if (keyed)
     for (let from = 0; from < jobs.length; from += COMPARE_JOBS_MAX)
       await refuseReusedKeys(core.transport, kind, jobs.slice(from, from + COMPARE_JOBS_MAX));

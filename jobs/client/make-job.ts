@@ -15,7 +15,7 @@ import {
   type Envelope,
   type StepRef,
 } from '../../shared/contract-kit/envelope.ts';
-import { freshRunKey, jobIdOf, runKeyOf } from '../../shared/contract-kit/names.ts';
+import { freshRunKey, jobIdOf, PRIORITY_CLASS_SPAN, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { openSeal, type SealedPayload, type SealRing, seal, sealedHash } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 
@@ -24,9 +24,9 @@ const ENVELOPE_OVERHEAD_BYTES = 2 * 1024;
 /** Most bytes of a serialised input (sealed: of its base64 box) that travel inside the envelope. */
 export const INLINE_BYTES_MAX = ENVELOPE_BYTES_MAX - ENVELOPE_OVERHEAD_BYTES;
 
-/** A urgency class spans this many BullMQ priorities; within it the tenant's backlog rank orders. */
-const PRIORITY_CLASS_SPAN = 2 ** 18;
 export const PRIORITY_CLASS_MAX = 6;
+/** Of jobs that name none. */
+const PRIORITY_CLASS_DEFAULT = 3;
 
 const KEEP_COMPLETED = Object.freeze({ age: 24 * 3600, count: 10_000 });
 const KEEP_FAILED = Object.freeze({ age: 7 * 24 * 3600 });
@@ -45,16 +45,22 @@ export interface JobPlace {
   readonly step?: StepRef | undefined;
   /** W3C traceparent. */
   readonly trace?: string | undefined;
-  /** Urgency class 0 (first) to 6 (last). Jobs without one go before all classes. */
+  /** Urgency class 0 (first) to 6 (last); absent: 3. */
   readonly priority?: number | undefined;
   /** Earliest start, ms from now. */
   readonly delayMs?: number | undefined;
+  /** Where the input comes from, for rate limits of sources. */
+  readonly source?: string | undefined;
 }
 
 export interface MadeJob {
   readonly name: string;
   readonly data: Envelope;
+  /** `priority` is the first of its class: adding it puts the tenant's backlog on top. */
   readonly opts: JobsOptions & { readonly jobId: string };
+  /** Most unfinished jobs of the tenant with which it is still taken; 0: it always is. */
+  readonly backlogMax: number;
+  readonly source?: string | undefined;
 }
 
 export type Made =
@@ -106,20 +112,27 @@ export function makeSerialisedJob(contract: Contract, text: string, place: JobPl
     });
   const runKey = place.runKey ?? runKeyFor(contract.kind, place);
   const opts = optionsOf(contract, runKey, place);
+  const made = (data: Envelope): MadeJob => ({
+    name: contract.kind,
+    data,
+    opts,
+    backlogMax: contract.limits.backlogMax,
+    source: place.source,
+  });
   if (contract.personal) {
     const ring = ringFor(contract, place.ring);
     const envelope = envelopeOf(contract, runKey, sealedHash(ring, text), place);
     const sealed = seal(ring, text, runKey);
     if (sealed.box.length <= INLINE_BYTES_MAX) {
       envelope.sealed = { kid: sealed.kid, box: sealed.box };
-      return { fits: true, job: { name: contract.kind, data: envelope, opts } };
+      return { fits: true, job: made(envelope) };
     }
-    return claimed(contract, envelope, opts, JSON.stringify(sealed));
+    return claimed(envelope, made, JSON.stringify(sealed));
   }
   const envelope = envelopeOf(contract, runKey, hash('sha256', text), place);
-  if (bytes > INLINE_BYTES_MAX) return claimed(contract, envelope, opts, text);
+  if (bytes > INLINE_BYTES_MAX) return claimed(envelope, made, text);
   envelope.input = parsed ?? JSON.parse(text);
-  return { fits: true, job: { name: contract.kind, data: envelope, opts } };
+  return { fits: true, job: made(envelope) };
 }
 
 const sealedSchema = z.object({ kid: z.string(), box: z.string() });
@@ -147,9 +160,8 @@ export function readInputText(
   }
 }
 
-function claimed(contract: Contract, envelope: Envelope, opts: MadeJob['opts'], body: string): Made {
-  const withClaim = (claim: ClaimRef): MadeJob => ({ name: contract.kind, data: { ...envelope, claim }, opts });
-  return { fits: false, body, withClaim };
+function claimed(envelope: Envelope, made: (data: Envelope) => MadeJob, body: string): Made {
+  return { fits: false, body, withClaim: (claim) => made({ ...envelope, claim }) };
 }
 
 function runKeyFor(kind: string, place: JobPlace): string {
@@ -198,7 +210,7 @@ export function kindOptions(contract: Contract): JobsOptions {
 
 function optionsOf(contract: Contract, runKey: string, place: JobPlace): MadeJob['opts'] {
   const opts: MadeJob['opts'] = { ...kindOptions(contract), jobId: jobIdOf(runKey) };
-  if (place.priority !== undefined) opts.priority = priorityOf(place.priority);
+  opts.priority = priorityOf(place.priority ?? PRIORITY_CLASS_DEFAULT);
   if (place.delayMs !== undefined && place.delayMs > 0) opts.delay = Math.ceil(place.delayMs);
   return opts;
 }

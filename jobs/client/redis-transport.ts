@@ -1,5 +1,5 @@
 /** Owns carrying jobs over Redis: BullMQ queues on one shared producer connection, watches on connections of their own. */
-import { type Job, type JobSchedulerJson, Queue } from 'bullmq';
+import type { Job, JobSchedulerJson, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Envelope, type Tick, tickSchema } from '../../shared/contract-kit/envelope.ts';
 import {
@@ -12,6 +12,7 @@ import {
   TICK_NAME,
 } from '../../shared/contract-kit/names.ts';
 import { CONTRACTS, type JobKind } from '../registry.ts';
+import { AdmittingQueue } from './admitting-queue.ts';
 import { JobWatch } from './job-watch.ts';
 import { kindOptions, type MadeJob } from './make-job.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -32,7 +33,7 @@ export class RedisTransport implements Transport {
   readonly #prefix: string;
   readonly #tenant: string;
   readonly #connection: RedisConnection;
-  readonly #queues = new Map<JobKind, Promise<Queue>>();
+  readonly #queues = new Map<JobKind, Promise<AdmittingQueue>>();
   readonly #watches = new Map<JobKind, JobWatch>();
   readonly #mirrors = new Map<string, Set<() => void>>();
   #subscriber: Redis | undefined;
@@ -44,9 +45,9 @@ export class RedisTransport implements Transport {
   }
 
   async add(kind: JobKind, jobs: readonly MadeJob[], signal?: AbortSignal): Promise<void> {
-    await this.#onQueue(kind, (queue) => {
+    await this.#onAdmitting(kind, (queue) => {
       signal?.throwIfAborted();
-      return queue.addBulk(jobs as MadeJob[]);
+      return queue.add(jobs);
     });
   }
 
@@ -152,7 +153,11 @@ export class RedisTransport implements Transport {
     return subscriber;
   }
 
-  async #onQueue<T>(kind: JobKind, commands: (queue: Queue) => Promise<T>): Promise<T> {
+  #onQueue<T>(kind: JobKind, commands: (queue: Queue) => Promise<T>): Promise<T> {
+    return this.#onAdmitting(kind, ({ queue }) => commands(queue));
+  }
+
+  async #onAdmitting<T>(kind: JobKind, commands: (queue: AdmittingQueue) => Promise<T>): Promise<T> {
     return this.#connection.run(async (redis) => {
       let opening = this.#queues.get(kind);
       if (opening === undefined) {
@@ -165,11 +170,10 @@ export class RedisTransport implements Transport {
   }
 }
 
-async function openQueue(kind: JobKind, redis: Redis, prefix: string): Promise<Queue> {
-  const queue = new Queue(kind, { connection: redis, prefix });
-  queue.on('error', () => {}); // each command reports its own fault
-  await queue.waitUntilReady();
-  return queue;
+async function openQueue(kind: JobKind, redis: Redis, prefix: string): Promise<AdmittingQueue> {
+  const admitting = new AdmittingQueue(kind, redis, prefix);
+  await admitting.queue.waitUntilReady();
+  return admitting;
 }
 
 function stateOf(state: string): StoredJob['state'] | undefined {

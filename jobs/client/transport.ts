@@ -43,7 +43,10 @@ export interface StoredSchedule {
 }
 
 export interface Transport {
-  /** Adds all jobs in one round trip; one whose id exists already changes nothing. */
+  /**
+   * Adds all jobs, in order; one whose id exists already changes nothing. Throws LIMIT_QUEUE_FULL and LIMIT_RATE with the number of
+   * jobs that are in, in `details.accepted`.
+   */
   add(kind: JobKind, jobs: readonly MadeJob[], signal?: AbortSignal): Promise<void>;
   /** The input hashes under which these ids are stored; undefined where there is no such job. */
   storedHashes(kind: JobKind, ids: readonly string[]): Promise<(string | undefined)[]>;

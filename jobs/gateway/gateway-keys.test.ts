@@ -1,5 +1,6 @@
 /** Facts about keys, limits and malformed requests at the gateway. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setQueueLimit } from '../client/queue-limits.ts';
 import { ALL_SCOPES, type GatewayFixture, gatewayFixture } from './gateway-fixture.ts';
 
 let gateway: GatewayFixture;
@@ -64,6 +65,18 @@ describe('keys', () => {
     const last = answers[3];
     expect(last?.body.code).toBe('LIMIT_RATE');
     expect(Number(last?.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('whose tenant has a full queue get LIMIT_QUEUE_FULL with a time to wait, and others do not', async () => {
+    await using own = await gatewayFixture();
+    const { redis, prefix } = own.services;
+    await setQueueLimit(redis, prefix, 'segmentation', { tenant: 'main', backlogMax: 1 });
+    const body = { input: { features: 'f' } };
+    expect((await own.post('/v1/jobs/segmentation', body)).status).toBe(202);
+    const full = await own.post('/v1/jobs/segmentation', body);
+    expect([full.status, full.body.code, full.headers['retry-after']]).toEqual([429, 'LIMIT_QUEUE_FULL', '1']);
+    expect(full.body.details).toMatchObject({ backlog: 1, backlogMax: 1, retryAfterMs: 1_000 });
+    expect((await own.post('/v1/jobs/segmentation', body, await own.key(['jobs:write'], 'other'))).status).toBe(202);
   });
 
   it('are guessed at most sixty times a minute from one address', async () => {

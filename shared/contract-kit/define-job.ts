@@ -28,6 +28,8 @@ export interface JobLimits {
   readonly memoryMbMax: number;
   /** Runs that one worker process executes at once. */
   readonly concurrency: number;
+  /** Unfinished jobs that one tenant may have in the queue; more are refused with LIMIT_QUEUE_FULL. Operators may set another. */
+  readonly backlogMax: number;
 }
 
 export const DEFAULT_LIMITS: JobLimits = {
@@ -37,6 +39,7 @@ export const DEFAULT_LIMITS: JobLimits = {
   durationMsMax: 60 * 60_000,
   memoryMbMax: 2_048,
   concurrency: 1,
+  backlogMax: 100_000,
 };
 
 export interface JobDefinition<K extends string, I extends z.ZodType, O extends z.ZodType> {

@@ -52,6 +52,11 @@ export function jobIdOf(runKey: string): string {
   return `r${sha256Hex(runKey)}`;
 }
 
+/** A priority class spans this many of the queue's priorities; within it, a tenant's backlog orders. */
+export const PRIORITY_CLASS_SPAN = 2 ** 18;
+/** Hash beside a kind's queue: unfinished jobs of each tenant, and the limits that were set. Its fields: see admission. */
+export const backlogKey = (prefix: string, kind: string): string => `${prefix}:${kind}:backlog`;
+
 /** Durable mark that a run is to be cancelled. */
 export const cancelKey = (prefix: string, runKey: string): string => `${prefix}:cancel:${runKey}`;
 /** Channel that carries run keys to cancel. */

@@ -40,7 +40,8 @@ export function asHttpError(thrown: unknown, bytesMax?: number): AppError {
 
 /** Status and headers of a coded error. */
 export function statusOf(reply: FastifyReply, error: AppError): FastifyReply {
-  const wait = error.details.retryAfterSeconds;
+  const { retryAfterMs, retryAfterSeconds } = error.details;
+  const wait = typeof retryAfterMs === 'number' ? retryAfterMs / 1000 : retryAfterSeconds;
   if (typeof wait === 'number') void reply.header('retry-after', String(Math.ceil(wait)));
   return reply.code(error.status);
 }

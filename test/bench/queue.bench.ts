@@ -6,12 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { Queue, Worker } from 'bullmq';
 import { MongoClient } from 'mongodb';
 import { z } from 'zod';
+import { AdmittingQueue } from '../../jobs/client/admitting-queue.ts';
 import { RedisTransport } from '../../jobs/client/redis-transport.ts';
 import { kindOptions, makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
+import { backlogKey } from '../../shared/contract-kit/names.ts';
 import { CancelWatch } from '../../workers/runtime/cancellation.ts';
 import { WorkerPool } from '../../workers/runtime/pool.ts';
 import { defineProcessor, type Processor } from '../../workers/runtime/processor.ts';
@@ -57,14 +59,18 @@ async function rawAdd(queue: Queue, jobs: number): Promise<void> {
 }
 
 /** Adds envelopes in bulks of 100, as the client does. */
-async function ourAdd(queue: Queue, jobs: number, contract: ReturnType<typeof noop>['contract']): Promise<void> {
+async function ourAdd(
+  queue: AdmittingQueue,
+  jobs: number,
+  contract: ReturnType<typeof noop>['contract'],
+): Promise<void> {
   for (let from = 0; from < jobs; from += BULK) {
     const made = Array.from({ length: Math.min(BULK, jobs - from) }, () => {
       const one = makeJob(contract, { text }, { tenant: 'main', asOf: Date.now() });
       if (!one.fits) throw new Error('a 200 byte input must fit');
       return one.job;
     });
-    await queue.addBulk(made);
+    await queue.add(made);
   }
 }
 
@@ -78,7 +84,7 @@ async function benchEnqueue(services: TestServices): Promise<Comparison> {
     const started = performance.now();
     await work();
     const seconds = (performance.now() - started) / 1000;
-    await Promise.all([queue.drain(), client.queue.drain()]);
+    await Promise.all([queue.drain(), client.queue.drain(), services.redis.del(backlogKey(prefix, contract.kind))]);
     return { units, seconds };
   };
   return await interleave({
@@ -88,6 +94,36 @@ async function benchEnqueue(services: TestServices): Promise<Comparison> {
     target: 0.9,
     ours: { name: 'millrace enqueueMany', work: () => emptied(() => client.enqueueMany(units)) },
     peer: { name: 'bullmq addBulk', work: () => emptied(() => rawAdd(queue, units)) },
+  });
+}
+
+/** Single additions by so many callers at once, each waiting for its answer. */
+async function benchAdd(services: TestServices, concurrency: number): Promise<Comparison> {
+  const { prefix, redis } = services;
+  const { contract } = noop('none');
+  const queue = new Queue('raw-add', { connection: redis, prefix });
+  await using client = new ClientQueue(prefix, contract);
+  const units = concurrency === 1 ? 500 : 2_000;
+  const each = async (add: () => Promise<void>): ReturnType<Work> => {
+    let next = 0;
+    const started = performance.now();
+    const caller = async (): Promise<void> => {
+      while (next++ < units) await add();
+    };
+    await Promise.all(Array.from({ length: concurrency }, caller));
+    const seconds = (performance.now() - started) / 1000;
+    await Promise.all([queue.drain(), client.queue.drain(), redis.del(backlogKey(prefix, contract.kind))]);
+    return { units, seconds };
+  };
+  const raw = async (): Promise<void> => {
+    await queue.add(queue.name, { text }, { ...jobOptions, jobId: `r${randomBytes(16).toString('hex')}` });
+  };
+  return await interleave({
+    name: `client add, 200 bytes, c = ${concurrency}`,
+    unit: 'jobs',
+    target: 0.9,
+    ours: { name: 'millrace enqueue', work: () => each(() => client.enqueueMany(1)) },
+    peer: { name: 'bullmq add', work: () => each(raw) },
   });
 }
 
@@ -165,7 +201,7 @@ async function ourRunner(services: TestServices, effect: EffectClass, concurrenc
   const { redis, prefix, store } = services;
   const stack = new AsyncDisposableStack();
   const { contract, processor } = noop(effect);
-  const queue = new Queue(contract.kind, { connection: redis, prefix });
+  const queue = new AdmittingQueue(contract.kind, redis, prefix);
   stack.defer(() => queue.close());
   const cancels = stack.use(await CancelWatch.open(redis, prefix));
   const pool = stack.use(inlinePool());
@@ -192,7 +228,7 @@ async function ourRunner(services: TestServices, effect: EffectClass, concurrenc
       await done;
       const seconds = (performance.now() - started) / 1000;
       await workers.worker.close();
-      await queue.obliterate({ force: true });
+      await queue.queue.obliterate({ force: true });
       return { units: jobs, seconds };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -264,22 +300,36 @@ async function benchLedger(
   });
 }
 
-export async function main(): Promise<void> {
+const BENCHES: readonly { readonly name: string; readonly run: (services: TestServices) => Promise<Comparison> }[] = [
+  { name: 'enqueue', run: benchEnqueue },
+  ...[1, 10, 100].map((concurrency) => ({
+    name: `add-${concurrency}`,
+    run: (services: TestServices) => benchAdd(services, concurrency),
+  })),
+  ...([1, 10, 100] as const).map((concurrency) => ({
+    name: `none-${concurrency}`,
+    run: (services: TestServices) =>
+      benchExecutor(services, concurrency, { 1: 1_000, 10: 3_000, 100: 5_000 }[concurrency]),
+  })),
+  ...(['record', 'dataset'] as const).flatMap((effect) =>
+    ([1, 10, 100] as const).map((concurrency) => ({
+      name: `${effect}-${concurrency}`,
+      run: (services: TestServices) =>
+        benchLedger(services, effect, concurrency, { 1: 200, 10: 500, 100: 1_000 }[concurrency]),
+    })),
+  ),
+];
+
+/** All of them, or those whose names start with one of the words given. */
+export async function main(words: readonly string[] = []): Promise<void> {
   console.log(`queue benchmark on ${machine()}`);
   await using services = await testServices();
   const results: Comparison[] = [];
-  const add = (comparison: Comparison): void => {
+  for (const { name, run } of BENCHES) {
+    if (words.length > 0 && !words.some((word) => name.startsWith(word))) continue;
+    const comparison = await run(services);
     results.push(comparison);
     report(comparison);
-  };
-  add(await benchEnqueue(services));
-  add(await benchExecutor(services, 1, 1_000));
-  add(await benchExecutor(services, 10, 3_000));
-  add(await benchExecutor(services, 100, 5_000));
-  for (const effect of ['record', 'dataset'] as const) {
-    add(await benchLedger(services, effect, 1, 200));
-    add(await benchLedger(services, effect, 10, 500));
-    add(await benchLedger(services, effect, 100, 1_000));
   }
   console.log(JSON.stringify(results));
 }

@@ -1,12 +1,14 @@
 /** Owns how the runtime itself enqueues jobs (steps, intents): the same making of jobs as the client's, payloads straight into the store. */
-import { Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { AdmittingQueue } from '../../jobs/client/admitting-queue.ts';
 import { type JobPlace, type MadeJob, makeJob } from '../../jobs/client/make-job.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Claims } from '../../shared/store/ports.ts';
+import { recountBacklog } from './backlog.ts';
 
 export interface EnqueuerOptions {
   readonly redis: Redis;
@@ -18,7 +20,7 @@ export interface EnqueuerOptions {
 
 export class Enqueuer implements AsyncDisposable {
   readonly #options: EnqueuerOptions;
-  readonly #queues = new Map<string, Queue>();
+  readonly #queues = new Map<string, AdmittingQueue>();
 
   constructor(options: EnqueuerOptions) {
     this.#options = options;
@@ -36,11 +38,14 @@ export class Enqueuer implements AsyncDisposable {
   }
 
   queue(kind: string): Queue {
+    return this.#admitting(kind).queue;
+  }
+
+  #admitting(kind: string): AdmittingQueue {
     let queue = this.#queues.get(kind);
     if (queue === undefined) {
       const { redis, prefix } = this.#options;
-      queue = new Queue(kind, { connection: redis, prefix });
-      queue.on('error', () => {}); // the connection's owner reports; a failed add rejects by itself
+      queue = new AdmittingQueue(kind, redis, prefix);
       this.#queues.set(kind, queue);
     }
     return queue;
@@ -55,8 +60,14 @@ export class Enqueuer implements AsyncDisposable {
     if (!made.fits && place.runKey !== undefined && (await queue.getJob(jobIdOf(place.runKey))) !== undefined)
       return place.runKey;
     const job: MadeJob = made.fits ? made.job : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body)));
-    await queue.add(job.name, job.data, job.opts);
+    // What has begun is never refused: bounds hold for callers.
+    await this.#admitting(kind).add([{ ...job, backlogMax: 0 }]);
     return job.data.runKey;
+  }
+
+  /** Mends the counters of unfinished jobs, should they have drifted. */
+  async recount(kind: string): Promise<void> {
+    await recountBacklog(this.#options.redis, this.#options.prefix, kind);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

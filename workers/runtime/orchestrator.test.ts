@@ -111,7 +111,7 @@ async function open(services: TestServices, pipeline: Pipeline) {
       await store.ledger.markFollowed(runKey);
     },
     jobs: async () =>
-      (await queue.getJobs(['waiting']))
+      (await queue.getJobs(['prioritized']))
         .map(({ data }) => (data as { input: { name: string; of: string[] } }).input)
         .sort((x, y) => (x.name < y.name ? -1 : 1)),
   };

@@ -1,6 +1,7 @@
 /** Owns a worker pool: one BullMQ worker of one kind with the executor behind it. */
 import { type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { BacklogRelease } from './backlog.ts';
 import { Executor, type ExecutorOptions } from './executor.ts';
 
 /** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
@@ -61,6 +62,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly kind: string;
   readonly worker: FetchingWorker;
   readonly #executor: Executor;
+  readonly #backlog: BacklogRelease;
   readonly #finishMs: number;
   readonly #giveBackMs: number;
   readonly #log: ExecutorOptions['ports']['log'];
@@ -83,6 +85,7 @@ export class WorkerPool implements AsyncDisposable {
       maxStalledCount: STALLED_COUNT_MAX,
       metrics: { maxDataPoints: 60 * 24 },
     });
+    this.#backlog = new BacklogRelease(redis, options.prefix, this.worker);
     let toldAt = -Infinity;
     this.worker.on('error', (error) => {
       // Each attempt to connect again fails alike: one line tells as much as hundreds.
@@ -94,9 +97,9 @@ export class WorkerPool implements AsyncDisposable {
     this.worker.on('stalled', (jobId) => this.#log.warn({ jobId }, 'a job lost its worker and will be run again'));
   }
 
-  /** Resolves once the ledger knows, as far as it can be told, which of the runs that ended here were followed. */
-  told(): Promise<void> {
-    return this.#executor.marks.arrived();
+  /** Resolves once ledger and backlog have been told, as far as they can be, of the runs that ended here. */
+  async told(): Promise<void> {
+    await Promise.all([this.#executor.marks.arrived(), this.#backlog.flush()]);
   }
 
   /** Takes no new jobs, waits for those at work up to a limit, then gives them back to other workers. */

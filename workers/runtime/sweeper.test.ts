@@ -135,7 +135,7 @@ test('a step at work whose job is gone from Redis is enqueued again, one without
   await queue.obliterate({ force: true });
   await sweeper.sweep();
   expect((await ledger.read(runKey))?.state).toBe('running');
-  expect(await queue.getWaitingCount()).toBe(1);
+  expect(await queue.getPrioritizedCount()).toBe(1);
   expect((await ledger.read('main.part.alone'))?.state).toBe('dead-lettered');
 });
 

@@ -57,7 +57,7 @@ export class Sweeper implements AsyncDisposable {
 
   /** One whole sweep. */
   async sweep(): Promise<void> {
-    const { ports, orchestrator } = this.#options;
+    const { ports, orchestrator, enqueuer } = this.#options;
     const { ledger, pipelineRuns } = ports.store;
     for (const run of await ledger.unfollowed(FOLLOW_GRACE_MS, BATCH_MAX))
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
@@ -65,6 +65,8 @@ export class Sweeper implements AsyncDisposable {
       await this.#each('a run could not be compared with its job', run.runKey, () => this.#reconcile(run));
     for (const run of await this.#failed.sweep())
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
+    for (const kind of enqueuer.kinds)
+      await this.#each('the unfinished jobs of a kind could not be counted', kind, () => enqueuer.recount(kind));
     for (const run of await pipelineRuns.running(BATCH_MAX))
       await this.#each('a pipeline run could not be repaired', run.id, () => orchestrator.repair(run));
   }
