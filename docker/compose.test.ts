@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { ALLOCATOR_ENV } from '../shared/compute/allocator.ts';
 import { readConfig } from '../shared/config.ts';
 import { bundledNode, projectRoot } from './local/paths.mjs';
 import { freePort } from './local/ports.mjs';
@@ -72,6 +73,7 @@ it('runs everything without root on a read-only file system and publishes on loo
 
 it('names commands that exist and are in the image, and keys only through files', async () => {
   const dockerfile = await readText('Dockerfile');
+  for (const [name, value] of Object.entries(ALLOCATOR_ENV)) expect(dockerfile).toContain(`${name}=${value}`);
   for (const name of OURS) {
     const { command, environment = {}, secrets = [], healthcheck } = serviceOf(name);
     for (const script of [command[1] ?? '', healthcheck?.test[2] ?? '']) {

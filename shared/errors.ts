@@ -211,6 +211,12 @@ export const ERROR_CODES = {
     what: 'Something unexpected went wrong.',
     todo: 'See the log of the run; report it if it stays.',
   },
+  JOB_MEMORY_LIMIT: {
+    retry: 'backoff',
+    status: 507,
+    what: 'The job took more memory than its kind may.',
+    todo: 'Give it less data, or raise memoryMbMax in the contract of its kind.',
+  },
   KERNEL_MISSING: {
     retry: 'later',
     status: 500,

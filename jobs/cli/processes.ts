@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ALLOCATOR_ENV } from '../../shared/compute/allocator.ts';
 import { PROJECT_DIR } from '../../shared/config.ts';
 import { AppError, ERROR_CODES, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
 
@@ -87,8 +88,8 @@ export class Processes implements AsyncDisposable {
 
   #spawn({ title, script, env = {} }: Service): { readonly ready: Promise<void>; readonly gone: Promise<AppError> } {
     const child = spawn(process.execPath, [join(PROJECT_DIR, script)], {
-      // libtensorflow reads its variable when it is loaded: too late to set it there.
-      env: { TF_CPP_MIN_LOG_LEVEL: '2', ...this.#options.env, ...env },
+      // Both are read before a line of ours runs.
+      env: { TF_CPP_MIN_LOG_LEVEL: '2', ...ALLOCATOR_ENV, ...this.#options.env, ...env },
       // The channel tells the process when we are gone, however we went.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

@@ -35,3 +35,23 @@ export function exhaustHeap(): number {
 export function leave(): never {
   process.exit(3);
 }
+
+/** Keeps memory outside the heap, a little more each turn, for ever. */
+export function leakBuffers(): never {
+  const kept: Uint8Array[] = [];
+  for (;;) kept.push(new Uint8Array(2 ** 20).fill(kept.length));
+}
+
+/** Memory that neither heap nor buffers count. */
+export function leakShared(): never {
+  const kept: Uint8Array[] = [];
+  for (;;) kept.push(new Uint8Array(new SharedArrayBuffer(2 ** 20)).fill(kept.length));
+}
+
+const held: Uint8Array[] = [];
+
+/** Leaves memory behind in its thread, as a library that leaks does. Returns how much there is now, MiB. */
+export function leaveBehind({ mb }: { readonly mb: number }): number {
+  for (let n = 0; n < mb; n++) held.push(new Uint8Array(2 ** 20).fill(1));
+  return held.length;
+}

@@ -85,7 +85,8 @@ describe('computePool', () => {
 
   test('bounds the heap of a thread', async () => {
     await using pool = computePool({ threads: 1, threadHeapMiBMax: 32 });
-    await expect(pool.runPhase([task('exhaustHeap')])).rejects.toMatchObject({ code: 'NUMERICS_MEMORY_LIMIT' });
+    await expect(pool.runPhase([task('exhaustHeap')])).rejects.toMatchObject({ code: 'JOB_MEMORY_LIMIT' });
+    expect(await pool.runPhase([task('double', { value: 4 })])).toEqual([8]);
   });
 
   test('replaces its threads after the tasks of a generation', async () => {

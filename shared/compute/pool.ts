@@ -2,24 +2,52 @@
  * Owns the threads: a ComputePool on piscina, whose tasks end at once on abort, and a pool without threads for tests.
  *
  * One pool serves a whole process, so that threads times inner parallelism stays within the cores. Threads that idle are ended
- * (their memory goes back), and all are replaced after `tasksPerGeneration` tasks, so that a leak in a library has a bound.
+ * (their memory goes back). All are replaced after `tasksPerGeneration` tasks, or when one holds more than `heldMbMax` after its task, so that a
+ * leak in a library has a bound: new phases get new threads, and the old ones end with the phases that they have begun.
  */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { AppError } from '../errors.ts';
 import { cancellation } from './cancellation.ts';
-import type { ComputePool, Task } from './task.ts';
-import { outcomeError, runTask, type TaskOutcome } from './thread-entry.ts';
+import { MemoryWatch, type WatchedPhase } from './memory-watch.ts';
+import type { ComputePool, Task, TaskScope } from './task.ts';
+import { type Errand, outcomeError, runTask, type TaskOutcome } from './thread-entry.ts';
+
+/** What is told of a task that a thread has ended; times in ms since 1970. */
+export interface TaskReport {
+  /** Module and function. */
+  readonly task: string;
+  readonly scope?: string;
+  readonly thread: number;
+  readonly submittedAt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** W3C traceparent of what asked for it. */
+  readonly trace?: string;
+  /** Absent: it gave its result. */
+  readonly code?: string;
+}
+
+/** Who wants to know what the threads do. */
+export interface PoolObserver {
+  /** W3C traceparent of the work that asks for a phase. */
+  trace(): string | undefined;
+  task(report: TaskReport): void;
+  replaced(why: 'tasks' | 'memory', generation: { readonly tasks: number; readonly heldMb: number }): void;
+}
 
 export interface ComputePoolOptions {
   /** Threads at work at once, 1..64. Default: the cores this process may use. */
   readonly threads?: number;
-  /** Bound on a thread's own JavaScript heap, MiB. Shared memory is bounded where it is laid out. Default 1,024. */
+  /** Bound on a thread's own JavaScript heap, MiB. What a job may take in all is bounded by its scope. Default 1,024. */
   readonly threadHeapMiBMax?: number;
   /** A thread without work ends after this long. Default 10,000. */
   readonly idleTimeoutMs?: number;
-  /** After so many tasks all threads are replaced, at a moment when none is at work. Default 20,000. */
+  /** After so many tasks all threads are replaced. Default 20,000. */
   readonly tasksPerGeneration?: number;
+  /** All threads are replaced when one holds more than this after its task, MiB. Default 512. */
+  readonly heldMbMax?: number;
+  readonly observer?: PoolObserver;
 }
 
 export interface OwnedComputePool extends ComputePool, AsyncDisposable {
@@ -28,18 +56,39 @@ export interface OwnedComputePool extends ComputePool, AsyncDisposable {
 }
 
 const THREADS_MAX = 64;
-const DEFAULTS = { threadHeapMiBMax: 1024, idleTimeoutMs: 10_000, tasksPerGeneration: 20_000 };
+const MIB = 2 ** 20;
+const DEFAULTS = { threadHeapMiBMax: 1024, idleTimeoutMs: 10_000, tasksPerGeneration: 20_000, heldMbMax: 512 };
 const ENTRY = new URL('./thread-entry.ts', import.meta.url).href;
+
+/** Threads that are replaced together. */
+interface Generation {
+  readonly piscina: Piscina<Errand, TaskOutcome>;
+  /** Phases that run on it. */
+  active: number;
+  tasks: number;
+  heldBytes: number;
+}
+
+/** A phase on its way. */
+interface Phase {
+  readonly generation: Generation;
+  readonly stop: AbortSignal;
+  readonly scope: TaskScope | undefined;
+  readonly watched: WatchedPhase | undefined;
+  readonly trace: string | undefined;
+}
 
 class PiscinaPool implements OwnedComputePool {
   readonly threads: number;
-  readonly #options: Required<ComputePoolOptions>;
+  readonly #options: Required<Omit<ComputePoolOptions, 'observer'>>;
+  readonly #observer: PoolObserver | undefined;
   readonly #closing = new AbortController();
-  #piscina: Piscina<Task, TaskOutcome>;
-  #active = 0;
-  #tasks = 0;
+  readonly #memory = new MemoryWatch();
+  #current: Generation;
+  /** One at most: beside it and the current one there are no threads. */
+  #retiring: Generation | undefined;
 
-  constructor(options: ComputePoolOptions) {
+  constructor({ observer, ...options }: ComputePoolOptions) {
     const threads = options.threads ?? Math.min(THREADS_MAX, availableParallelism());
     if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) {
       throw new AppError('CONFIG_INVALID', {
@@ -49,34 +98,48 @@ class PiscinaPool implements OwnedComputePool {
     }
     this.threads = threads;
     this.#options = { ...DEFAULTS, ...options, threads };
-    this.#piscina = this.#start();
+    this.#observer = observer;
+    this.#current = this.#start();
   }
 
-  #start(): Piscina<Task, TaskOutcome> {
-    return new Piscina<Task, TaskOutcome>({
+  #start(): Generation {
+    const piscina = new Piscina<Errand, TaskOutcome>({
       filename: ENTRY,
-      name: 'runTask',
+      name: 'runErrand',
       minThreads: 0,
       maxThreads: this.threads,
       idleTimeout: this.#options.idleTimeoutMs,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: this.#options.threadHeapMiBMax },
     });
+    return { piscina, active: 0, tasks: 0, heldBytes: 0 };
   }
 
-  async runPhase<T>(tasks: readonly Task[], signal?: AbortSignal): Promise<T[]> {
+  async runPhase<T>(tasks: readonly Task[], signal?: AbortSignal, scope?: TaskScope): Promise<T[]> {
     if (signal?.aborted) throw cancellation(signal);
     if (this.#closing.signal.aborted) throw cancellation(this.#closing.signal);
     this.#renew();
+    const watched = scope === undefined ? undefined : this.#memory.begin(scope, tasks);
+    const generation = this.#current;
+    generation.active += 1;
+    generation.tasks += tasks.length;
+    try {
+      return await this.#runAll<T>(tasks, signal, { generation, scope, watched, trace: this.#observer?.trace() });
+    } finally {
+      watched?.end();
+      generation.active -= 1;
+      if (generation === this.#retiring && generation.active === 0) this.#bury();
+    }
+  }
+
+  async #runAll<T>(tasks: readonly Task[], signal: AbortSignal | undefined, phase: Omit<Phase, 'stop'>): Promise<T[]> {
     const siblings = new AbortController();
-    const stops = [siblings.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])];
-    const stop = AbortSignal.any(stops);
-    this.#active++;
-    this.#tasks += tasks.length;
+    const outside = [signal, phase.watched?.signal].filter((one) => one !== undefined);
+    const stop = AbortSignal.any([siblings.signal, this.#closing.signal, ...outside]);
     let failure: AppError | undefined;
     const runs = tasks.map(async (task) => {
       try {
-        return (await this.#run(task, stop)) as T;
+        return (await this.#run(task, { ...phase, stop })) as T;
       } catch (thrown) {
         // The first failure decides; what is still at work is ended, its result is of no use.
         failure ??= thrown as AppError;
@@ -84,41 +147,73 @@ class PiscinaPool implements OwnedComputePool {
         throw thrown;
       }
     });
-    try {
-      const settled = await Promise.allSettled(runs);
-      if (signal?.aborted && failure !== undefined) throw cancellation(signal);
-      if (failure !== undefined) throw failure;
-      return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
-    } finally {
-      this.#active--;
-    }
+    const settled = await Promise.allSettled(runs);
+    const why = outside.find(({ aborted }) => aborted);
+    if (why !== undefined && failure !== undefined) throw cancellation(why);
+    if (failure !== undefined) throw failure;
+    return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
   }
 
-  async #run(task: Task, signal: AbortSignal): Promise<unknown> {
+  async #run(task: Task, { generation, stop, watched, scope, trace }: Phase): Promise<unknown> {
+    const { piscina } = generation;
+    const desk = watched?.task((id) => piscina.threads.find(({ threadId }) => threadId === id));
+    const submittedAt = performance.timeOrigin + performance.now();
     let outcome: TaskOutcome;
     try {
-      outcome = await this.#piscina.run(task, { signal });
+      const errand: Errand = {
+        task,
+        ...(desk === undefined ? {} : { desk: desk.desk }),
+        ...(trace === undefined ? {} : { trace }),
+      };
+      outcome = await piscina.run(errand, { signal: stop });
     } catch (thrown) {
-      throw signal.aborted ? cancellation(this.#closing.signal.aborted ? this.#closing.signal : signal) : lost(thrown);
+      throw stop.aborted ? cancellation(this.#closing.signal.aborted ? this.#closing.signal : stop) : lost(thrown);
+    } finally {
+      desk?.end();
     }
+    this.#heard(task, outcome, { generation, scope, submittedAt });
     if (!outcome.ok) throw outcomeError(outcome);
     return outcome.value;
   }
 
-  /** Replaces the threads between phases; a busy pool is left for a later moment. */
+  #heard(
+    task: Task,
+    { timing, ...outcome }: TaskOutcome,
+    { generation, scope, submittedAt }: Pick<Phase, 'generation' | 'scope'> & { readonly submittedAt: number },
+  ): void {
+    if (timing === undefined) return;
+    const { heldBytes, ...told } = timing;
+    generation.heldBytes = Math.max(generation.heldBytes, heldBytes);
+    this.#observer?.task({
+      task: `${task.module.slice(task.module.lastIndexOf('/') + 1)}#${task.name}`,
+      ...told,
+      submittedAt,
+      ...(scope === undefined ? {} : { scope: scope.label }),
+      ...(outcome.ok ? {} : { code: outcome.code ?? 'INTERNAL' }),
+    });
+  }
+
+  /** Gives new phases new threads, where it is time and the last ones to be replaced have ended. */
   #renew(): void {
-    if (this.#active > 0 || this.#tasks < this.#options.tasksPerGeneration) return;
-    const old = this.#piscina;
-    this.#piscina = this.#start();
-    this.#tasks = 0;
-    void old.destroy();
+    const { tasks, heldBytes } = this.#current;
+    const isHolding = heldBytes > this.#options.heldMbMax * MIB;
+    if (this.#retiring !== undefined || (tasks < this.#options.tasksPerGeneration && !isHolding)) return;
+    this.#retiring = this.#current;
+    this.#current = this.#start();
+    this.#observer?.replaced(isHolding ? 'memory' : 'tasks', { tasks, heldMb: Math.ceil(heldBytes / MIB) });
+    if (this.#retiring.active === 0) this.#bury();
+  }
+
+  #bury(): void {
+    void this.#retiring?.piscina.destroy();
+    this.#retiring = undefined;
   }
 
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(new AppError('CANCELLED', { message: 'The compute pool was closed.' }));
     }
-    await this.#piscina.destroy();
+    await Promise.all([this.#current.piscina.destroy(), this.#retiring?.piscina.destroy()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,7 +225,7 @@ class PiscinaPool implements OwnedComputePool {
 function lost(thrown: unknown): AppError {
   const code = (thrown as { code?: unknown } | undefined)?.code;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new AppError('NUMERICS_MEMORY_LIMIT', {
+    return new AppError('JOB_MEMORY_LIMIT', {
       message: 'A thread reached the bound of its heap.',
       cause: thrown,
     });

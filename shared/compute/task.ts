@@ -15,14 +15,28 @@ export interface Task {
   readonly payload: unknown;
 }
 
+/** On whose behalf a phase runs, and what it may take. */
+export interface TaskScope {
+  /** A name from the code, such as the kind of a job. */
+  readonly label: string;
+  /** Bound on the memory of all tasks of the scope together, MiB: heaps and buffers of their threads, and the shared memory that they work on. */
+  readonly memoryMbMax: number;
+}
+
 export interface ComputePool {
   /** Number of threads that run tasks at once, >= 1. */
   readonly threads: number;
   /**
    * Runs all tasks, at most `threads` at once, and resolves to their results in order.
+   * With a scope it rejects with JOB_MEMORY_LIMIT when the scope takes more memory than it may; its threads are ended.
    * On abort it rejects with AppError CANCELLED (or the signal's AppError reason) and the threads at work are ended at once.
    */
-  runPhase<T>(tasks: readonly Task[], signal?: AbortSignal): Promise<T[]>;
+  runPhase<T>(tasks: readonly Task[], signal?: AbortSignal, scope?: TaskScope): Promise<T[]>;
+}
+
+/** The same threads, for one scope alone. */
+export function scopedPool(pool: ComputePool, scope: TaskScope): ComputePool {
+  return { threads: pool.threads, runPhase: (tasks, signal) => pool.runPhase(tasks, signal, scope) };
 }
 
 /** Told at phase boundaries; `done` and `total` in the unit that `label` names. Must be cheap. */

@@ -2,13 +2,35 @@
  * Owns what runs inside a thread: it imports the task's module by URL, calls the named export, and turns the outcome
  * into plain data. An error would lose its class on the way back, so its code and details travel as data.
  */
+import { getHeapStatistics } from 'node:v8';
+import { threadId } from 'node:worker_threads';
 import { AppError, type ErrorCodeName } from '../errors.ts';
 import type { Task } from './task.ts';
 
+/** A task on its way into a thread. */
+export interface Errand {
+  readonly task: Task;
+  /** Where the thread says who it is, and what it held before: see memory-watch.ts. */
+  readonly desk?: SharedArrayBuffer;
+  /** W3C traceparent of what asked for the task. */
+  readonly trace?: string;
+}
+
+/** What a thread says of its work beside the outcome; times in ms since 1970. */
+export interface Timing {
+  readonly thread: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** What the thread holds afterwards, bytes. */
+  readonly heldBytes: number;
+  readonly trace?: string;
+}
+
 export type TaskOutcome =
-  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: true; readonly value: unknown; readonly timing?: Timing }
   | {
       readonly ok: false;
+      readonly timing?: Timing;
       /** Absent when the task threw something without a code. */
       readonly code?: ErrorCodeName;
       readonly details?: unknown;
@@ -30,13 +52,33 @@ function describeFailure(thrown: unknown): TaskOutcome {
   return { ok: false, code: thrown.code, details: thrown.details, message: thrown.message, ...stack };
 }
 
-/** The one function that the pool calls. Never throws. */
+/** What this thread's heap and its buffers outside take. */
+function heldBytes(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
+}
+
+const nowMs = (): number => performance.timeOrigin + performance.now();
+
+/** Runs a task where it is called. Never throws. */
 export async function runTask(task: Task): Promise<TaskOutcome> {
   try {
     return { ok: true, value: await callTask(task) };
   } catch (thrown) {
     return describeFailure(thrown);
   }
+}
+
+/** The one function that the pool calls. Never throws. */
+export async function runErrand({ task, desk, trace }: Errand): Promise<TaskOutcome> {
+  const startedAt = nowMs();
+  if (desk !== undefined) {
+    new Float64Array(desk)[1] = heldBytes();
+    Atomics.store(new Int32Array(desk), 0, threadId);
+  }
+  const outcome = await runTask(task);
+  const timing = { thread: threadId, startedAt, endedAt: nowMs(), heldBytes: heldBytes() };
+  return { ...outcome, timing: trace === undefined ? timing : { ...timing, trace } };
 }
 
 /** Rebuilds what the thread threw: the same code and details, a message that is not doubled, the thread's stack as the cause. */

@@ -1,7 +1,7 @@
 import { DelayedError, Worker } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
-import { inlinePool } from '../../shared/compute/pool.ts';
+import { computePool, inlinePool } from '../../shared/compute/pool.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -195,4 +195,24 @@ test('a cancel that comes while a committed run is followed does not make it loo
   expect(await done()).toEqual({ square: 25 });
   await host.workers.told();
   expect(await runOf(services, runKey)).toMatchObject({ state: 'committed', followed: true });
+});
+
+test('a job that takes more memory than its contract allows is dead-lettered with that code, and the next one runs', async () => {
+  await using services = await testServices();
+  await using threads = computePool({ threads: 1 });
+  const contract = contractOf('dataset', { memoryMbMax: 64, attemptsMax: 2 });
+  const module = new URL('../../shared/compute/pool.fixture.ts', import.meta.url).href;
+  const { processor, calls } = probe(contract, {
+    compute: async (n, { pool, signal }) => {
+      const name = n === 1 ? 'leakBuffers' : 'double';
+      const [result] = await pool.runPhase<number>([{ module, name, payload: { value: n } }], signal);
+      return result ?? 0;
+    },
+  });
+  const host = await start(services, processor, { threads });
+  const leaking = await host.enqueue(1);
+  expect(await failureOf(leaking.done())).toMatchObject({ code: 'JOB_MEMORY_LIMIT' });
+  expect(await runOf(services, leaking.runKey)).toMatchObject({ state: 'dead-lettered' });
+  expect(calls.compute).toBe(2);
+  expect(await (await host.enqueue(2)).done()).toEqual({ square: 4 });
 });

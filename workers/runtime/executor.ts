@@ -8,7 +8,7 @@
  * 3. A run that ended is never computed again: a redelivered job gets the recorded outcome.
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import type { OnProgress } from '../../shared/compute/task.ts';
+import { type OnProgress, scopedPool } from '../../shared/compute/task.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
@@ -211,6 +211,7 @@ export class Executor {
     const consentEpoch = contract.purposes.length === 0 ? 0 : await ports.store.consents.epoch(envelope.tenant);
     return {
       ...ports,
+      pool: scopedPool(ports.pool, { label: contract.kind, memoryMbMax: contract.limits.memoryMbMax }),
       tenant: envelope.tenant,
       runKey: envelope.runKey,
       fence: attempt.fence,

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
+import type { ComputePool } from '../../shared/compute/task.ts';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
@@ -20,9 +21,9 @@ const ring = sealRing(TEST_KEYS.sealKeys);
 
 export function contractOf(
   effect: 'none' | 'record' | 'dataset',
-  options: { personal?: boolean; durationMsMax?: number; attemptsMax?: number } = {},
+  options: { personal?: boolean; durationMsMax?: number; attemptsMax?: number; memoryMbMax?: number } = {},
 ) {
-  const { personal = false, durationMsMax = 60_000, attemptsMax = 3 } = options;
+  const { personal = false, durationMsMax = 60_000, attemptsMax = 3, memoryMbMax = 256 } = options;
   return defineJob({
     kind: `probe-${effect}`,
     version: 1,
@@ -32,7 +33,7 @@ export function contractOf(
     personal,
     effect,
     purposes: [],
-    limits: { durationMsMax, attemptsMax, backoffMs: 10, concurrency: 4 },
+    limits: { durationMsMax, attemptsMax, memoryMbMax, backoffMs: 10, concurrency: 4 },
   });
 }
 export type ProbeContract = ReturnType<typeof contractOf>;
@@ -69,7 +70,14 @@ export async function start(
     log = silentLog,
     finishMs,
     telemetry = new Telemetry(),
-  }: { readonly log?: Log; readonly finishMs?: number; readonly telemetry?: Telemetry } = {},
+    threads,
+  }: {
+    readonly log?: Log;
+    readonly finishMs?: number;
+    readonly telemetry?: Telemetry;
+    /** Whose threads tasks run in; absent: this one's. */
+    readonly threads?: ComputePool;
+  } = {},
 ) {
   const { redis, prefix, store } = services;
   const stack = new AsyncDisposableStack();
@@ -83,7 +91,7 @@ export async function start(
   stack.defer(() => events.close());
   await events.waitUntilReady();
   const cancels = stack.use(await CancelWatch.open(redis, prefix));
-  const pool = stack.use(inlinePool());
+  const pool = threads ?? stack.use(inlinePool());
   const relayed: unknown[] = [];
   const workers = stack.use(
     new WorkerPool({

@@ -1,0 +1,148 @@
+/**
+ * Owns the measuring of what jobs take while their tasks run in threads, and the end of one that takes more than it may. Measured are
+ * - the growth of the heaps and outside buffers of its threads since its tasks began: V8 tells that of a busy thread, too;
+ * - the shared memory that its tasks were given, once each, as large as it has grown;
+ * - what the whole process has grown beyond that while jobs are at work: memory that tasks share or map by themselves. It is held against the
+ *   sum of their bounds, and the one that is largest by the other measures ends.
+ */
+import type { Worker } from 'node:worker_threads';
+import { AppError } from '../errors.ts';
+import type { Task, TaskScope } from './task.ts';
+
+const INTERVAL_MS = 100;
+const MIB = 2 ** 20;
+/** Objects looked at in search of shared memory; payloads are shallow. */
+const VISITS_MAX = 10_000;
+/** Int32 thread id at 0, Float64 bytes held before at 8. */
+const DESK_BYTES = 16;
+
+interface TaskAtWork {
+  readonly desk: SharedArrayBuffer;
+  readonly worker: (threadId: number) => Worker | undefined;
+  grownBytes: number;
+  isAsked: boolean;
+}
+
+/** A phase of a scope. */
+export interface WatchedPhase {
+  /** Aborted with JOB_MEMORY_LIMIT. */
+  readonly signal: AbortSignal;
+  /** To be given to the thread that will run a task, and ended with it. */
+  task(worker: (threadId: number) => Worker | undefined): { readonly desk: SharedArrayBuffer; end(): void };
+  end(): void;
+}
+
+interface Phase {
+  readonly scope: TaskScope;
+  readonly controller: AbortController;
+  readonly shared: ReadonlySet<Shared>;
+  readonly tasks: Set<TaskAtWork>;
+}
+
+type Shared = SharedArrayBuffer | WebAssembly.Memory;
+
+export class MemoryWatch {
+  readonly #phases = new Set<Phase>();
+  readonly #rss: () => number;
+  #rssBefore = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `rss`: what the process takes, bytes. */
+  constructor(rss: () => number = () => process.memoryUsage.rss()) {
+    this.#rss = rss;
+  }
+
+  /** Throws JOB_MEMORY_LIMIT when the shared memory of the tasks is too large already. */
+  begin(scope: TaskScope, tasks: readonly Task[]): WatchedPhase {
+    const shared = sharedIn(tasks.map(({ payload }) => payload));
+    const phase: Phase = { scope, controller: new AbortController(), shared, tasks: new Set() };
+    const takenMb = takenMbBy([phase]);
+    if (takenMb > scope.memoryMbMax) throw tooMuch(scope, takenMb);
+    if (this.#phases.size === 0) this.#rssBefore = this.#rss();
+    this.#phases.add(phase);
+    this.#timer ??= setInterval(() => this.#look(), INTERVAL_MS).unref();
+    return {
+      signal: phase.controller.signal,
+      task: (worker) => {
+        const task: TaskAtWork = { desk: new SharedArrayBuffer(DESK_BYTES), worker, grownBytes: 0, isAsked: false };
+        phase.tasks.add(task);
+        return { desk: task.desk, end: () => void phase.tasks.delete(task) };
+      },
+      end: () => this.#end(phase),
+    };
+  }
+
+  #end(phase: Phase): void {
+    this.#phases.delete(phase);
+    if (this.#phases.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    for (const { tasks } of this.#phases) for (const task of tasks) void ask(task);
+    const scopes = new Map<TaskScope, Phase[]>();
+    for (const phase of this.#phases) scopes.set(phase.scope, [...(scopes.get(phase.scope) ?? []), phase]);
+    const taken = [...scopes].map(([scope, phases]) => ({ scope, phases, mb: takenMbBy(phases) }));
+    for (const { scope, phases, mb } of taken) if (mb > scope.memoryMbMax) abort(phases, tooMuch(scope, mb));
+    const boundMb = taken.reduce((sum, { scope }) => sum + scope.memoryMbMax, 0);
+    const grownMb = (this.#rss() - this.#rssBefore) / MIB;
+    const largest = taken.toSorted((a, b) => b.mb - a.mb)[0];
+    if (grownMb > boundMb && largest !== undefined) abort(largest.phases, tooMuch(largest.scope, grownMb));
+  }
+}
+
+/** Asks the thread of a task what it holds. A thread in foreign code answers late: until then the last answer counts. */
+async function ask(task: TaskAtWork): Promise<void> {
+  const worker = task.worker(Atomics.load(new Int32Array(task.desk), 0));
+  if (worker === undefined || task.isAsked) return;
+  task.isAsked = true;
+  try {
+    const { used_heap_size, external_memory } = await worker.getHeapStatistics();
+    const before = new Float64Array(task.desk)[1] ?? 0;
+    task.grownBytes = Math.max(0, used_heap_size + external_memory - before);
+    task.isAsked = false;
+  } catch {
+    // It has ended, and its task with it.
+  }
+}
+
+function takenMbBy(phases: readonly Phase[]): number {
+  const shared = new Set<SharedArrayBuffer>();
+  for (const phase of phases)
+    for (const one of phase.shared) shared.add(one instanceof SharedArrayBuffer ? one : one.buffer);
+  let bytes = 0;
+  for (const { byteLength } of shared) bytes += byteLength;
+  for (const { tasks } of phases) for (const { grownBytes } of tasks) bytes += grownBytes;
+  return bytes / MIB;
+}
+
+function abort(phases: readonly Phase[], reason: AppError): void {
+  for (const { controller } of phases) controller.abort(reason);
+}
+
+function tooMuch({ label, memoryMbMax }: TaskScope, takenMb: number): AppError {
+  const mb = Math.ceil(takenMb);
+  return new AppError('JOB_MEMORY_LIMIT', {
+    message: `${label} took ${mb} MiB; ${memoryMbMax} MiB are allowed.`,
+    details: { kind: label, takenMb: mb, memoryMbMax },
+  });
+}
+
+/** The shared memory that values hold. */
+function sharedIn(values: readonly unknown[]): ReadonlySet<Shared> {
+  const found = new Set<Shared>();
+  const seen = new Set<object>();
+  const left: unknown[] = [...values];
+  for (let visits = 0; left.length > 0 && visits < VISITS_MAX; visits++) {
+    const value = left.pop();
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    if (value instanceof SharedArrayBuffer) found.add(value);
+    else if (value instanceof WebAssembly.Memory) found.add(value);
+    else if (ArrayBuffer.isView(value)) {
+      if (value.buffer instanceof SharedArrayBuffer) found.add(value.buffer);
+    } else left.push(...(Array.isArray(value) ? value.slice(0, VISITS_MAX) : Object.values(value)));
+  }
+  return found;
+}
