@@ -85,7 +85,14 @@ describe('processes are killed and frozen at named places of their jobs', { conc
   test('while Redis restarts: nothing is lost, doubled or stuck', async () => {
     const counts = { ...NO_FAULTS, kill: 1, 'redis-restart': 1 };
     const strikes = [...CERTAIN, ...OTHERS];
-    const report = await run('sound', { seed: 11, counts, seconds: 4, jobsPerSecond: 20, strikes, gatherMs: 500 });
+    const report = await run('sound', {
+      seed: 11,
+      counts,
+      seconds: 4,
+      jobsPerSecond: 20,
+      strikes,
+      strikeTimes: { gatherMs: 500 },
+    });
     expect({ verdict: verdictOf(11, report), ...report }).toMatchObject({
       verdict: expect.stringMatching(/^PASS seed 11: .*, 0 lost, 0 doubled, 0 stuck$/),
       violations: [],
@@ -98,7 +105,12 @@ describe('processes are killed and frozen at named places of their jobs', { conc
   test.each(SHOWN)(
     'the checker finds the planted bug $plant',
     async ({ plant, strike, shows }) => {
-      const report = await run(plant, { plant, strikes: [strike], hopelessMs: 1_000 });
+      const report = await run(plant, {
+        plant,
+        strikes: [strike],
+        hopelessMs: 1_000,
+        strikeTimes: { freezeMsMax: 150_000 },
+      });
       expect(verdictOf(7, report)).toMatch(/^FAIL /);
       expect(report.strikes).toEqual([expect.objectContaining(strike)]);
       const struck = report.strikes[0]!.key;

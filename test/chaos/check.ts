@@ -7,6 +7,7 @@
  * 2. Its effect is there exactly once if that state is `committed`, and not at all otherwise.
  * 3. No run is left running, no ended run unfollowed, no pipeline run unfinished, no queue with anything in it.
  * 4. The release pointer has moved once per run that says it published.
+ * Where Redis was free to forget (a failover, an emptied Redis), a job of that time may have left no trace; such jobs are counted.
  */
 import type { Redis } from 'ioredis';
 import type { Db } from 'mongodb';
@@ -18,6 +19,8 @@ export interface Asked {
   readonly effect: 'none' | 'record' | 'dataset';
   readonly runKey: string;
   readonly jobId: string;
+  /** When Redis acknowledged it. */
+  readonly at: number;
   /** Its processor refuses it: it must not have an effect. */
   readonly isRefused: boolean;
   /** The output that it must have. */
@@ -38,6 +41,14 @@ export interface Judgement {
   readonly states: Readonly<Record<string, number>>;
   /** Jobs that BullMQ still holds as waiting, delayed or active. */
   readonly queued: number;
+  /** Jobs without a trace that Redis was free to forget. */
+  readonly forgotten: number;
+}
+
+/** A time in which Redis may have forgotten what it acknowledged: what was asked for then may be gone without a trace. */
+interface Forgetting {
+  readonly from: number;
+  readonly until: number;
 }
 
 export interface CheckOptions {
@@ -47,6 +58,7 @@ export interface CheckOptions {
   readonly tenant: string;
   readonly masterKey: Uint8Array;
   readonly asked: readonly Asked[];
+  readonly forgettings: readonly Forgetting[];
 }
 
 interface Run {
@@ -83,6 +95,7 @@ async function viewQueue(redis: Redis, prefix: string, kind: string): Promise<Qu
 class Check {
   readonly #options: CheckOptions;
   readonly #violations: Violation[] = [];
+  #forgotten = 0;
   readonly #states: Record<string, number> = {};
   readonly #queues = new Map<string, QueueView>();
   readonly #runs = new Map<string, Run>();
@@ -110,7 +123,7 @@ class Check {
     await this.#judgeReleases();
     const queued = [...this.#queues.values()].reduce((sum, { moving }) => sum + moving.size, 0);
     if (queued > 0) this.#violate('stuck', `${queued} jobs are in the queues`);
-    return { violations: this.#violations, states: this.#states, queued };
+    return { violations: this.#violations, states: this.#states, queued, forgotten: this.#forgotten };
   }
 
   #violate(sort: ViolationSort, what: string): void {
@@ -121,12 +134,20 @@ class Check {
     this.#states[state] = (this.#states[state] ?? 0) + 1;
   }
 
+  #mayBeForgotten({ at }: Asked): boolean {
+    return this.#options.forgettings.some(({ from, until }) => from <= at && at <= until);
+  }
+
   #judgeJob(job: Asked): void {
     const { kind, effect, jobId, runKey, isRefused, square } = job;
     const { completed, failed, moving } = this.#queues.get(kind)!;
     const ends = Number(completed.has(jobId)) + Number(failed.has(jobId));
     const where = `${kind} ${runKey}`;
     if (ends > 1) this.#violate('doubled', `${where}: completed and failed`);
+    if (ends === 0 && !moving.has(jobId) && !this.#runs.has(runKey) && this.#mayBeForgotten(job)) {
+      this.#forgotten++;
+      return;
+    }
     if (effect === 'none') {
       if (ends === 0) this.#violate(moving.has(jobId) ? 'stuck' : 'lost', `${where}: has not ended`);
       if (completed.has(jobId) && isRefused) this.#violate('doubled', `${where}: refused and completed`);

@@ -4,33 +4,39 @@ import { randomStream } from '../../shared/random.ts';
 export const FAULTS = [
   'kill',
   'freeze',
+  'clock-step',
   'redis-restart',
   'redis-half-open',
+  'redis-disk-full',
+  'redis-failover',
+  'redis-emptied',
   'mongodb-restart',
   'mongodb-half-open',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];
 
-/** Faults that this harness does not deal yet; every report names them. */
-export const NOT_DEALT = ['disk full', 'Sentinel failover', 'clock steps'] as const;
-
 export interface Fault {
   readonly name: FaultName;
   readonly atMs: number;
-  /** How long it lasts; 0 for kills. */
+  /** How long it lasts, or how far the clock is shifted; 0: it is over at once. */
   readonly ms: number;
   /** A draw in [0, 1) that picks the process, or whether a server is stopped or killed. */
   readonly pick: number;
 }
 export type FaultCounts = Readonly<Record<FaultName, number>>;
 
-/** Longer than the lock of 6 s and a stalled check of 3 s: another worker has the job by then. */
-const FREEZE_MS = { min: 10_000, max: 13_000 };
+const AT_ONCE = { min: 0, max: 0 };
 const RANGES: Readonly<Record<FaultName, { readonly min: number; readonly max: number }>> = {
-  kill: { min: 0, max: 0 },
-  freeze: FREEZE_MS,
-  'redis-restart': { min: 200, max: 2_000 },
+  kill: AT_ONCE,
+  // Longer than the lock of 6 s and a stalled check of 3 s: another worker has the job by then.
+  freeze: { min: 10_000, max: 13_000 },
+  // Either way. A retry that a fast clock has put off waits as long as the clock is ahead.
+  'clock-step': { min: 2_000, max: 20_000 },
+  'redis-restart': { min: 200, max: 1_000 },
   'redis-half-open': { min: 500, max: 4_000 },
+  'redis-disk-full': { min: 1_000, max: 4_000 },
+  'redis-failover': AT_ONCE,
+  'redis-emptied': AT_ONCE,
   'mongodb-restart': { min: 200, max: 1_000 },
   'mongodb-half-open': { min: 500, max: 4_000 },
 };
@@ -44,8 +50,12 @@ export const NO_FAULTS: FaultCounts = faultCounts(() => 0);
 const PERIOD_S: Readonly<Record<FaultName, number>> = {
   kill: 3,
   freeze: 20,
-  'redis-restart': 25,
+  'clock-step': 10,
+  'redis-restart': 30,
   'redis-half-open': 40,
+  'redis-disk-full': 40,
+  'redis-failover': 60,
+  'redis-emptied': 60,
   'mongodb-restart': 40,
   'mongodb-half-open': 40,
 };

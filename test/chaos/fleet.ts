@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HarnessMessage, WorkerMessage } from './points.ts';
-import { Strikes, type Target } from './strikes.ts';
+import { Strikes, type StrikeTimes, type Target } from './strikes.ts';
 
+const CLOCK_PRELOAD = new URL('./clock-preload.ts', import.meta.url).href;
 const RESPAWN_MS = 200;
 const STDERR_CHARS_MAX = 4_000;
 
@@ -56,6 +57,8 @@ class Member implements Target {
 export interface FleetCounts {
   kills: number;
   freezes: number;
+  /** Clocks that have been shifted in a process at work. */
+  clockSteps: number;
   /** Processes that ended by themselves after they had been ready. */
   crashes: number;
 }
@@ -66,12 +69,11 @@ export interface FleetOptions {
   readonly size: number;
   /** For V8's compile cache: processes start often here. */
   readonly folder: string;
-  /** As `Strikes` has it. */
-  readonly gatherMs?: number | undefined;
+  readonly strikeTimes?: StrikeTimes | undefined;
 }
 
 export class Fleet implements AsyncDisposable {
-  readonly counts: FleetCounts = { kills: 0, freezes: 0, crashes: 0 };
+  readonly counts: FleetCounts = { kills: 0, freezes: 0, clockSteps: 0, crashes: 0 };
   /** From the end of a killed process to the next start of a job that it held, ms. */
   readonly recoveriesMs: number[] = [];
   stderr = '';
@@ -88,7 +90,7 @@ export class Fleet implements AsyncDisposable {
     this.#options = options;
     this.#members = Array.from({ length: options.size }, () => undefined);
     const targets = () => this.#members.filter((member) => member !== undefined);
-    this.strikes = new Strikes(targets, options.gatherMs);
+    this.strikes = new Strikes(targets, options.strikeTimes);
     for (let slot = 0; slot < options.size; slot++) this.#spawn(slot);
   }
 
@@ -116,6 +118,16 @@ export class Fleet implements AsyncDisposable {
     setTimeout(() => member.thaw(), ms);
   }
 
+  /** Shifts the clock of one process; 0 ends the shift. */
+  stepClock(pick: number, shiftMs: number): void {
+    this.#pick(pick)?.send({ type: 'clock', shiftMs });
+  }
+
+  /** All clocks are right again. */
+  healClocks(): void {
+    for (const member of this.#members) member?.send({ type: 'clock', shiftMs: 0 });
+  }
+
   get frozen(): number {
     return this.#members.filter((member) => member?.isFrozen === true).length;
   }
@@ -128,7 +140,7 @@ export class Fleet implements AsyncDisposable {
 
   #spawn(slot: number): void {
     const { entry, argument, folder } = this.#options;
-    const child = spawn(process.execPath, [entry.pathname, JSON.stringify(argument)], {
+    const child = spawn(process.execPath, ['--import', CLOCK_PRELOAD, entry.pathname, JSON.stringify(argument)], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, NODE_COMPILE_CACHE: folder },
     });
@@ -161,7 +173,8 @@ export class Fleet implements AsyncDisposable {
       member.isReady = true;
       this.strikes.changed();
       for (const resolve of this.#ready.splice(0)) resolve();
-    } else if (message.type === 'ended') {
+    } else if (message.type === 'clock') this.counts.clockSteps++;
+    else if (message.type === 'ended') {
       member.held.delete(message.id);
       this.strikes.ended(member, message.id);
     } else {

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import type { Db } from 'mongodb';
 import type { Violation } from './check.ts';
 import { PLAIN_QUEUE, type PointName } from './contracts.ts';
+import type { Forgetting } from './redis-pair.ts';
 import type { JobPlan } from './schedule.ts';
 import type { Strikes } from './strikes.ts';
 
@@ -17,7 +18,7 @@ function placeOf(at: PointName): PointName {
 }
 
 export class PlainProducer implements AsyncDisposable {
-  readonly asked: { readonly jobId: string; readonly isRefused: boolean }[] = [];
+  readonly asked: { readonly jobId: string; readonly at: number }[] = [];
   readonly #redis: Redis;
   readonly #queue: Queue;
 
@@ -42,7 +43,7 @@ export class PlainProducer implements AsyncDisposable {
         await pause(AGAIN_MS);
       }
     }
-    this.asked.push({ jobId, isRefused: false });
+    this.asked.push({ jobId, at: Date.now() });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,13 +56,15 @@ export interface PlainJudgement {
   readonly violations: readonly Violation[];
   readonly states: Readonly<Record<string, number>>;
   readonly queued: number;
+  readonly forgotten: number;
 }
 
 export async function judgePlain(
   db: Db,
   redis: Redis,
   prefix: string,
-  asked: readonly { readonly jobId: string }[],
+  asked: readonly { readonly jobId: string; readonly at: number }[],
+  forgettings: readonly Forgetting[],
 ): Promise<PlainJudgement> {
   const key = (name: string): string => `${prefix}:${PLAIN_QUEUE}:${name}`;
   const completed = new Set(await redis.zrange(key('completed'), '0', '-1'));
@@ -69,10 +72,16 @@ export async function judgePlain(
   const effects = await db.collection<{ key: string }>('plain_effects').find().toArray();
   const times = Map.groupBy(effects, (effect) => effect.key);
   const violations: Violation[] = [];
+  const waiting = new Set(await redis.keys(`${prefix}:${PLAIN_QUEUE}:job-*`));
   let queued = 0;
-  for (const { jobId } of asked) {
+  let forgotten = 0;
+  for (const { jobId, at } of asked) {
     const count = times.get(jobId)?.length ?? 0;
-    if (!completed.has(jobId) && !failed.has(jobId)) {
+    const hasEnded = completed.has(jobId) || failed.has(jobId);
+    if (!hasEnded && !waiting.has(key(jobId)) && forgettings.some(({ from, until }) => from <= at && at <= until)) {
+      if (count > 1) violations.push({ sort: 'doubled', what: `${jobId}: ${count} effects` });
+      forgotten++;
+    } else if (!hasEnded) {
       queued++;
       violations.push({ sort: 'stuck', what: `${jobId}: has not ended` });
     } else if (count > 1) violations.push({ sort: 'doubled', what: `${jobId}: ${count} effects` });
@@ -85,5 +94,5 @@ export async function judgePlain(
       if (/stalled/.test(reason)) violations.push({ sort: 'lost', what: `${jobId}: given up unasked (${reason})` });
     }
   }
-  return { violations, states: { completed: completed.size, failed: failed.size }, queued };
+  return { violations, states: { completed: completed.size, failed: failed.size }, queued, forgotten };
 }

@@ -40,14 +40,16 @@ export class Points {
 /** What worker processes tell the harness. */
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  /** Its clock has been shifted. */
+  | { readonly type: 'clock' }
   | { readonly type: 'at'; readonly n: number; readonly id: string; readonly at: PointName }
   | { readonly type: 'ended'; readonly id: string };
 
 /** What the harness tells worker processes. */
-export interface HarnessMessage {
-  readonly type: 'go';
-  readonly n: number;
-}
+export type HarnessMessage =
+  | { readonly type: 'go'; readonly n: number }
+  /** From now on the clock is so far off. */
+  | { readonly type: 'clock'; readonly shiftMs: number };
 
 /** Resolves when the message has left this process. */
 export function tell(message: WorkerMessage): Promise<void> {

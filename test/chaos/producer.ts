@@ -63,7 +63,7 @@ export class Producer implements AsyncDisposable {
   async ask(plan: JobPlan, strikes: Strikes): Promise<void> {
     if (plan.strike !== undefined) strikes.plan({ ...plan.strike, key: runKeyFor(plan) });
     const asked = await this.#insist(() => this.#enqueue(plan));
-    this.asked.push(asked);
+    this.asked.push({ ...asked, at: Date.now() });
     if (plan.isRepeated) await this.#insist(() => this.#enqueue(plan));
     if (plan.isCancelled) await this.#insist(() => this.#transport.cancel(asked.runKey));
   }
@@ -80,7 +80,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  async #enqueue(plan: JobPlan): Promise<Asked> {
+  async #enqueue(plan: JobPlan): Promise<Omit<Asked, 'at'>> {
     if (plan.kind === 'ingestion') return this.#ingest(plan.n);
     const asOf = this.#startedAt + Math.floor(plan.n / 20); // ties and an order
     if (plan.kind === 'publish') {
@@ -93,7 +93,7 @@ export class Producer implements AsyncDisposable {
     return { ...asked, isRefused: plan.input.fail === 'always', square: plan.n ** 2 };
   }
 
-  async #add(contract: Contract, input: unknown, n: number, asOf: number): Promise<Asked> {
+  async #add(contract: Contract, input: unknown, n: number, asOf: number): Promise<Omit<Asked, 'at'>> {
     const made = makeJob(contract, input, { tenant: DEFAULT_TENANT, key: `job-${n}`, asOf });
     if (!made.fits) throw new RangeError('a chaos job is small');
     // Chaos kinds are in no registry; the transport takes the name of the queue alone from it.
@@ -102,7 +102,7 @@ export class Producer implements AsyncDisposable {
     return { kind: contract.kind, effect: contract.effect, runKey, jobId: made.job.opts.jobId, isRefused: false };
   }
 
-  async #ingest(n: number): Promise<Asked> {
+  async #ingest(n: number): Promise<Omit<Asked, 'at'>> {
     const ids = Array.from({ length: EVENTS_A_BATCH }, (_, at) => `event-${n}-${at}`);
     const events = ids.map((id, at) => ({
       id,

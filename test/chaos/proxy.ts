@@ -10,20 +10,28 @@ interface Pair {
   readonly outer: Socket | undefined;
 }
 
+export interface ProxyTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
 export class ChaosProxy implements AsyncDisposable {
   readonly port: number;
+  /** Where new connections lead. */
+  target: ProxyTarget;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #isDeaf = false;
 
-  private constructor(server: Server, target: { readonly host: string; readonly port: number }) {
+  private constructor(server: Server, target: ProxyTarget) {
     this.#server = server;
+    this.target = target;
     this.port = (server.address() as AddressInfo).port;
-    server.on('connection', (inner) => this.#accept(inner, target));
+    server.on('connection', (inner) => this.#accept(inner));
   }
 
   /** Listens on a free port of loopback. */
-  static async open(target: { readonly host: string; readonly port: number }): Promise<ChaosProxy> {
+  static async open(target: ProxyTarget): Promise<ChaosProxy> {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -35,9 +43,9 @@ export class ChaosProxy implements AsyncDisposable {
     return this.#pairs.size;
   }
 
-  #accept(inner: Socket, target: { readonly host: string; readonly port: number }): void {
+  #accept(inner: Socket): void {
     inner.on('error', () => {}); // a killed worker; `close` follows
-    const outer = this.#isDeaf ? undefined : connect(target);
+    const outer = this.#isDeaf ? undefined : connect(this.target);
     const pair: Pair = { inner, outer };
     this.#pairs.add(pair);
     const end = () => {

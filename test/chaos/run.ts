@@ -14,7 +14,7 @@ import { Dealer } from './dealer.ts';
 import { type FaultCounts, type FaultName, planFaults } from './faults.ts';
 import { type JobPlan, planJobs, type Strike } from './schedule.ts';
 import type { ChaosServers } from './servers.ts';
-import type { Planned } from './strikes.ts';
+import type { Planned, StrikeTimes } from './strikes.ts';
 import type { ChaosWorkerOptions } from './worker.ts';
 
 export interface ChaosOptions {
@@ -26,7 +26,7 @@ export interface ChaosOptions {
   readonly jobsPerSecond: number;
   /** As `planJobs` has it. */
   readonly strikes?: readonly Strike[];
-  readonly gatherMs?: number;
+  readonly strikeTimes?: StrikeTimes;
   /** How long what is wrong may last once nothing is queued; absent: 15 s, three sweeps. */
   readonly hopelessMs?: number;
   /** Longest wait, after everything is healed, for everything to end. */
@@ -46,7 +46,9 @@ export interface ChaosReport {
   readonly fleet: FleetCounts;
   readonly dealt: Readonly<Record<FaultName, number>>;
   /** Faults of the plan that could not be dealt here, and why. */
-  readonly skipped: readonly string[];
+  readonly skipped: ReadonlyMap<FaultName, string>;
+  readonly forgotten: number;
+  readonly failovers: number;
   readonly strikes: readonly Planned[];
   /** Strikes whose jobs never came by the place: another blow was quicker. */
   readonly missed: readonly Planned[];
@@ -61,6 +63,8 @@ interface Judged {
   readonly violations: readonly Violation[];
   readonly states: Readonly<Record<string, number>>;
   readonly queued: number;
+  /** Jobs that Redis forgot, as it may. */
+  readonly forgotten: number;
 }
 
 const POLL_MS = 500;
@@ -86,34 +90,41 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     verbose: options.verbose ?? false,
   };
   const entry = new URL(subject === 'plain' ? './plain-worker.ts' : './worker.ts', import.meta.url);
-  const fleet = stack.use(new Fleet({ entry, argument, size: options.workers, folder, gatherMs: options.gatherMs }));
+  const fleet = stack.use(
+    new Fleet({ entry, argument, size: options.workers, folder, strikeTimes: options.strikeTimes }),
+  );
   await fleet.ready();
   const { jobsPerSecond: perSecond, strikes } = options;
   const plans = planJobs(seed, { seconds, perSecond, strikes });
   const dealer = new Dealer(fleet, servers);
+  const failoversBefore = servers.redis.failovers;
   let judge: () => Promise<Judged>;
   let asked: () => number;
   if (subject === 'plain') {
     const producer = stack.use(new PlainProducer(servers.redis.url, name));
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
-    judge = () => judgePlain(db, redis, name, producer.asked);
+    judge = () => judgePlain(db, redis, name, producer.asked, servers.redis.forgettings);
     asked = () => producer.asked.length;
   } else {
     const producer = stack.use(new Producer(servers.redis.url, name));
     await producer.prepare();
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     const { masterKey } = TEST_KEYS;
-    judge = () => check({ db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, asked: producer.asked });
+    const { forgettings } = servers.redis;
+    judge = () =>
+      check({ db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, asked: producer.asked, forgettings });
     asked = () => producer.asked.length;
   }
   const from = performance.now();
-  const { violations, states } = await settled(judge, fleet, options);
+  const { violations, states, forgotten } = await settled(judge, fleet, options);
   const { dealt, skipped } = dealer;
   return {
     jobs: asked(),
     fleet: fleet.counts,
     dealt,
-    skipped: [...skipped],
+    skipped,
+    forgotten,
+    failovers: servers.redis.failovers - failoversBefore,
     strikes: fleet.strikes.dealt,
     missed: fleet.strikes.missed,
     states,

@@ -1,12 +1,13 @@
-/** Owns the servers of a chaos run: a private Redis that can be restarted, a MongoDB that can be if it is ours, and a proxy before each. */
+/** Owns the servers of a chaos run: a private pair of Redis servers, a MongoDB that can be restarted if it is ours, and a proxy before each. */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { mongoStarter } from '../../docker/local/mongodb.mjs';
 import { freePort } from '../../docker/local/ports.mjs';
 import { send } from '../../docker/local/processes.mjs';
 import { openStep } from '../../docker/local/progress.mjs';
-import { redisProgram, type RunningStore, startRedis } from '../../docker/local/redis.mjs';
+import { redisProgram, type RunningStore } from '../../docker/local/redis.mjs';
 import { ChaosProxy } from './proxy.ts';
+import { RedisPair } from './redis-pair.ts';
 
 /** A server as the harness sees it. */
 export interface ChaosServer {
@@ -15,12 +16,12 @@ export interface ChaosServer {
   /** Through the proxy, for the workers. */
   readonly proxiedUrl: string;
   readonly proxy: ChaosProxy;
-  /** Stops it (or kills it, for Redis) and starts it again on the same port and data; absent: it is not ours to restart. */
+  /** Stops it (or kills it) and starts it again on the same port and data; absent: it is not ours to restart. */
   readonly restart?: (downMs: number, isKilled: boolean) => Promise<void>;
 }
 
 export interface ChaosServers extends AsyncDisposable {
-  readonly redis: ChaosServer;
+  readonly redis: RedisPair;
   readonly mongodb: ChaosServer;
 }
 
@@ -33,8 +34,9 @@ async function restartable(stack: AsyncDisposableStack, start: Start): Promise<C
   };
   stack.defer(stop);
   const restart = async (downMs: number, isKilled: boolean) => {
+    // FerretDB keeps nothing; a mongod or PostgreSQL that was told not to sync may lose what it has acknowledged.
     const [first] = running.services;
-    if (isKilled && first !== undefined && running.services.length === 1) send(first.pid, 'SIGKILL');
+    if (isKilled && first !== undefined && running.services.length > 1) send(first.pid, 'SIGKILL');
     await stop();
     await pause(downMs);
     running = await start();
@@ -56,10 +58,7 @@ async function proxied(stack: AsyncDisposableStack, url: string) {
 export async function openServers(folder: string, mongodbUrl: string | undefined): Promise<ChaosServers> {
   await using stack = new AsyncDisposableStack();
   const program = await redisProgram(openStep('Redis'));
-  const redisPort = await freePort();
-  const redis = await restartable(stack, () =>
-    startRedis({ program, port: redisPort, folder: join(folder, 'redis'), durable: false }),
-  );
+  const redis = stack.use(await RedisPair.open(program, join(folder, 'redis')));
   const mongodb =
     mongodbUrl === undefined ? await ownMongo(stack, join(folder, 'mongodb')) : await proxied(stack, mongodbUrl);
   const owned = stack.move();

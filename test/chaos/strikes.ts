@@ -28,23 +28,32 @@ interface Hold {
   readonly planned: Planned;
 }
 
-/** In case nobody ends the job of a frozen process. */
-const FREEZE_MS_MAX = 100_000;
+/** In case nobody ends the job of a frozen process: Redis may have forgotten it. */
+const FREEZE_MS_MAX = 25_000;
+const ZOMBIE_MS = 2_000;
+
+export interface StrikeTimes {
+  /** Jobs that are to be struck wait so long for others, so that one kill strikes several. */
+  readonly gatherMs?: number | undefined;
+  /** Longest freeze of a process whose job nobody ends. */
+  readonly freezeMsMax?: number | undefined;
+}
 
 export class Strikes {
   readonly dealt: Planned[] = [];
   readonly #due = new Map<string, Planned>();
   readonly #targets: () => readonly Target[];
   readonly #gatherMs: number;
+  readonly #freezeMsMax: number;
   #holds: Hold[] = [];
   /** Frozen processes, and ones that have not yet gone on after it, by the key of the job that they were struck at. */
   readonly #zombies = new Map<Target, string>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `gatherMs`: jobs that are to be struck wait so long for others, so that one kill strikes several. */
-  constructor(targets: () => readonly Target[], gatherMs = 0) {
+  constructor(targets: () => readonly Target[], { gatherMs = 0, freezeMsMax = FREEZE_MS_MAX }: StrikeTimes = {}) {
     this.#targets = targets;
     this.#gatherMs = gatherMs;
+    this.#freezeMsMax = freezeMsMax;
   }
 
   plan(planned: Planned): void {
@@ -69,7 +78,13 @@ export class Strikes {
   /** A process says that a job has ended. */
   ended(target: Target, key: string): void {
     this.#zombieMoved(target, key);
-    for (const [zombie, struckAt] of this.#zombies) if (zombie !== target && struckAt === key) zombie.thaw();
+    for (const [zombie, struckAt] of this.#zombies) if (zombie !== target && struckAt === key) this.#thaw(zombie, key);
+  }
+
+  /** An attempt that ends because its lock is gone says nothing any more: the process is soon free for another blow even so. */
+  #thaw(zombie: Target, key: string): void {
+    zombie.thaw();
+    setTimeout(() => this.#zombieMoved(zombie, key), ZOMBIE_MS);
   }
 
   /** A process is ready, awake again or gone: what had to wait for it may be dealt. */
@@ -110,7 +125,8 @@ export class Strikes {
     this.#zombies.set(target, freeze.planned.key);
     target.freeze();
     target.go(freeze.n);
-    setTimeout(() => target.thaw(), FREEZE_MS_MAX).unref();
+    const { key } = freeze.planned;
+    setTimeout(() => this.#zombies.get(target) === key && this.#thaw(target, key), this.#freezeMsMax).unref();
   }
 
   #done(hold: Hold): void {

@@ -1,6 +1,6 @@
 /** Owns how a chaos run is told: its figures, its violations, and the last line. */
 import type { ViolationSort } from './check.ts';
-import { NOT_DEALT } from './faults.ts';
+import { FAULTS, type FaultName } from './faults.ts';
 import type { ChaosReport } from './run.ts';
 
 const VIOLATIONS_SHOWN = 20;
@@ -17,10 +17,14 @@ export function percentile(values: readonly number[], share: number): number | u
 export const inSeconds = (ms: number | undefined): string => (ms === undefined ? '-' : `${(ms / 1000).toFixed(1)} s`);
 
 export function faultsOf({ dealt, fleet, strikes }: ChaosReport): string {
-  const others = Object.entries(dealt).filter(([name]) => name !== 'kill' && name !== 'freeze');
   const freezes = fleet.freezes + strikes.filter(({ blow }) => blow === 'freeze').length;
-  const parts = [`${fleet.kills} kills`, `${freezes} freezes`, ...others.map(([name, n]) => `${n} ${name}`)];
-  return parts.join(', ');
+  const own: Readonly<Partial<Record<FaultName, number>>> = {
+    kill: fleet.kills,
+    freeze: freezes,
+    'clock-step': fleet.clockSteps,
+  };
+  const counts = FAULTS.map((name) => [own[name] ?? dealt[name], name] as const);
+  return counts.flatMap(([n, name]) => (n === 0 ? [] : [`${n} ${name}`])).join(', ') || 'none';
 }
 
 /** Places at which jobs were struck, how often each. */
@@ -29,7 +33,21 @@ export function placesOf({ strikes }: ChaosReport): string {
   return [...places].map(([place, { length }]) => `${length} ${place}`).join(', ') || 'none';
 }
 
-export const skippedOf = ({ skipped }: ChaosReport): string => [...NOT_DEALT, ...skipped].join(', ');
+/** Faults that were not dealt, with the reason if there was one other than that nobody asked for them. */
+export function skippedOf(report: ChaosReport): string {
+  const told = faultsOf(report);
+  const missing = FAULTS.filter((name) => !told.includes(` ${name}`));
+  const words = missing.map((name) => {
+    const reason = report.skipped.get(name);
+    return reason === undefined ? name : `${name} (${reason})`;
+  });
+  return words.join(', ') || 'none';
+}
+
+/** Jobs that Redis forgot: acknowledged shortly before a failover, or before it was emptied. */
+export function forgottenOf({ forgotten, failovers, dealt }: ChaosReport): string {
+  return `${forgotten} direct adds, in ${failovers} failovers and ${dealt['redis-emptied']} emptied Redis servers`;
+}
 
 /** What happened, line by line. */
 export function tellRun(report: ChaosReport): string[] {
@@ -38,8 +56,9 @@ export function tellRun(report: ChaosReport): string[] {
   return [
     `  faults     ${faultsOf(report)}`,
     `  struck     at places of a run: ${placesOf(report)}${report.missed.length === 0 ? '' : `; ${report.missed.length} not met`}`,
-    `  skipped    ${skippedOf(report)}`,
+    `  not dealt  ${skippedOf(report)}`,
     `  ended      ${ended.join(', ')}; quiet ${inSeconds(settledMs)} after the last fault`,
+    `  forgotten  by Redis: ${forgottenOf(report)}`,
     `  re-run     after SIGKILL: ${recoveriesMs.length} jobs, median ${inSeconds(percentile(recoveriesMs, 0.5))}, longest ${inSeconds(percentile(recoveriesMs, 1))}`,
     ...(fleet.crashes === 0 ? [] : [`  crashes    ${fleet.crashes} worker processes ended by themselves`]),
     ...violations.slice(0, VIOLATIONS_SHOWN).map(({ sort, what }) => `  ${sort.padEnd(9)}  ${what}`),
