@@ -46,6 +46,14 @@ const environmentSchema = z.object({
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MILLRACE_OUTBOX: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+(,[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+)*$/,
+      'must be database.collection (several: comma-separated)',
+    )
+    .optional(),
+  MILLRACE_OUTBOX_URL: z.url({ protocol: /^mongodb(\+srv)?$/ }).optional(),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
 
@@ -72,6 +80,8 @@ export interface Config {
   readonly threads?: number;
   readonly tfjsNative?: string;
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
+  readonly outbox: { readonly url: string; readonly collections: readonly string[] };
   /** A newcomer's demo: initial passwords are allowed. */
   readonly demo: boolean;
   readonly stateDir: string;
@@ -153,6 +163,10 @@ export function readConfig(environment: Environment = process.env): Config {
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,
+    outbox: Object.freeze({
+      url: e.MILLRACE_OUTBOX_URL ?? e.MONGODB_URL,
+      collections: e.MILLRACE_OUTBOX?.split(',') ?? [],
+    }),
     demo: e.MILLRACE_DEMO,
     stateDir: stateDirOf(environment),
   });

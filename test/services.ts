@@ -70,6 +70,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     stopMs: 15_000,
     threads: 2,
     log: 'silent',
+    outbox: { url: mongodbUrl, collections: [] },
     demo: false,
     stateDir: '.millrace',
   };

@@ -69,6 +69,8 @@ export type Made =
       readonly fits: false;
       /** To be stored first (POST /v1/claims); `readClaim` reads it back. */
       readonly body: string;
+      /** The job as it would be if it fitted. */
+      readonly unclaimed: MadeJob;
       /** The job, once the payload is stored. */
       readonly withClaim: (claim: ClaimRef) => MadeJob;
     };
@@ -111,14 +113,7 @@ export function makeSerialisedJob(contract: Contract, text: string, place: JobPl
       details: { kind: contract.kind, bytes, bytesMax: contract.limits.inputBytesMax },
     });
   const runKey = place.runKey ?? runKeyFor(contract.kind, place);
-  const opts = optionsOf(contract, runKey, place);
-  const made = (data: Envelope): MadeJob => ({
-    name: contract.kind,
-    data,
-    opts,
-    backlogMax: contract.limits.backlogMax,
-    source: place.source,
-  });
+  const made = (data: Envelope): MadeJob => jobOfEnvelope(contract, data, place);
   if (contract.personal) {
     const ring = ringFor(contract, place.ring);
     const envelope = envelopeOf(contract, runKey, sealedHash(ring, text), place);
@@ -133,6 +128,16 @@ export function makeSerialisedJob(contract: Contract, text: string, place: JobPl
   if (bytes > INLINE_BYTES_MAX) return claimed(envelope, made, text);
   envelope.input = parsed ?? JSON.parse(text);
   return { fits: true, job: made(envelope) };
+}
+
+/** The job around an envelope that was made before. */
+export function jobOfEnvelope(
+  contract: Contract,
+  data: Envelope,
+  place: Pick<JobPlace, 'priority' | 'delayMs' | 'source'>,
+): MadeJob {
+  const opts = optionsOf(contract, data.runKey, place);
+  return { name: contract.kind, data, opts, backlogMax: contract.limits.backlogMax, source: place.source };
 }
 
 const sealedSchema = z.object({ kid: z.string(), box: z.string() });
@@ -161,7 +166,7 @@ export function readInputText(
 }
 
 function claimed(envelope: Envelope, made: (data: Envelope) => MadeJob, body: string): Made {
-  return { fits: false, body, withClaim: (claim) => made({ ...envelope, claim }) };
+  return { fits: false, body, unclaimed: made(envelope), withClaim: (claim) => made({ ...envelope, claim }) };
 }
 
 function runKeyFor(kind: string, place: JobPlace): string {
@@ -208,7 +213,7 @@ export function kindOptions(contract: Contract): JobsOptions {
   return base;
 }
 
-function optionsOf(contract: Contract, runKey: string, place: JobPlace): MadeJob['opts'] {
+function optionsOf(contract: Contract, runKey: string, place: Pick<JobPlace, 'priority' | 'delayMs'>): MadeJob['opts'] {
   const opts: MadeJob['opts'] = { ...kindOptions(contract), jobId: jobIdOf(runKey) };
   opts.priority = priorityOf(place.priority ?? PRIORITY_CLASS_DEFAULT);
   if (place.delayMs !== undefined && place.delayMs > 0) opts.delay = Math.ceil(place.delayMs);

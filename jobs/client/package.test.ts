@@ -18,6 +18,7 @@ const env = { ...process.env, PATH: `${BIN_DIR}${delimiter}${process.env.PATH ??
 const CONSUMER_TS = `
 import { connect, type AppError, type JobHandle, type Rejection } from '@millrace/client';
 import { connectInMemory } from '@millrace/client/testing';
+import { OUTBOX_FIELD, type OutboxEntry, outboxEntry } from '@millrace/client/outbox';
 
 await using millrace = connect({ redis: process.env.REDIS_URL, seal: process.env.MILLRACE_SEAL_KEY });
 const events = [{ type: 'view' as const, user: 'u1', item: 'i1', value: 80, occurredAt: 1 }];
@@ -34,17 +35,22 @@ await millrace.ingestion.enqueue({ source: 'web', events: [{ type: 'viewed', use
 // @ts-expect-error and an unknown kind
 millrace.job('segments');
 const memory = connectInMemory({ handlers: { pipeline: () => ({ run: 'r1' }) } });
+const entry: OutboxEntry = outboxEntry('segmentation', { features: 'f' }, { key: 'k' });
+const order = { total: 3, [OUTBOX_FIELD]: entry };
+// @ts-expect-error an entry's input is typed as an enqueue's is
+outboxEntry('segmentation', { feature: 'f' });
 const error: AppError['code'] = 'KEY_REUSED';
-export { error, first, memory, total, users };
+export { error, first, memory, order, total, users };
 `;
 
 const CONSUMER_JS = `
 import { connect } from '@millrace/client';
+import { outboxEntry } from '@millrace/client/outbox';
 await using millrace = connect({ redis: process.env.REDIS_URL, prefix: process.env.PREFIX, seal: process.env.SEAL });
 const job = await millrace.segmentation.enqueue({ features: 'f1' }, { key: 'packed' });
 const events = [{ type: 'click', user: 'u1', item: 'i1', occurredAt: 1 }, { type: 'click' }];
 const batch = await millrace.ingestion.enqueue({ source: 'web', events });
-console.log(JSON.stringify({ id: job.id, state: await job.state(), batch: batch.ids, rejected: batch.rejected }));
+console.log(JSON.stringify({ id: job.id, state: await job.state(), batch: batch.ids, rejected: batch.rejected, outbox: outboxEntry('segmentation', { features: 'f1' }, { key: 'packed' }) }));
 `;
 
 describe('the packed client', () => {
@@ -110,8 +116,15 @@ describe('the packed client', () => {
       cwd: dir,
       env: { ...env, REDIS_URL: fixture.url, PREFIX: fixture.prefix, SEAL: fixture.seal },
     });
-    const told = JSON.parse(stdout) as { id: string; state: string; batch: string[]; rejected: unknown[] };
+    const told = JSON.parse(stdout) as {
+      id: string;
+      state: string;
+      batch: string[];
+      rejected: unknown[];
+      outbox: unknown;
+    };
     expect(told.state).toBe('waiting');
+    expect(told.outbox).toMatchObject({ v: 1, due: true, jobs: [{ envelope: { kind: 'segmentation' } }] });
     expect(told.rejected).toMatchObject([{ index: 1, code: 'EVENT_INVALID' }]);
     const seen = Promise.withResolvers<unknown>();
     fixture.worker('ingestion', (input) => {

@@ -17,6 +17,7 @@ import type { Versions } from './ports/versions.ts';
 export * from './ports/access.ts';
 export type * from './ports/events.ts';
 export type * from './ports/keys.ts';
+export type * from './ports/outbox.ts';
 export type * from './ports/people.ts';
 export type * from './ports/pipeline-runs.ts';
 export type * from './ports/releases.ts';

@@ -61,8 +61,20 @@ export class Enqueuer implements AsyncDisposable {
       return place.runKey;
     const job: MadeJob = made.fits ? made.job : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body)));
     // What has begun is never refused: bounds hold for callers.
-    await this.#admitting(kind).add([{ ...job, backlogMax: 0 }]);
+    await this.add({ ...job, backlogMax: 0 });
     return job.data.runKey;
+  }
+
+  /** Adds a job that is made already. Throws LIMIT_QUEUE_FULL and LIMIT_RATE. */
+  add(job: MadeJob): Promise<void> {
+    return this.#admitting(job.name).add([job]);
+  }
+
+  /** Adds a job whose payload must lie in the store first, unless it is there already. */
+  async addWithPayload(job: MadeJob, body: string): Promise<void> {
+    if ((await this.queue(job.name).getJob(job.opts.jobId)) !== undefined) return;
+    const claim = await this.#options.claims.put(job.data.tenant, Buffer.from(body));
+    await this.add({ ...job, data: { ...job.data, claim } });
   }
 
   /** Mends the counters of unfinished jobs, should they have drifted. */

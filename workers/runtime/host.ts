@@ -9,6 +9,7 @@ import { computePool } from '../../shared/compute/pool.ts';
 import type { Config } from '../../shared/config.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
+import { openOutbox } from '../../shared/store/mongo/outbox.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -20,6 +21,7 @@ import { codeVersion } from './code-version.ts';
 import { Enqueuer } from './enqueuer.ts';
 import type { Relay } from './follow.ts';
 import { Orchestrator } from './orchestrator.ts';
+import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 import { adaptTick, declareDefaults } from './schedules.ts';
@@ -149,6 +151,8 @@ export async function startHost({
   const sweeper = stack.use(
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );
+  if (config.outbox.collections.length > 0)
+    stack.use(new OutboxRelay({ outbox: stack.use(await openOutbox(config.outbox)), ports, enqueuer }));
   await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));
   if (health !== undefined) watch(health, config.healthWindowMs, { redis, store, pools });
   const owned = stack.move();

@@ -1,0 +1,102 @@
+/**
+ * Owns reading and clearing outbox entries in the collections of callers. Of their documents only the entry's own field is read or
+ * written, and one index is made on it, which holds nothing but entries that are due.
+ */
+import { type Collection, type Document, type Filter, MongoClient } from 'mongodb';
+import { OUTBOX_FIELD } from '../../contract-kit/outbox.ts';
+import { AppError } from '../../errors.ts';
+import type { Outbox, OutboxFound, OutboxPlace } from '../ports/outbox.ts';
+import { guarded, hostsOf } from './driver-errors.ts';
+
+const CONNECTIONS_MAX = 5;
+const CONNECT_TIMEOUT_MS = 5_000;
+const INDEX_NAME = 'millrace_outbox';
+const [DUE, NEXT_AT, ID] = ['due', 'nextAt', 'id'].map((name) => `${OUTBOX_FIELD}.${name}`) as [string, string, string];
+
+export interface OpenOutboxOptions {
+  readonly url: string;
+  /** database.collection of each outbox. */
+  readonly collections: readonly string[];
+}
+
+/** Connects and makes the indexes. Throws SERVICE_UNAVAILABLE. */
+export async function openOutbox({ url, collections }: OpenOutboxOptions): Promise<Outbox> {
+  const client = new MongoClient(url, {
+    appName: 'millrace-outbox',
+    serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    maxPoolSize: CONNECTIONS_MAX,
+    ignoreUndefined: true,
+  });
+  const outbox = guarded(new MongoOutbox(client, collections), hostsOf(url));
+  try {
+    await outbox.index();
+    return outbox;
+  } catch (thrown) {
+    await client.close();
+    throw thrown;
+  }
+}
+
+class MongoOutbox implements Outbox {
+  readonly #client: MongoClient;
+  readonly #collections: ReadonlyMap<string, Collection>;
+
+  constructor(client: MongoClient, names: readonly string[]) {
+    this.#client = client;
+    this.#collections = new Map(
+      names.map((name) => {
+        const dot = name.indexOf('.');
+        return [name, client.db(name.slice(0, dot)).collection(name.slice(dot + 1))];
+      }),
+    );
+  }
+
+  async index(): Promise<void> {
+    for (const collection of this.#collections.values())
+      await collection.createIndex({ [NEXT_AT]: 1 }, { name: INDEX_NAME, partialFilterExpression: { [DUE]: true } });
+  }
+
+  async due(nowMs: number, limit: number): Promise<OutboxFound[]> {
+    const found: OutboxFound[] = [];
+    for (const [name, collection] of this.#collections) {
+      const documents = await collection
+        .find({ [DUE]: true, [NEXT_AT]: { $lte: nowMs } }, { projection: { [OUTBOX_FIELD]: 1 } })
+        .sort({ [NEXT_AT]: 1 })
+        .limit(limit - found.length)
+        .toArray();
+      for (const { _id, [OUTBOX_FIELD]: entry } of documents) found.push(foundAt(name, _id, entry));
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  async postpone(place: OutboxPlace, nextAt: number): Promise<boolean> {
+    const { matchedCount } = await this.#update(place, { $set: { [NEXT_AT]: nextAt } });
+    return matchedCount === 1;
+  }
+
+  async clear(place: OutboxPlace): Promise<void> {
+    await this.#update(place, { $unset: { [OUTBOX_FIELD]: '' } });
+  }
+
+  async park(place: OutboxPlace, error: { readonly code: string; readonly message: string }): Promise<void> {
+    await this.#update(place, { $set: { [DUE]: false, [`${OUTBOX_FIELD}.error`]: error } });
+  }
+
+  #update({ collection, document, id }: OutboxPlace, update: Document) {
+    const found = this.#collections.get(collection);
+    if (found === undefined) throw new AppError('NOT_FOUND', { message: `${collection} is not an outbox.` });
+    const filter: Filter<Document> = { _id: document as never, [DUE]: true, ...(id === undefined ? {} : { [ID]: id }) };
+    return found.updateOne(filter, update);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#client.close();
+  }
+}
+
+function foundAt(collection: string, document: unknown, entry: unknown): OutboxFound {
+  const id = typeof entry === 'object' && entry !== null && 'id' in entry ? entry.id : undefined;
+  return { collection, document, entry, ...(typeof id === 'string' ? { id } : {}) };
+}
