@@ -36,9 +36,9 @@ export class GatewayClient implements Gateway {
     this.#key = key;
   }
 
-  async putClaim(body: string, signal?: AbortSignal): Promise<ClaimRef> {
+  async putClaim(body: string, runKey: string, signal?: AbortSignal): Promise<ClaimRef> {
     const init = { method: 'POST', body, headers: { 'content-type': 'application/octet-stream' } };
-    const claim = await this.#ask('v1/claims', init, claimResponseSchema, signal);
+    const claim = await this.#ask(`v1/claims?run=${encodeURIComponent(runKey)}`, init, claimResponseSchema, signal);
     if (claim.sha256 !== hash('sha256', body))
       throw new AppError('CLAIM_NOT_FOUND', {
         message: 'The gateway stored something else than what was sent.',

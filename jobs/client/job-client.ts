@@ -15,7 +15,8 @@ const COMPARE_JOBS_MAX = 200;
 
 /** What the client asks of the gateway. */
 export interface Gateway {
-  putClaim(body: string, signal?: AbortSignal): Promise<ClaimRef>;
+  /** Stores a payload for the run that will use it. */
+  putClaim(body: string, runKey: string, signal?: AbortSignal): Promise<ClaimRef>;
   recommendations(user: string, k?: number, signal?: AbortSignal): Promise<RecommendationsResponse>;
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse>;
 }
@@ -125,7 +126,7 @@ export async function submit<K extends JobKind>(
 ): Promise<JobHandle<K>[]> {
   signal?.throwIfAborted();
   const jobs: MadeJob[] = [];
-  for (const one of made) jobs.push(one.fits ? one.job : one.withClaim(await putClaim(core, kind, one.body, signal)));
+  for (const one of made) jobs.push(one.fits ? one.job : one.withClaim(await putClaim(core, one, signal)));
   signal?.throwIfAborted();
   await core.transport.add(kind, jobs, signal);
   if (keyed)
@@ -147,11 +148,16 @@ export async function refuseReusedKeys(transport: Transport, kind: JobKind, jobs
   });
 }
 
-async function putClaim(core: ClientCore, kind: JobKind, body: string, signal?: AbortSignal): Promise<ClaimRef> {
+async function putClaim(
+  core: ClientCore,
+  { body, unclaimed }: Made & { fits: false },
+  signal?: AbortSignal,
+): Promise<ClaimRef> {
+  const { kind, runKey } = unclaimed.data;
   if (core.gateway === undefined)
     throw new AppError('CLAIM_NEEDS_GATEWAY', {
       message: `The input of ${kind} has ${Buffer.byteLength(body)} bytes as it would travel, more than a job may carry in Redis.`,
       details: { kind, bytes: Buffer.byteLength(body) },
     });
-  return core.gateway.putClaim(body, signal);
+  return core.gateway.putClaim(body, runKey, signal);
 }

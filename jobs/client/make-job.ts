@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
-import type { Contract } from '../../shared/contract-kit/define-job.ts';
+import { type Contract, REDRIVE_WINDOW_MS } from '../../shared/contract-kit/define-job.ts';
 import {
   type ClaimRef,
   ENVELOPE_BYTES_MAX,
@@ -29,7 +29,7 @@ export const PRIORITY_CLASS_MAX = 6;
 const PRIORITY_CLASS_DEFAULT = 3;
 
 const KEEP_COMPLETED = Object.freeze({ age: 24 * 3600, count: 10_000 });
-const KEEP_FAILED = Object.freeze({ age: 7 * 24 * 3600 });
+const KEEP_FAILED = Object.freeze({ age: REDRIVE_WINDOW_MS / 1000 });
 const BACKOFF_JITTER = 0.2;
 
 export interface JobPlace {

@@ -27,7 +27,7 @@ function ownGateway(store: Store, tenant: string): Gateway {
     throw new AppError('USAGE', { message: 'The gateway does not read through itself.' });
   };
   return {
-    putClaim: (body) => store.claims.put(tenant, Buffer.from(body)),
+    putClaim: (body, runKey) => store.claims.put(tenant, Buffer.from(body), runKey),
     recommendations: async () => refuse(),
     segments: async () => refuse(),
   };

@@ -70,6 +70,9 @@ export type ContractInput<C extends Contract> = z.input<C['input']>;
 export type ContractParsed<C extends Contract> = z.output<C['input']>;
 export type ContractOutput<C extends Contract> = z.output<C['output']>;
 
+/** A dead-lettered run can be given back to work for so long; its payload is kept as long. */
+export const REDRIVE_WINDOW_MS = 7 * 24 * 3600_000;
+
 const KIND_PATTERN = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Makes a contract with every default filled in; throws RangeError on an impossible definition (at boot, never at run time). */

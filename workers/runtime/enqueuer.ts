@@ -59,7 +59,9 @@ export class Enqueuer implements AsyncDisposable {
     // A repair asks again and again: a payload is stored only where its job is not there yet.
     if (!made.fits && place.runKey !== undefined && (await queue.getJob(jobIdOf(place.runKey))) !== undefined)
       return place.runKey;
-    const job: MadeJob = made.fits ? made.job : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body)));
+    const job: MadeJob = made.fits
+      ? made.job
+      : made.withClaim(await claims.put(place.tenant, Buffer.from(made.body), made.unclaimed.data.runKey));
     // What has begun is never refused: bounds hold for callers.
     await this.add({ ...job, backlogMax: 0 });
     return job.data.runKey;
@@ -73,7 +75,7 @@ export class Enqueuer implements AsyncDisposable {
   /** Adds a job whose payload must lie in the store first, unless it is there already. */
   async addWithPayload(job: MadeJob, body: string): Promise<void> {
     if ((await this.queue(job.name).getJob(job.opts.jobId)) !== undefined) return;
-    const claim = await this.#options.claims.put(job.data.tenant, Buffer.from(body));
+    const claim = await this.#options.claims.put(job.data.tenant, Buffer.from(body), job.data.runKey);
     await this.add({ ...job, data: { ...job.data, claim } });
   }
 

@@ -5,6 +5,7 @@
 import type { Job } from 'bullmq';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
+import { ClaimCollector } from './claim-collector.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import { codedFailure } from './failure.ts';
 import { errorOfJob, FailedSet } from './failed-set.ts';
@@ -31,11 +32,13 @@ export class Sweeper implements AsyncDisposable {
   readonly #options: SweeperOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #failed: FailedSet;
+  readonly #claims: ClaimCollector;
   #sweeping: Promise<void> | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
     this.#failed = new FailedSet(options.enqueuer, options.ports);
+    this.#claims = new ClaimCollector(options.enqueuer, options.ports);
     this.#timer = setInterval(() => {
       this.#sweeping ??= this.#guarded().finally(() => {
         this.#sweeping = undefined;
@@ -65,6 +68,7 @@ export class Sweeper implements AsyncDisposable {
       await this.#each('a run could not be compared with its job', run.runKey, () => this.#reconcile(run));
     for (const run of await this.#failed.sweep())
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
+    await this.#each('payload claims could not be collected', 'claims', () => this.#claims.sweep());
     for (const kind of enqueuer.kinds)
       await this.#each('the unfinished jobs of a kind could not be counted', kind, () => enqueuer.recount(kind));
     for (const run of await pipelineRuns.running(BATCH_MAX))

@@ -1,11 +1,12 @@
 /** Owns the route that stores a payload too large for a job. What is personal is sealed by the caller before it comes here. */
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { AppError } from '../../../shared/errors.ts';
 import type { Store } from '../../../shared/store/ports.ts';
 import { claimResponseSchema } from '../../client/responses.ts';
 import { tenantOf } from '../authorise.ts';
-import { errorAnswers } from './answers.ts';
+import { errorAnswers, idSchema } from './answers.ts';
 
 /** base64 of a sealed input of the largest size that a contract allows. */
 export const CLAIM_BYTES_MAX = 16 * 1024 * 1024;
@@ -26,6 +27,11 @@ export async function registerClaims(plain: FastifyInstance, store: Store): Prom
       tags: ['jobs'],
       security: [{ key: [] }],
       consumes: ['application/octet-stream'],
+      querystring: z.object({
+        run: idSchema
+          .optional()
+          .describe('Run key of the job that will use it. Without it the job must be at work within a day.'),
+      }),
       response: { 201: claimResponseSchema, ...errorAnswers },
     },
     handler: async (request, reply) => {
@@ -35,7 +41,14 @@ export async function registerClaims(plain: FastifyInstance, store: Store): Prom
           message: 'The body of a claim is its payload, and there is none.',
           details: { issues: [{ path: [], message: 'at least one byte' }] },
         });
-      return reply.code(201).send(await store.claims.put(tenantOf(request), bytes));
+      const tenant = tenantOf(request);
+      const { run } = request.query;
+      if (run !== undefined && !run.startsWith(`${tenant}.`))
+        throw new AppError('INPUT_INVALID', {
+          message: 'The run of a claim is one of the same tenant.',
+          details: { issues: [{ path: ['run'], message: `starts with ${tenant}.` }] },
+        });
+      return reply.code(201).send(await store.claims.put(tenant, bytes, run));
     },
   });
 }

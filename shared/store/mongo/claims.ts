@@ -2,7 +2,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Collection, Db } from 'mongodb';
 import { AppError } from '../../errors.ts';
-import type { Claims } from '../ports.ts';
+import type { Claims, StoredClaim } from '../ports.ts';
 import { COLLECTIONS, idOf, idsUnder, sequenceText } from './names.ts';
 
 interface ClaimDocument {
@@ -12,6 +12,8 @@ interface ClaimDocument {
   /** Runs that use it. */
   runs: string[];
   at: number;
+  /** Next look of the collector. */
+  checkAt: number;
 }
 interface PartDocument {
   _id: string;
@@ -20,6 +22,10 @@ interface PartDocument {
 
 const PART_BYTES_MAX = 8_000_000;
 /** A claim is read whole into memory. */
+/** Hash of a claim that is being removed; no payload has it. */
+const REMOVED = '';
+/** Time to enqueue the job and to run it before anybody asks whether the claim is still needed. */
+const FIRST_CHECK_MS = 60_000;
 const CLAIM_BYTES_MAX = 256 * 1024 * 1024;
 
 class MongoClaims implements Claims {
@@ -33,7 +39,7 @@ class MongoClaims implements Claims {
     this.#clock = clock;
   }
 
-  async put(tenant: string, bytes: Uint8Array): ReturnType<Claims['put']> {
+  async put(tenant: string, bytes: Uint8Array, runKey?: string): ReturnType<Claims['put']> {
     if (bytes.length > CLAIM_BYTES_MAX)
       throw new AppError('INPUT_INVALID', {
         message: `A payload claim holds at most ${CLAIM_BYTES_MAX} bytes.`,
@@ -46,7 +52,10 @@ class MongoClaims implements Claims {
       await this.#parts.insertOne({ _id: idOf(tenant, id, sequenceText(part)), data });
     }
     // Last: a claim that can be found is whole.
-    await this.#claims.insertOne({ _id: idOf(tenant, id), sha256, bytes: bytes.length, runs: [], at: this.#clock() });
+    const at = this.#clock();
+    const runs = runKey === undefined ? [] : [runKey];
+    const claim = { _id: idOf(tenant, id), sha256, bytes: bytes.length, runs, at, checkAt: at + FIRST_CHECK_MS };
+    await this.#claims.insertOne(claim);
     return { id, sha256, bytes: bytes.length };
   }
 
@@ -65,9 +74,40 @@ class MongoClaims implements Claims {
   }
 
   async bind(tenant: string, id: string, runKey: string): Promise<void> {
-    const bound = await this.#claims.updateOne({ _id: idOf(tenant, id) }, { $addToSet: { runs: runKey } });
+    const there = { _id: idOf(tenant, id), sha256: { $ne: REMOVED } };
+    const bound = await this.#claims.updateOne(there, { $addToSet: { runs: runKey } });
     if (bound.matchedCount === 0) throw new AppError('CLAIM_NOT_FOUND', { details: { id } });
   }
+
+  async due(nowMs: number, limit: number): Promise<StoredClaim[]> {
+    const found = await this.#claims
+      .find({ checkAt: { $lte: nowMs } })
+      .sort({ checkAt: 1 })
+      .limit(limit)
+      .toArray();
+    return found.map(({ _id, runs, at }) => {
+      const dot = _id.indexOf('.');
+      return { tenant: _id.slice(0, dot), id: _id.slice(dot + 1), runs, storedAt: at };
+    });
+  }
+
+  async keep(tenant: string, id: string, untilMs: number): Promise<void> {
+    await this.#claims.updateOne({ _id: idOf(tenant, id) }, { $set: { checkAt: untilMs } });
+  }
+
+  async remove({ tenant, id, runs }: StoredClaim): Promise<void> {
+    const _id = idOf(tenant, id);
+    // Unreadable first, gone last: who is killed in between leaves something that the next look finds.
+    const closed = await this.#claims.updateOne({ _id, runs: [...runs] }, { $set: { sha256: REMOVED } });
+    if (closed.matchedCount === 0) return;
+    await this.#parts.deleteMany({ _id: idsUnder(_id) });
+    await this.#claims.deleteOne({ _id });
+  }
+}
+
+/** Indexes of claims; portable ones only. */
+export async function createClaimIndexes(db: Db): Promise<void> {
+  await db.collection(COLLECTIONS.claims).createIndexes([{ key: { checkAt: 1 }, name: 'due' }]);
 }
 
 export function mongoClaims(db: Db, clock: () => number): Claims {

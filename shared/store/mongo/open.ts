@@ -7,7 +7,7 @@ import { personalKeys } from '../../governance/keys.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
 import { mongoBlocks } from './block-store.ts';
-import { mongoClaims } from './claims.ts';
+import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, translated, unavailable } from './driver-errors.ts';
 import { mongoEvents } from './events.ts';
@@ -112,6 +112,7 @@ export function connectFailure(thrown: unknown, hosts: string): AppError {
 async function createIndexes(db: Db): Promise<void> {
   await Promise.all([
     createLedgerIndexes(db),
+    createClaimIndexes(db),
     createReleaseIndexes(db),
     createPipelineRunIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),

@@ -1,15 +1,30 @@
 /** Owns the ports of payload claims, API keys and accounts of the dashboard. */
 
+export interface StoredClaim {
+  readonly tenant: string;
+  readonly id: string;
+  /** Run keys that it is bound to. */
+  readonly runs: readonly string[];
+  readonly storedAt: number;
+}
+
 export interface Claims {
-  /** Stores payload bytes (sealed by the caller where personal). */
+  /** Stores payload bytes (sealed by the caller where personal), bound to a run from the start if it is known. */
   put(
     tenant: string,
     bytes: Uint8Array,
+    runKey?: string,
   ): Promise<{ readonly id: string; readonly sha256: string; readonly bytes: number }>;
   /** Throws CLAIM_NOT_FOUND when absent or when the hash differs. */
   get(tenant: string, id: string, sha256: string): Promise<Uint8Array>;
   /** Ties a claim to the run that uses it: it is kept until that run ended (and its redrive window closed). */
   bind(tenant: string, id: string, runKey: string): Promise<void>;
+  /** Claims that are to be looked at again, the longest due first. */
+  due(nowMs: number, limit: number): Promise<StoredClaim[]>;
+  /** It is still needed; it is looked at again at that moment. */
+  keep(tenant: string, id: string, untilMs: number): Promise<void>;
+  /** Removes it, unless another run was bound to it meanwhile. */
+  remove(claim: StoredClaim): Promise<void>;
 }
 
 export const KEY_SCOPES = [
