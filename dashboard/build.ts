@@ -18,6 +18,8 @@ import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.ts';
 import { AppError } from '../shared/errors.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
+import { observeRequests } from '../shared/http/observe.ts';
+import { Telemetry } from '../shared/telemetry/stream.ts';
 import type { Store } from '../shared/store/ports.ts';
 import { framesOf } from '../shared/telemetry/fatal.ts';
 import { refuseDefaultPassword, registerAuth } from './auth.ts';
@@ -46,6 +48,7 @@ export interface DashboardOptions {
   readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKey'>;
   readonly now?: () => number;
   readonly log?: FastifyBaseLogger;
+  readonly telemetry?: Telemetry;
 }
 
 async function registerSecurity(app: FastifyInstance, { redis, config }: DashboardOptions): Promise<void> {
@@ -114,7 +117,7 @@ function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unkno
 
 /** Builds the dashboard; throws AUTH_DEFAULT_PASSWORD. The caller owns store, Redis and queues. */
 export async function buildDashboard(options: DashboardOptions): Promise<FastifyInstance> {
-  const { store, redis, queues, config, now = Date.now, log } = options;
+  const { store, redis, queues, config, now = Date.now, log, telemetry = new Telemetry() } = options;
   await refuseDefaultPassword(store.accounts, config.demo);
   const app = Fastify({
     ...(log === undefined ? {} : { loggerInstance: log }),
@@ -122,6 +125,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
     trustProxy: 'loopback',
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids
   }) as FastifyInstance;
+  observeRequests(app, 'dashboard', telemetry);
   app.decorateRequest('account', null);
   app.setErrorHandler((thrown, request, reply) => answerError(request, reply, thrown));
   app.setNotFoundHandler((request, reply) =>

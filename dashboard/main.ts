@@ -3,6 +3,8 @@ import { Redis } from 'ioredis';
 import pino from 'pino';
 import { readConfig } from '../shared/config.ts';
 import { attend, listen, runMain, serviceChecks } from '../shared/http/serve.ts';
+import { logEvents } from '../shared/telemetry/log-events.ts';
+import { openProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
 import { openStore } from '../shared/store/mongo/open.ts';
 import { buildDashboard } from './build.ts';
 import { openQueues } from './overview/queues.ts';
@@ -11,17 +13,21 @@ await runMain(async () => {
   const config = readConfig();
   const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   const log = pino({ level: config.log, base: { process: 'dashboard' } }, pino.destination(2));
-  const store = await openStore({ url, database, masterKey, tenantKey });
+  const observed = await openProcessTelemetry({ name: 'dashboard', environment: process.env });
+  const { telemetry } = observed;
+  telemetry.subscribe(logEvents(log));
+  const store = await openStore({ url, database, masterKey, tenantKey, telemetry });
   const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
   redis.on('error', (error: Error) => log.warn({ reason: error.message }, 'Redis does not answer'));
   const queues = openQueues(redis, config.prefix);
-  const app = await buildDashboard({ store, redis, queues, config, log });
+  const app = await buildDashboard({ store, redis, queues, config, log, telemetry });
   app.addHook('onClose', async () => {
     await Promise.all(queues.map((queue) => queue.close()));
     redis.disconnect();
     await store[Symbol.asyncDispose]();
+    await observed[Symbol.asyncDispose]();
   });
-  const health = await attend(app, config, serviceChecks(config, redis, store));
+  const health = await attend(app, config, serviceChecks(config, redis, store), observed.metrics);
   if ((await store.accounts.count()) === 0)
     log.warn('nobody can log in yet: make an account with `millrace password reset`');
   const address = await listen(app, {

@@ -11,6 +11,9 @@ import { CONTRACTS } from '../jobs/registry.ts';
 import type { Contract } from '../shared/contract-kit/define-job.ts';
 import { consentSchema, eventSchema, itemSchema, personSchema } from '../shared/contract-kit/event.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
+import { EVENTS } from '../shared/telemetry/events.ts';
+import { EVENT_METRICS, GAUGES, PROCESS_METRICS } from '../shared/telemetry/metrics.ts';
+import { METRICS_HEAD, TELEMETRY_HEAD } from './telemetry-words.ts';
 
 const NOTE = '<!-- Written by `npm run docs`; change the code, not this page. -->';
 
@@ -181,6 +184,41 @@ function errorsPage(): string {
   return `${text.join('\n')}\n`;
 }
 
+/** docs/telemetry.md. */
+function telemetryPage(): string {
+  const events = Object.entries(EVENTS).map(([name, { level, says, fields }]) => [
+    code(name),
+    says,
+    level,
+    Object.entries(fields)
+      .map(([field, type]) => code(type.endsWith('?') ? `${field}?` : field))
+      .join(' '),
+  ]);
+  const metrics = [
+    ...Object.entries(EVENT_METRICS).map(([name, { type, unit, what }]) => [code(name), type, unit, what]),
+    ...Object.entries(GAUGES).map(([name, { unit, what }]) => [code(name), 'gauge', unit, what]),
+    ...Object.entries(PROCESS_METRICS).map(([name, { type, unit, what }]) => [code(name), type, unit, what]),
+  ];
+  const text = [
+    '# Telemetry',
+    '',
+    NOTE,
+    '',
+    ...TELEMETRY_HEAD,
+    '',
+    '## Events',
+    '',
+    ...table(['Event', 'In words', 'Log', 'Fields'], events),
+    '',
+    '## Metrics',
+    '',
+    ...METRICS_HEAD,
+    '',
+    ...table(['Metric', 'Type', 'Unit', 'What'], metrics),
+  ];
+  return `${text.join('\n')}\n`;
+}
+
 /** As the gate wants it: Biome sets tables, too. */
 function formatted(name: string, text: string): string {
   const biome = join(import.meta.dirname, '..', 'node_modules', '.bin', 'biome');
@@ -191,6 +229,7 @@ function formatted(name: string, text: string): string {
 export const pages = (): Readonly<Record<string, string>> => ({
   'errors.md': formatted('errors.md', errorsPage()),
   'contracts.md': formatted('contracts.md', contractsPage()),
+  'telemetry.md': formatted('telemetry.md', telemetryPage()),
 });
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

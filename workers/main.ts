@@ -6,6 +6,7 @@ import { serveHealth } from '../shared/http/health-server.ts';
 import { stopOnSignal } from '../shared/stop.ts';
 import { endOnUncaught } from '../shared/telemetry/fatal.ts';
 import { Health } from '../shared/telemetry/health.ts';
+import { openProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
 import { openLog } from '../shared/telemetry/log.ts';
 import { startHost } from './runtime/host.ts';
 
@@ -27,16 +28,19 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = openLog(config.log, { process: 'worker', pid: process.pid });
   const kinds = kindsOf(process.env.MILLRACE_KINDS);
+  const observed = await openProcessTelemetry({ name: 'worker', environment: process.env });
+  const { telemetry, metrics, meter } = observed;
   const health = new Health();
-  const asked = await serveHealth({ config, health });
+  const asked = await serveHealth({ config, health, metrics });
   const schedules = process.env.MILLRACE_SCHEDULES !== 'off';
-  const host = await startHost({ config, log, kinds, schedules, health });
+  const host = await startHost({ config, log, kinds, schedules, health, telemetry, meter });
   stopOnSignal({
     limitMs: config.stopMs,
     stop: async () => {
       health.stopping();
       log.info({ pools: host.pools.length }, 'worker stopping: no new jobs, those at work are finished');
       await host[Symbol.asyncDispose]();
+      await observed[Symbol.asyncDispose]();
     },
     late: () => log.warn({ limitMs: config.stopMs }, 'the worker ends with work undone: others take it up'),
   });

@@ -17,6 +17,11 @@ export interface ConnectOptions {
   readonly prefix?: string | undefined;
   /** Needed for reads and for inputs above 64 KiB. */
   readonly gateway?: GatewayAddress | undefined;
+  /**
+   * Gives the W3C traceparent of what is being done, asked with each enqueue: the workers' spans then belong to that trace. With OpenTelemetry:
+   * `() => { const carrier = {}; propagation.inject(context.active(), carrier); return carrier.traceparent; }`.
+   */
+  readonly trace?: (() => string | undefined) | undefined;
 }
 
 /**
@@ -24,7 +29,7 @@ export interface ConnectOptions {
  * Throws CONFIG_INVALID that names every wrong option.
  */
 export function connect(options: ConnectOptions): Millrace {
-  const { redis, seal, tenant = DEFAULT_TENANT, prefix = DEFAULT_PREFIX, gateway } = options;
+  const { redis, seal, tenant = DEFAULT_TENANT, prefix = DEFAULT_PREFIX, gateway, trace } = options;
   if (redis === undefined || redis === '')
     throw new AppError('CONFIG_INVALID', {
       message: 'connect({ redis }) needs the address of Redis, such as process.env.REDIS_URL.',
@@ -42,5 +47,6 @@ export function connect(options: ConnectOptions): Millrace {
     gateway: gateway === undefined ? undefined : new GatewayClient(gateway),
     transport: new RedisTransport({ url: redis, prefix, tenant }),
     nowMs: Date.now,
+    trace,
   });
 }

@@ -28,6 +28,8 @@ export interface ClientCore {
   readonly ring: SealRing | undefined;
   readonly gateway: Gateway | undefined;
   readonly nowMs: () => number;
+  /** W3C traceparent of what the caller is doing. */
+  readonly trace?: (() => string | undefined) | undefined;
 }
 
 interface CommonOptions {
@@ -104,13 +106,25 @@ export function boundMany(count: number): void {
 export const keyAt = <I>(key: string | ((input: I, index: number) => string), input: I, index: number): string =>
   typeof key === 'string' ? `${key}.${index}` : key(input, index);
 
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** What is traced badly is enqueued all the same. */
+function traceOf({ trace }: ClientCore): string | undefined {
+  try {
+    const current = trace?.();
+    return current !== undefined && TRACEPARENT.test(current) ? current : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 export function placeOf(core: ClientCore, options: CommonOptions, key: string | undefined): JobPlace {
   return {
     tenant: core.tenant,
     key,
     ring: core.ring,
     asOf: options.asOf ?? core.nowMs(),
-    trace: options.trace,
+    trace: options.trace ?? traceOf(core),
     priority: options.priority,
     delayMs: options.delayMs,
   };

@@ -17,6 +17,8 @@ import type { Config } from '../../shared/config.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import { asHttpError, statusOf } from '../../shared/http/errors.ts';
+import { observeRequests, traceOfRequest } from '../../shared/http/observe.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { framesOf } from '../../shared/telemetry/fatal.ts';
 import { RedisTransport } from '../client/redis-transport.ts';
@@ -44,6 +46,7 @@ export interface GatewayOptions {
   /** Requests that one key may send in a minute to this process. */
   readonly requestsPerMinuteMax?: number;
   readonly log?: FastifyBaseLogger;
+  readonly telemetry?: Telemetry;
 }
 
 async function registerDocumentation(app: FastifyInstance): Promise<void> {
@@ -96,10 +99,17 @@ function registerHealth(app: FastifyInstance, store: Store): void {
 /** Builds the gateway. It owns its clients; the store stays the caller's. */
 export async function buildGateway(options: GatewayOptions): Promise<FastifyInstance> {
   const { store, config, clock = systemClock, requestsPerMinuteMax = REQUESTS_PER_MINUTE_MAX, log } = options;
+  const { telemetry = new Telemetry() } = options;
   const now = (): number => clock.now();
   const { redisUrl: url, prefix } = config;
   const makeTransport = options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant }));
-  const tenants = new Tenants({ store, ring: sealRing(config.sealKeys), makeTransport, now });
+  const tenants = new Tenants({
+    store,
+    ring: sealRing(config.sealKeys),
+    makeTransport,
+    now,
+    trace: traceOfRequest(telemetry),
+  });
 
   const app = Fastify({
     ...(log === undefined ? {} : { loggerInstance: log }),
@@ -113,6 +123,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   app.setNotFoundHandler((request, reply) =>
     answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such route; see /docs.' })),
   );
+  observeRequests(app, 'gateway', telemetry);
   app.addHook('onClose', () => tenants.close());
   await app.register(helmet, { hsts: false, contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
   await app.register(rateLimit, { global: false, cache: RATES_REMEMBERED_MAX });

@@ -3,6 +3,8 @@ import { Redis } from 'ioredis';
 import pino from 'pino';
 import { readConfig } from '../../shared/config.ts';
 import { attend, listen, runMain, serviceChecks } from '../../shared/http/serve.ts';
+import { logEvents } from '../../shared/telemetry/log-events.ts';
+import { openProcessTelemetry } from '../../shared/telemetry/open-telemetry.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import { buildGateway } from './build.ts';
 
@@ -10,16 +12,20 @@ await runMain(async () => {
   const config = readConfig();
   const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   const log = pino({ level: config.log, base: { process: 'gateway' } }, pino.destination(2));
-  const store = await openStore({ url, database, masterKey, tenantKey });
-  const app = await buildGateway({ store, config, log });
+  const observed = await openProcessTelemetry({ name: 'gateway', environment: process.env });
+  const { telemetry } = observed;
+  telemetry.subscribe(logEvents(log));
+  const store = await openStore({ url, database, masterKey, tenantKey, telemetry });
+  const app = await buildGateway({ store, config, log, telemetry });
   // The clients of tenants connect when they are needed: this one only asks whether Redis answers.
   const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: null });
   redis.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis does not answer'));
   app.addHook('onClose', async () => {
     redis.disconnect();
     await store[Symbol.asyncDispose]();
+    await observed[Symbol.asyncDispose]();
   });
-  const health = await attend(app, config, serviceChecks(config, redis, store));
+  const health = await attend(app, config, serviceChecks(config, redis, store), observed.metrics);
   const address = await listen(app, {
     name: 'gateway',
     host: config.host,

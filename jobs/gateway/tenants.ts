@@ -19,6 +19,8 @@ export interface TenantsOptions {
   readonly ring: SealRing;
   readonly makeTransport: (tenant: string) => Transport;
   readonly now: () => number;
+  /** W3C traceparent of the request at hand. */
+  readonly trace: () => string | undefined;
 }
 
 /** The client's gateway within the gateway: claims go straight into the store; reads are not for it. */
@@ -46,9 +48,9 @@ export class Tenants {
     if (found !== undefined) return found;
     if (this.#open.size >= TENANTS_MAX)
       throw new AppError('LIMIT_RATE', { message: 'This gateway serves as many tenants as it can.' });
-    const { store, ring, makeTransport, now } = this.#options;
+    const { store, ring, makeTransport, now, trace } = this.#options;
     const transport = makeTransport(tenant);
-    const client = buildMillrace({ transport, tenant, ring, gateway: ownGateway(store, tenant), nowMs: now });
+    const client = buildMillrace({ transport, tenant, ring, gateway: ownGateway(store, tenant), nowMs: now, trace });
     const made = { client, transport };
     this.#open.set(tenant, made);
     return made;

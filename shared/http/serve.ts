@@ -46,9 +46,10 @@ export async function attend(
   app: FastifyInstance,
   config: Config,
   checks: readonly HealthCheck[],
+  metrics: () => Promise<string>,
 ): Promise<HealthServer> {
   const health = new Health();
-  const asked = await serveHealth({ config, health });
+  const asked = await serveHealth({ config, health, metrics });
   for (const check of checks) health.watch(check);
   stopOnSignal({
     limitMs: config.stopMs,

@@ -83,7 +83,7 @@ export const EVENTS = {
   'sweep.ended': {
     level: 'debug',
     says: 'a sweep ended',
-    fields: { seconds: 'number', ok: 'flag', found: 'number' },
+    fields: { seconds: 'number', ok: 'flag' },
   },
   'store.operation': {
     level: 'debug',

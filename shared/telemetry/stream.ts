@@ -2,6 +2,7 @@
  * Owns the one stream of events: whoever does something says so here, and logs, metrics and traces only listen.
  * Without subscribers an event costs a comparison; a subscriber that throws is nobody else's problem.
  */
+import { toAppError } from '../errors.ts';
 import type { EventFields, EventName } from './events.ts';
 
 export type Subscriber = <N extends EventName>(name: N, fields: EventFields<N>) => void;
@@ -14,9 +15,19 @@ export interface Span {
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** Who turns stretches of work into spans; one a process (OpenTelemetry's own registry is one, too). */
+/** A span that has begun. */
+export interface OpenSpan {
+  /** Runs work, and whatever it starts, inside the span. */
+  enter<T>(work: () => T): T;
+  /** W3C traceparent: what the span causes elsewhere names it so. */
+  readonly traceparent: string | undefined;
+  /** `code`: of the error with which it ended. */
+  end(code?: string): void;
+}
+
+/** Who turns stretches of work into spans. */
 export interface Spans {
-  within<T>(span: Span, work: () => Promise<T>): Promise<T>;
+  open(span: Span): OpenSpan;
   /** W3C traceparent of the active span. */
   current(): string | undefined;
   /** A span that has ended already, of work that another thread did. Times in ms since 1970. */
@@ -60,6 +71,17 @@ export class Telemetry {
 
   /** Runs work as a span, if spans are wanted. */
   within<T>(span: Span, work: () => Promise<T>): Promise<T> {
-    return this.spans === undefined ? work() : this.spans.within(span, work);
+    return this.spans === undefined ? work() : within(this.spans.open(span), work);
+  }
+}
+
+async function within<T>(span: OpenSpan, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await span.enter(work);
+    span.end();
+    return result;
+  } catch (thrown) {
+    span.end(toAppError(thrown).code);
+    throw thrown;
   }
 }

@@ -7,6 +7,7 @@ import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
+import type { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { Claims } from '../../shared/store/ports.ts';
 import { recountBacklog } from './backlog.ts';
 
@@ -16,6 +17,7 @@ export interface EnqueuerOptions {
   readonly contracts: Readonly<Record<string, Contract>>;
   readonly claims: Claims;
   readonly ring: SealRing | undefined;
+  readonly telemetry?: Telemetry;
 }
 
 export class Enqueuer implements AsyncDisposable {
@@ -53,8 +55,8 @@ export class Enqueuer implements AsyncDisposable {
 
   /** Adds a job; adding the same run key again changes nothing. Returns its run key. */
   async enqueue(kind: string, input: unknown, place: Omit<JobPlace, 'ring'>): Promise<string> {
-    const { ring, claims } = this.#options;
-    const made = makeJob(this.contract(kind), input, { ...place, ring });
+    const { ring, claims, telemetry } = this.#options;
+    const made = makeJob(this.contract(kind), input, { trace: telemetry?.spans?.current(), ...place, ring });
     const queue = this.queue(kind);
     // A repair asks again and again: a payload is stored only where its job is not there yet.
     if (!made.fits && place.runKey !== undefined && (await queue.getJob(jobIdOf(place.runKey))) !== undefined)
@@ -68,8 +70,10 @@ export class Enqueuer implements AsyncDisposable {
   }
 
   /** Adds a job that is made already. Throws LIMIT_QUEUE_FULL and LIMIT_RATE. */
-  add(job: MadeJob): Promise<void> {
-    return this.#admitting(job.name).add([job]);
+  async add(job: MadeJob): Promise<void> {
+    await this.#admitting(job.name).add([job]);
+    const { runKey } = job.data;
+    this.#options.telemetry?.emit('job.enqueued', { kind: job.name, jobId: job.opts.jobId, runKey, by: 'runtime' });
   }
 
   /** Adds a job whose payload must lie in the store first, unless it is there already. */

@@ -219,7 +219,10 @@ export class Executor {
       consentEpoch,
       ...(consents === undefined ? {} : { consents }),
       signal: attempt.controller.signal,
-      progress: progressReporter(attempt.job, (progress) => this.#options.onStepProgress?.(envelope, progress)),
+      progress: progressReporter(attempt.job, (progress) => {
+        attempt.events.progressed(progress);
+        this.#options.onStepProgress?.(envelope, progress);
+      }),
     };
   }
 

@@ -2,6 +2,7 @@
  * Owns the make-up of one worker process: store, Redis, compute pool, and for some kinds a worker pool each,
  * with the orchestrator, the sweeper and the schedules beside them. main.ts and the tests start it; nothing else.
  */
+import type { Meter } from '@opentelemetry/api';
 import { Redis } from 'ioredis';
 import { CONTRACTS, JOB_KINDS, type JobKind } from '../../jobs/registry.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -24,8 +25,10 @@ import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
+import { measureQueues } from './queue-gauges.ts';
 import { adaptTick, declareDefaults } from './schedules.ts';
 import { Sweeper } from './sweeper.ts';
+import { threadEvents } from './thread-events.ts';
 
 export interface HostOptions {
   readonly config: Config;
@@ -38,6 +41,8 @@ export interface HostOptions {
   readonly telemetry?: Telemetry;
   /** Told how to ask the connections of the process whether they answer. */
   readonly health?: Health;
+  /** Asked for the state of the queues. */
+  readonly meter?: Meter;
 }
 
 export interface Host extends AsyncDisposable {
@@ -95,13 +100,19 @@ export async function startHost({
   schedules = false,
   telemetry = new Telemetry(),
   health,
+  meter,
 }: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   stack.defer(telemetry.subscribe(logEvents(log)));
   const redis = stack.adopt(await openRedis(config.redisUrl), async (connection) => connection.disconnect());
-  const pool = stack.use(computePool(config.threads === undefined ? {} : { threads: config.threads }));
+  const pool = stack.use(
+    computePool({
+      observer: threadEvents(telemetry),
+      ...(config.threads === undefined ? {} : { threads: config.threads }),
+    }),
+  );
   const { mongodbUrl: url, database, masterKey, tenantKey, prefix } = config;
-  const store = stack.use(await openStore({ url, database, masterKey, tenantKey, compute: pool }));
+  const store = stack.use(await openStore({ url, database, masterKey, tenantKey, compute: pool, telemetry }));
   const ring = sealRing(config.sealKeys);
   const processors = new Map<string, AnyProcessor>();
   for (const kind of kinds) processors.set(kind, await processorOf(kind));
@@ -114,14 +125,16 @@ export async function startHost({
     codeVersion: codeVersion(),
     ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
   };
-  const enqueuer = stack.use(new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring }));
+  const enqueuer = stack.use(
+    new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring, telemetry }),
+  );
   let orchestrator: Orchestrator | undefined;
   const cancels = stack.use(
     await CancelWatch.open(redis, prefix, (name) => {
       if (name.startsWith('pipeline:')) void orchestrator?.advance(name.slice('pipeline:'.length)).catch(() => {}); // the sweeper advances too
     }),
   );
-  orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log });
+  orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log, telemetry });
   const relay = relayOf(orchestrator, enqueuer);
   if (schedules) await declareDefaults(enqueuer.queue('pipeline'), redis, prefix, config.tenant);
   const pools: WorkerPool[] = [];
@@ -154,6 +167,8 @@ export async function startHost({
   if (config.outbox.collections.length > 0)
     stack.use(new OutboxRelay({ outbox: stack.use(await openOutbox(config.outbox)), ports, enqueuer }));
   await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));
+  const queues = kinds.map((kind) => enqueuer.queue(kind));
+  if (meter !== undefined) stack.defer(measureQueues(meter, queues, pools));
   if (health !== undefined) watch(health, config.healthWindowMs, { redis, store, pools });
   const owned = stack.move();
   return { store, pools, sweeper, [Symbol.asyncDispose]: () => owned.disposeAsync() };

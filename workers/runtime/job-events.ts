@@ -3,6 +3,7 @@
  * BullMQ's own. Nothing is put together while nobody listens.
  */
 import type { Job } from 'bullmq';
+import type { OnProgress } from '../../shared/compute/task.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import type { AppError } from '../../shared/errors.ts';
@@ -43,6 +44,10 @@ export class JobEvents {
   claimed(run: { readonly fence: number; readonly unsettled: number }): void {
     if (!this.#telemetry.heard) return;
     this.#telemetry.emit('job.claimed', { ...this.#names(), fence: run.fence, unsettled: run.unsettled });
+  }
+
+  progressed({ done, total, label }: Parameters<OnProgress>[0]): void {
+    if (this.#telemetry.heard) this.#telemetry.emit('job.progress', { ...this.#names(), done, total, label });
   }
 
   committed(computeSeconds: number): void {

@@ -22,8 +22,10 @@ import {
 import { AppError, toAppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument, PipelineStepState, RunError, Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
+import type { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { CancelWatch } from './cancellation.ts';
 import type { Enqueuer } from './enqueuer.ts';
+import { tellAdvance } from './pipeline-events.ts';
 
 const CONFLICT_TRIES_MAX = 20;
 
@@ -37,6 +39,7 @@ export interface OrchestratorOptions {
   readonly enqueuer: Enqueuer;
   readonly cancels: CancelWatch;
   readonly log: Log;
+  readonly telemetry?: Telemetry;
   /** Where pipelines come from; tests bring their own. */
   readonly pipelineOf?: (name: string) => Pipeline;
 }
@@ -62,6 +65,7 @@ export class Orchestrator {
       // Before the document says so: after it, nobody would look at the steps of an ended run again.
       if (after.state === 'cancelled') await this.#cancelSteps(after);
       if (!(await this.#options.store.pipelineRuns.advance(before, after))) continue;
+      tellAdvance(this.#options.telemetry, before, after);
       await this.#mirror(after);
       if (after.state === 'running') await this.#enqueueSteps(after);
       return;

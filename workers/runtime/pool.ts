@@ -36,6 +36,11 @@ class FetchingWorker extends Worker {
   #fetchedAt = performance.now();
   #active = 0;
 
+  /** Jobs at work. */
+  get active(): number {
+    return this.#active;
+  }
+
   /** A worker with its hands full does not ask. */
   get fetchedAt(): number {
     return this.#active >= this.concurrency || this.isPaused() ? performance.now() : this.#fetchedAt;

@@ -48,14 +48,18 @@ export class Sweeper implements AsyncDisposable {
   }
 
   async #guarded(): Promise<void> {
+    const startedAt = performance.now();
+    let ok = true;
     try {
       await this.sweep();
     } catch (thrown) {
+      ok = false;
       this.#options.ports.log.warn(
         { error: codedFailure(thrown, { personal: true }).toJSON() },
         'a sweep did not finish; the next one goes on',
       );
     }
+    this.#options.ports.telemetry.emit('sweep.ended', { seconds: (performance.now() - startedAt) / 1000, ok });
   }
 
   /** One whole sweep. */

@@ -3,7 +3,7 @@
  * The text never holds a connection string.
  */
 import { MongoBulkWriteError, MongoNetworkError, MongoServerSelectionError } from 'mongodb';
-import { AppError } from '../../errors.ts';
+import { AppError, toAppError } from '../../errors.ts';
 import { isDuplicateKey } from './ledger.ts';
 
 const DUPLICATE_KEY = 11_000;
@@ -40,6 +40,9 @@ export function translated(thrown: unknown, where: string): unknown {
 
 type Method = (...given: unknown[]) => unknown;
 
+/** Told of a call of a port that has ended; `code` when it failed. */
+export type Watch = (operation: string, seconds: number, code?: string) => void;
+
 async function* guardedIterable(source: AsyncIterable<unknown>, where: string): AsyncGenerator {
   try {
     yield* source;
@@ -48,13 +51,25 @@ async function* guardedIterable(source: AsyncIterable<unknown>, where: string): 
   }
 }
 
-function guardedMethod(port: object, method: Method, where: string): Method {
+/** The outcome of a call with coded errors, timed where somebody watches. */
+async function guardedCall(name: string, result: Promise<unknown>, where: string, watch?: Watch): Promise<unknown> {
+  const startedAt = watch === undefined ? 0 : performance.now();
+  let failure: unknown;
+  try {
+    return await result;
+  } catch (thrown) {
+    failure = translated(thrown, where);
+    throw failure;
+  } finally {
+    const code = failure === undefined ? undefined : toAppError(failure).code;
+    watch?.(name, (performance.now() - startedAt) / 1000, code);
+  }
+}
+
+function guardedMethod(port: object, name: string, method: Method, where: string, watch?: Watch): Method {
   return (...given) => {
     const result = method.apply(port, given);
-    if (result instanceof Promise)
-      return result.catch((thrown: unknown) => {
-        throw translated(thrown, where);
-      });
+    if (result instanceof Promise) return guardedCall(name, result, where, watch);
     if (typeof result === 'object' && result !== null && Symbol.asyncIterator in result)
       return guardedIterable(result as AsyncIterable<unknown>, where);
     return result;
@@ -62,7 +77,7 @@ function guardedMethod(port: object, method: Method, where: string): Method {
 }
 
 /** The same port, whose methods reject with coded errors when the store is out of reach. */
-export function guarded<T extends object>(port: T, where: string): T {
+export function guarded<T extends object>(port: T, where: string, watch?: Watch): T {
   const methods = new Map<PropertyKey, Method>();
   return new Proxy(port, {
     get(target, name) {
@@ -70,7 +85,7 @@ export function guarded<T extends object>(port: T, where: string): T {
       if (known !== undefined) return known;
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
-      const method = guardedMethod(target, value as Method, where);
+      const method = guardedMethod(target, String(name), value as Method, where, watch);
       methods.set(name, method);
       return method;
     },

@@ -4,12 +4,13 @@ import type { ComputePool } from '../../compute/task.ts';
 import { AppError } from '../../errors.ts';
 import { masterRing } from '../../governance/crypto.ts';
 import { personalKeys } from '../../governance/keys.ts';
+import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
 import { mongoBlocks } from './block-store.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
-import { guarded, hostsOf, translated, unavailable } from './driver-errors.ts';
+import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
 import { mongoEvents } from './events.ts';
 import { mongoExposures } from './exposures.ts';
 import { mongoItems } from './items.ts';
@@ -33,6 +34,8 @@ export interface OpenStoreOptions {
   readonly clock?: () => number;
   /** Where blocks are opened, merged and sealed; absent: on the calling thread. */
   readonly compute?: ComputePool;
+  /** Hears of every call of a port. */
+  readonly telemetry?: Telemetry;
   /** How long an operation waits for a server. Default 5,000. */
   readonly serverSelectionTimeoutMs?: number;
   /** Connections to the server. Default 20. */
@@ -129,23 +132,31 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
   const people = mongoPeople(db, ring, personal, clock);
   const versions = mongoVersions(db, blocks, clock);
   const staleGap = options.staleGapMs === undefined ? {} : { staleGapMs: options.staleGapMs };
+  const port = <T extends object>(name: string, over: T): T => guarded(over, hosts, watchOf(name, options.telemetry));
   return {
-    ledger: guarded(mongoLedger(db), hosts),
-    releases: guarded(mongoReleases(db), hosts),
-    pipelineRuns: guarded(mongoPipelineRuns(db), hosts),
-    people: guarded(people, hosts),
-    items: guarded(mongoItems(db), hosts),
-    consents: guarded(mongoConsents(db, ring, people, staleGap), hosts),
-    events: guarded(mongoEvents({ partitions: new Partitions(db, clock), blocks, versions, personal }), hosts),
-    versions: guarded(versions, hosts),
-    served: guarded(mongoServed(db), hosts),
-    exposures: guarded(mongoExposures(db), hosts),
-    claims: guarded(mongoClaims(db, clock), hosts),
-    apiKeys: guarded(mongoApiKeys(db, clock), hosts),
-    accounts: guarded(mongoAccounts(db), hosts),
+    ledger: port('ledger', mongoLedger(db)),
+    releases: port('releases', mongoReleases(db)),
+    pipelineRuns: port('pipelineRuns', mongoPipelineRuns(db)),
+    people: port('people', people),
+    items: port('items', mongoItems(db)),
+    consents: port('consents', mongoConsents(db, ring, people, staleGap)),
+    events: port('events', mongoEvents({ partitions: new Partitions(db, clock), blocks, versions, personal })),
+    versions: port('versions', versions),
+    served: port('served', mongoServed(db)),
+    exposures: port('exposures', mongoExposures(db)),
+    claims: port('claims', mongoClaims(db, clock)),
+    apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
+    accounts: port('accounts', mongoAccounts(db)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),
   };
+}
+
+/** Calls of one port as events. */
+function watchOf(port: string, telemetry: Telemetry | undefined): Watch | undefined {
+  if (telemetry === undefined) return undefined;
+  return (operation, seconds, code) =>
+    telemetry.emit('store.operation', { port, operation, seconds, ok: code === undefined, code });
 }
 
 async function ping(db: Db, hosts: string): Promise<{ server: string; ms: number }> {
