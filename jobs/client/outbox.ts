@@ -3,7 +3,7 @@
  * both are there or neither is. It needs no connection and no driver; a relay of the workers does the rest.
  */
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_TENANT } from '../../shared/contract-kit/names.ts';
+import { DEFAULT_TENANT, PRIORITY_CLASS_SPAN } from '../../shared/contract-kit/names.ts';
 import {
   OUTBOX_BYTES_MAX,
   OUTBOX_FIELD,
@@ -17,10 +17,12 @@ import { AppError } from '../../shared/errors.ts';
 import type { IngestionBatch } from '../ingestion/contract.ts';
 import { contractOf, type InputOf, type JobKind } from '../registry.ts';
 import { checkBatch, cutParts, openBatch } from './batch-parts.ts';
-import { type JobPlace, type Made, makeJob, makeSerialisedJob } from './make-job.ts';
+import { type JobPlace, type Made, type MadeJob, makeJob, makeSerialisedJob } from './make-job.ts';
 
 export { OUTBOX_FIELD };
 export type { OutboxEntry };
+
+const FIRST_LOOK_MS = 5_000;
 
 export interface OutboxOptions {
   /** Default: `main`. */
@@ -90,7 +92,12 @@ interface When {
   readonly nowMs: number;
 }
 
-function entryJob(made: Made, { priority, delayMs, nowMs }: When): OutboxJob {
+type EntryJob = Pick<MadeJob, 'data' | 'source'>;
+
+function entryJob(
+  made: { fits: true; job: EntryJob } | { fits: false; unclaimed: EntryJob; body: string },
+  { priority, delayMs, nowMs }: When,
+): OutboxJob {
   const { data, source } = made.fits ? made.job : made.unclaimed;
   return {
     envelope: data,
@@ -99,6 +106,16 @@ function entryJob(made: Made, { priority, delayMs, nowMs }: When): OutboxJob {
     ...(delayMs === undefined ? {} : { notBefore: nowMs + delayMs }),
     ...(source === undefined ? {} : { source }),
   };
+}
+
+/** The entry of one job that is made already and fits. */
+export function entryOfJob({ data, opts, source }: MadeJob, nowMs: number): OutboxEntry {
+  const { priority: first, delay: delayMs } = opts;
+  const priority = first === undefined ? undefined : Math.floor(first / PRIORITY_CLASS_SPAN);
+  const jobs = [entryJob({ fits: true, job: { data, source } }, { priority, delayMs, nowMs })];
+  // Its job is on its way to the queue: a relay need not look at once.
+  const nextAt = nowMs + FIRST_LOOK_MS;
+  return { v: OUTBOX_VERSION, id: randomUUID(), due: true, at: nowMs, nextAt, jobs };
 }
 
 /** As it will be stored: no undefined fields, which some drivers turn into null. */

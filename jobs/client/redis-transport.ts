@@ -27,9 +27,18 @@ export interface RedisTransportOptions {
   readonly url: string;
   readonly prefix: string;
   readonly tenant: string;
+  /** Keeps jobs that must outlive Redis. */
+  readonly journal?: EnqueueJournal;
+}
+
+/** Where jobs are written down before they are added. */
+export interface EnqueueJournal {
+  /** Resolves to what takes them back, should they be refused. */
+  write(jobs: readonly MadeJob[]): Promise<() => Promise<void>>;
 }
 
 export class RedisTransport implements Transport {
+  readonly #journal: EnqueueJournal | undefined;
   readonly #prefix: string;
   readonly #tenant: string;
   readonly #connection: RedisConnection;
@@ -38,17 +47,25 @@ export class RedisTransport implements Transport {
   readonly #mirrors = new Map<string, Set<() => void>>();
   #subscriber: Redis | undefined;
 
-  constructor({ url, prefix, tenant }: RedisTransportOptions) {
+  constructor({ url, prefix, tenant, journal }: RedisTransportOptions) {
+    this.#journal = journal;
     this.#prefix = prefix;
     this.#tenant = tenant;
     this.#connection = new RedisConnection(url);
   }
 
   async add(kind: JobKind, jobs: readonly MadeJob[], signal?: AbortSignal): Promise<void> {
-    await this.#onAdmitting(kind, (queue) => {
-      signal?.throwIfAborted();
-      return queue.add(jobs);
-    });
+    const takeBack = await this.#journal?.write(jobs);
+    try {
+      await this.#onAdmitting(kind, (queue) => {
+        signal?.throwIfAborted();
+        return queue.add(jobs);
+      });
+    } catch (error) {
+      // Who is told that it failed must not find it done later; with a key it may ask again.
+      await takeBack?.();
+      throw error;
+    }
   }
 
   storedHashes(kind: JobKind, ids: readonly string[]): Promise<(string | undefined)[]> {

@@ -21,7 +21,8 @@ import { observeRequests, traceOfRequest } from '../../shared/http/observe.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { framesOf } from '../../shared/telemetry/fatal.ts';
-import { RedisTransport } from '../client/redis-transport.ts';
+import { entryOfJob } from '../client/outbox.ts';
+import { type EnqueueJournal, RedisTransport } from '../client/redis-transport.ts';
 import type { Transport } from '../client/transport.ts';
 import { registerAuthorisation } from './authorise.ts';
 import { recommender } from './recommend.ts';
@@ -96,13 +97,25 @@ function registerHealth(app: FastifyInstance, store: Store): void {
   );
 }
 
+/** What the gateway has taken in outlives Redis: it is written down first, and relayed until its run has ended. */
+function journalOf({ journal }: Store, now: () => number): EnqueueJournal {
+  return {
+    write: async (jobs) => {
+      const entries = jobs.map((job) => ({ runKey: job.data.runKey, entry: entryOfJob(job, now()) }));
+      await journal.write(entries);
+      return () => journal.forget(entries);
+    },
+  };
+}
+
 /** Builds the gateway. It owns its clients; the store stays the caller's. */
 export async function buildGateway(options: GatewayOptions): Promise<FastifyInstance> {
   const { store, config, clock = systemClock, requestsPerMinuteMax = REQUESTS_PER_MINUTE_MAX, log } = options;
   const { telemetry = new Telemetry() } = options;
   const now = (): number => clock.now();
   const { redisUrl: url, prefix } = config;
-  const makeTransport = options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant }));
+  const makeTransport =
+    options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant, journal: journalOf(store, now) }));
   const tenants = new Tenants({
     store,
     ring: sealRing(config.sealKeys),

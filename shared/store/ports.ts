@@ -7,6 +7,7 @@
  */
 import type { Accounts, ApiKeys, Claims } from './ports/access.ts';
 import type { Events } from './ports/events.ts';
+import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
 import type { PipelineRuns } from './ports/pipeline-runs.ts';
 import type { Releases } from './ports/releases.ts';
@@ -37,6 +38,7 @@ export interface Store extends AsyncDisposable {
   readonly served: Served;
   readonly exposures: Exposures;
   readonly claims: Claims;
+  readonly journal: Journal;
   readonly apiKeys: ApiKeys;
   readonly accounts: Accounts;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */

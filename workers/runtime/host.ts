@@ -10,7 +10,7 @@ import { computePool } from '../../shared/compute/pool.ts';
 import type { Config } from '../../shared/config.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
-import { openOutbox } from '../../shared/store/mongo/outbox.ts';
+import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -164,8 +164,9 @@ export async function startHost({
   const sweeper = stack.use(
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );
-  if (config.outbox.collections.length > 0)
-    stack.use(new OutboxRelay({ outbox: stack.use(await openOutbox(config.outbox)), ports, enqueuer }));
+  const outboxes = [stack.use(await openJournalOutbox(url, database))];
+  if (config.outbox.collections.length > 0) outboxes.push(stack.use(await openOutbox(config.outbox)));
+  for (const outbox of outboxes) stack.use(new OutboxRelay({ outbox, ports, enqueuer }));
   await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));
   const queues = kinds.map((kind) => enqueuer.queue(kind));
   if (meter !== undefined) stack.defer(measureQueues(meter, queues, pools));

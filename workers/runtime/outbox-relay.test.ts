@@ -9,10 +9,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../docker/local/ports.mjs';
 import { openStep } from '../../docker/local/progress.mjs';
 import { redisProgram, startRedis } from '../../docker/local/redis.mjs';
-import { OUTBOX_FIELD, outboxEntry, type OutboxOptions } from '../../jobs/client/outbox.ts';
+import { makeJob } from '../../jobs/client/make-job.ts';
+import { entryOfJob, OUTBOX_FIELD, outboxEntry, type OutboxOptions } from '../../jobs/client/outbox.ts';
 import { setQueueLimit } from '../../jobs/client/queue-limits.ts';
 import { CONTRACTS } from '../../jobs/registry.ts';
-import { openOutbox } from '../../shared/store/mongo/outbox.ts';
+import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
 import { mongodbUrl, silentLog, TEST_KEYS, type TestServices, testServices } from '../../test/services.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { OutboxRelay } from './outbox-relay.ts';
@@ -174,6 +175,29 @@ test('a full queue puts entries off, and a batch with a record that is not valid
   expect(await waiting()).toHaveLength(2);
   const wrong = [event, { type: 'click' }] as never[];
   expect(() => outboxEntry('ingestion', { source: 'web', events: wrong }, SEAL)).toThrow(/INPUT_INVALID.*record 1/);
+});
+
+test('what the journal keeps is enqueued again by another process, and goes with its run', async () => {
+  await using services = await testServices();
+  const { enqueuer, waiting } = await open(services);
+  const { store, database } = services;
+  const made = makeJob(CONTRACTS.segmentation, { features: 'f' }, { tenant: 'main', asOf: 1, priority: 1 });
+  if (!made.fits) throw new Error('fits');
+  const { runKey } = made.job.data;
+  await store.journal.write([{ runKey, entry: entryOfJob(made.job, Date.now()) }]);
+  const outbox = await openJournalOutbox(mongodbUrl, database);
+  onTestFinished(() => outbox[Symbol.asyncDispose]());
+  let at = Date.now() + 10_000;
+  const relay = new OutboxRelay({ outbox, enqueuer, ports: { store, clock: { now: () => at }, log: silentLog } });
+  await relay[Symbol.asyncDispose]();
+  expect(await relay.pass()).toBe(1);
+  const [job] = await waiting();
+  expect(job?.data.runKey).toBe(runKey);
+  expect(job?.priority).toBe(2 ** 18 + 1);
+  await commit(services, job?.data);
+  at += 60_000;
+  await relay.pass();
+  expect(await outbox.due(at + 600_000, 10)).toEqual([]);
 });
 
 test('the index on a collection of a caller holds due entries alone', async () => {

@@ -19,6 +19,7 @@ export const COLLECTIONS = {
   exposures: 'exposures',
   claims: 'claims',
   claimParts: 'claim_parts',
+  journal: 'outbox',
   apiKeys: 'api_keys',
   accounts: 'accounts',
 } as const;

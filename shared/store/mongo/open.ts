@@ -14,6 +14,7 @@ import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-
 import { mongoEvents } from './events.ts';
 import { mongoExposures } from './exposures.ts';
 import { mongoItems } from './items.ts';
+import { mongoJournal } from './journal.ts';
 import { createLedgerIndexes, mongoLedger } from './ledger.ts';
 import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
@@ -145,6 +146,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     served: port('served', mongoServed(db)),
     exposures: port('exposures', mongoExposures(db)),
     claims: port('claims', mongoClaims(db, clock)),
+    journal: port('journal', mongoJournal(db)),
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
     accounts: port('accounts', mongoAccounts(db)),
     ping: () => ping(db, hosts),

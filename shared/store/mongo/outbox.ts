@@ -7,6 +7,7 @@ import { OUTBOX_FIELD } from '../../contract-kit/outbox.ts';
 import { AppError } from '../../errors.ts';
 import type { Outbox, OutboxFound, OutboxPlace } from '../ports/outbox.ts';
 import { guarded, hostsOf } from './driver-errors.ts';
+import { COLLECTIONS } from './names.ts';
 
 const CONNECTIONS_MAX = 5;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -17,10 +18,16 @@ export interface OpenOutboxOptions {
   readonly url: string;
   /** database.collection of each outbox. */
   readonly collections: readonly string[];
+  /** Documents are nothing but entries, and go with them. */
+  readonly own?: boolean;
 }
 
+/** The deployment's own outbox: what the journal wrote. */
+export const openJournalOutbox = (url: string, database: string): Promise<Outbox> =>
+  openOutbox({ url, collections: [`${database}.${COLLECTIONS.journal}`], own: true });
+
 /** Connects and makes the indexes. Throws SERVICE_UNAVAILABLE. */
-export async function openOutbox({ url, collections }: OpenOutboxOptions): Promise<Outbox> {
+export async function openOutbox({ url, collections, own = false }: OpenOutboxOptions): Promise<Outbox> {
   const client = new MongoClient(url, {
     appName: 'millrace-outbox',
     serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
@@ -28,7 +35,7 @@ export async function openOutbox({ url, collections }: OpenOutboxOptions): Promi
     maxPoolSize: CONNECTIONS_MAX,
     ignoreUndefined: true,
   });
-  const outbox = guarded(new MongoOutbox(client, collections), hostsOf(url));
+  const outbox = guarded(new MongoOutbox(client, collections, own), hostsOf(url));
   try {
     await outbox.index();
     return outbox;
@@ -41,9 +48,11 @@ export async function openOutbox({ url, collections }: OpenOutboxOptions): Promi
 class MongoOutbox implements Outbox {
   readonly #client: MongoClient;
   readonly #collections: ReadonlyMap<string, Collection>;
+  readonly #own: boolean;
 
-  constructor(client: MongoClient, names: readonly string[]) {
+  constructor(client: MongoClient, names: readonly string[], own: boolean) {
     this.#client = client;
+    this.#own = own;
     this.#collections = new Map(
       names.map((name) => {
         const dot = name.indexOf('.');
@@ -77,23 +86,32 @@ class MongoOutbox implements Outbox {
   }
 
   async clear(place: OutboxPlace): Promise<void> {
-    await this.#update(place, { $unset: { [OUTBOX_FIELD]: '' } });
+    if (this.#own) await this.#collection(place).deleteOne(filterOf(place));
+    else await this.#update(place, { $unset: { [OUTBOX_FIELD]: '' } });
   }
 
   async park(place: OutboxPlace, error: { readonly code: string; readonly message: string }): Promise<void> {
+    if (this.#own) return this.clear(place); // nobody reads it there; the log has the reason
     await this.#update(place, { $set: { [DUE]: false, [`${OUTBOX_FIELD}.error`]: error } });
   }
 
-  #update({ collection, document, id }: OutboxPlace, update: Document) {
+  #update(place: OutboxPlace, update: Document) {
+    return this.#collection(place).updateOne(filterOf(place), update);
+  }
+
+  #collection({ collection }: OutboxPlace): Collection {
     const found = this.#collections.get(collection);
     if (found === undefined) throw new AppError('NOT_FOUND', { message: `${collection} is not an outbox.` });
-    const filter: Filter<Document> = { _id: document as never, [DUE]: true, ...(id === undefined ? {} : { [ID]: id }) };
-    return found.updateOne(filter, update);
+    return found;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#client.close();
   }
+}
+
+function filterOf({ document, id }: OutboxPlace): Filter<Document> {
+  return { _id: document as never, [DUE]: true, ...(id === undefined ? {} : { [ID]: id }) };
 }
 
 function foundAt(collection: string, document: unknown, entry: unknown): OutboxFound {

@@ -15,6 +15,19 @@ export interface OutboxFound extends OutboxPlace {
   readonly entry: unknown;
 }
 
+export interface JournalEntry {
+  readonly runKey: string;
+  readonly entry: { readonly id: string };
+}
+
+/** An outbox of the deployment's own: enqueues that must outlive Redis. A relay clears it as it does those of callers. */
+export interface Journal {
+  /** Writes entries by their run keys; one that is there already stays as it is. */
+  write(entries: readonly JournalEntry[]): Promise<void>;
+  /** Takes back those of the entries that `write` wrote: their jobs were refused. */
+  forget(entries: readonly JournalEntry[]): Promise<void>;
+}
+
 export interface Outbox extends AsyncDisposable {
   /** Entries whose next look has come, the oldest first. */
   due(nowMs: number, limit: number): Promise<OutboxFound[]>;
