@@ -23,6 +23,8 @@ export interface Asked {
   readonly at: number;
   /** Its processor refuses it: it must not have an effect. */
   readonly isRefused: boolean;
+  /** It was written into an outbox: Redis may forget it, Millrace may not. */
+  readonly isOutbox?: boolean;
   /** The output that it must have. */
   readonly square?: number;
   /** Ids of the events that it carries, hex. */
@@ -119,6 +121,7 @@ class Check {
     for (const runKey of this.#effects.keys())
       if (!this.#runs.has(runKey)) this.#violate('doubled', `${runKey}: an effect without a run`);
     await this.#judgeEvents();
+    await this.#judgeOutbox();
     await this.#judgePipelines();
     await this.#judgeReleases();
     const queued = [...this.#queues.values()].reduce((sum, { moving }) => sum + moving.size, 0);
@@ -134,8 +137,8 @@ class Check {
     this.#states[state] = (this.#states[state] ?? 0) + 1;
   }
 
-  #mayBeForgotten({ at }: Asked): boolean {
-    return this.#options.forgettings.some(({ from, until }) => from <= at && at <= until);
+  #mayBeForgotten({ at, isOutbox = false }: Asked): boolean {
+    return !isOutbox && this.#options.forgettings.some(({ from, until }) => from <= at && at <= until);
   }
 
   #judgeJob(job: Asked): void {
@@ -160,6 +163,8 @@ class Check {
       return;
     }
     this.#count(run.state === 'dead-lettered' ? `dead-lettered as ${run.error?.code}` : run.state);
+    if (job.isOutbox === true && run.error?.code === 'INTERNAL' && run.state === 'dead-lettered')
+      this.#violate('lost', `${where}: Redis forgot it, and its outbox did not bring it back`);
     if (completed.has(jobId) && run.state !== 'committed')
       this.#violate('lost', `${where}: acknowledged, but ${run.state}`);
     if (run.state !== 'committed') return;
@@ -195,6 +200,19 @@ class Check {
       }
     }
     if (stored.size > 0) this.#violate('doubled', `${stored.size} events that nobody asked for`);
+  }
+
+  /** Entries go once their runs have ended. */
+  async #judgeOutbox(): Promise<void> {
+    const left = await this.#options.db
+      .collection<{ runKey: string; millrace: { error?: { code: string } } }>('chaos_orders')
+      .find({ millrace: { $exists: true } })
+      .toArray();
+    for (const { runKey, millrace } of left) {
+      const { error } = millrace;
+      if (error === undefined) this.#violate('stuck', `${runKey}: its outbox entry is still there`);
+      else this.#violate('lost', `${runKey}: its outbox entry was parked as ${error.code}`);
+    }
   }
 
   async #judgePipelines(): Promise<void> {

@@ -6,6 +6,9 @@ import { defineJob, type EffectClass } from '../../shared/contract-kit/define-jo
 /** The queue of the same scenario on plain BullMQ. */
 export const PLAIN_QUEUE = 'plain';
 
+/** Collection of the service that asks through its outbox. */
+export const ORDERS = 'chaos_orders';
+
 /** Places in an attempt at which its process may be struck, in their order. */
 export const POINTS = [
   'before-claim',

@@ -1,18 +1,20 @@
 /** Owns who asks in a chaos run: keyed jobs through the client, each until it is acknowledged, all of them remembered for the checker. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Collection, Db } from 'mongodb';
 import { connect } from '../../jobs/client/connect.ts';
 import { makeJob } from '../../jobs/client/make-job.ts';
+import { OUTBOX_FIELD, outboxEntry, type OutboxEntry } from '../../jobs/client/outbox.ts';
 import { RedisTransport } from '../../jobs/client/redis-transport.ts';
 import type { JobKind } from '../../jobs/registry.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
-import { DEFAULT_TENANT, runKeyOf } from '../../shared/contract-kit/names.ts';
+import { DEFAULT_TENANT, jobIdOf, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
-import { toAppError } from '../../shared/errors.ts';
+import { AppError, toAppError } from '../../shared/errors.ts';
 import { TEST_KEYS } from '../services.ts';
 import type { Asked } from './check.ts';
-import { CHAOS_CONTRACTS } from './contracts.ts';
+import { CHAOS_CONTRACTS, ORDERS } from './contracts.ts';
 import type { JobPlan } from './schedule.ts';
 import type { Strikes } from './strikes.ts';
 
@@ -24,6 +26,13 @@ const DAY_MS = 86_400_000;
 
 /** As the store names events: of the source and the caller's id, the first 16 bytes of SHA-256. */
 const eventHash = (id: string): string => createHash('sha256').update(`${SOURCE}\0${id}`).digest('hex').slice(0, 32);
+
+/** A document of a service, with an outbox entry until the relay has seen its run end. */
+interface Order {
+  readonly _id: string;
+  readonly runKey: string;
+  readonly [OUTBOX_FIELD]: OutboxEntry;
+}
 
 const keyOf = ({ kind, n }: JobPlan): string => (kind === 'ingestion' ? `events-${n}` : `job-${n}`);
 
@@ -42,7 +51,11 @@ export class Producer implements AsyncDisposable {
   readonly #client: ReturnType<typeof connect>;
   readonly #startedAt = Date.now();
 
-  constructor(redisUrl: string, prefix: string) {
+  readonly #orders: Collection<Order>;
+
+  /** `db`: where services have their documents. */
+  constructor(redisUrl: string, prefix: string, db: Db) {
+    this.#orders = db.collection(ORDERS);
     this.#transport = new RedisTransport({ url: redisUrl, prefix, tenant: DEFAULT_TENANT });
     this.#client = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
   }
@@ -81,11 +94,12 @@ export class Producer implements AsyncDisposable {
   }
 
   async #enqueue(plan: JobPlan): Promise<Omit<Asked, 'at'>> {
-    if (plan.kind === 'ingestion') return this.#ingest(plan.n);
+    if (plan.kind === 'ingestion') return this.#ingest(plan);
     const asOf = this.#startedAt + Math.floor(plan.n / 20); // ties and an order
     if (plan.kind === 'publish') {
-      const parts = { dataset: `dataset-${plan.n}` };
-      return this.#add(pipeline, { publish: { parts, asOf } }, plan.n, asOf);
+      const input = { publish: { parts: { dataset: `dataset-${plan.n}` }, asOf } };
+      if (!plan.isOutbox) return this.#add(pipeline, input, plan.n, asOf);
+      return this.#order(plan, outboxEntry('pipeline', input, { key: keyOf(plan), asOf }));
     }
     const contract = CHAOS_CONTRACTS[plan.kind];
     const asked = await this.#add(contract, 'input' in plan ? plan.input : { n: plan.n }, plan.n, asOf);
@@ -102,7 +116,20 @@ export class Producer implements AsyncDisposable {
     return { kind: contract.kind, effect: contract.effect, runKey, jobId: made.job.opts.jobId, isRefused: false };
   }
 
-  async #ingest(n: number): Promise<Omit<Asked, 'at'>> {
+  /** In one write with the service's own document; the same again is another document with the same key. */
+  async #order(plan: JobPlan, entry: OutboxEntry): Promise<Omit<Asked, 'at'>> {
+    const runKey = runKeyFor(plan);
+    try {
+      await this.#orders.insertOne({ _id: randomUUID(), runKey, [OUTBOX_FIELD]: entry });
+    } catch (cause) {
+      throw new AppError('SERVICE_UNAVAILABLE', { cause });
+    }
+    const kind = plan.kind === 'publish' ? pipeline.kind : plan.kind;
+    return { kind, effect: 'dataset', runKey, jobId: jobIdOf(runKey), isRefused: false, isOutbox: true };
+  }
+
+  async #ingest(plan: JobPlan): Promise<Omit<Asked, 'at'>> {
+    const { n } = plan;
     const ids = Array.from({ length: EVENTS_A_BATCH }, (_, at) => `event-${n}-${at}`);
     const events = ids.map((id, at) => ({
       id,
@@ -112,7 +139,11 @@ export class Producer implements AsyncDisposable {
       occurredAt: this.#startedAt - 60_000 - at,
     }));
     const batch = { source: SOURCE, events, allowUnknownItems: true };
-    const { parts } = await this.#client.ingestion.enqueue(batch, { key: `events-${n}` });
+    if (plan.isOutbox) {
+      const entry = outboxEntry('ingestion', batch, { key: keyOf(plan), seal: TEST_KEYS.sealKeys });
+      return { ...(await this.#order(plan, entry)), events: ids.map(eventHash) };
+    }
+    const { parts } = await this.#client.ingestion.enqueue(batch, { key: keyOf(plan) });
     const { id: jobId, runKey } = parts[0]!;
     return { kind: 'ingestion', effect: 'dataset', runKey, jobId, isRefused: false, events: ids.map(eventHash) };
   }

@@ -14,7 +14,7 @@ import { ChaosProxy } from './proxy.ts';
 
 const NAME = 'chaos';
 /** Longer than a restart takes, so that a restart is none of Sentinel's business. */
-const DOWN_AFTER_MS = 4_000;
+const DOWN_AFTER_MS = 6_000;
 /** Sentinel leaves twice this between two failovers. */
 const FAILOVER_TIMEOUT_MS = 3_000;
 /** Most that is acknowledged by a primary and not yet known to its replica. */
@@ -23,7 +23,7 @@ const REPLICATION_LAG_MS = 5_000;
 const NOTED_LATE_MS = 2_000;
 const DISK = '256m';
 const POLL_MS = 100;
-const WAIT_MS_MAX = 60_000;
+const WAIT_MS_MAX = 120_000;
 
 interface Node {
   readonly port: number;
@@ -37,6 +37,17 @@ export interface Forgetting {
   until: number;
 }
 
+interface PairParts {
+  readonly program: string;
+  readonly folder: string;
+  readonly nodes: readonly Node[];
+  readonly proxies: readonly ChaosProxy[];
+  /** A connection to Sentinel. */
+  readonly sentinel: Redis;
+  readonly noDisk: string | undefined;
+  readonly stack: AsyncDisposableStack;
+}
+
 export class RedisPair implements AsyncDisposable {
   readonly forgettings: Forgetting[] = [];
   /** As Sentinel announced them. */
@@ -45,26 +56,20 @@ export class RedisPair implements AsyncDisposable {
   readonly noDisk: string | undefined;
   readonly #program: string;
   readonly #folder: string;
-  readonly #nodes: Node[];
+  readonly #nodes: readonly Node[];
   readonly #proxies: readonly ChaosProxy[];
+  readonly #sentinel: Redis;
   readonly #stack: AsyncDisposableStack;
   #primary = 0;
-  #switched: (() => void) | undefined;
 
-  private constructor(
-    program: string,
-    folder: string,
-    nodes: Node[],
-    proxies: readonly ChaosProxy[],
-    noDisk: string | undefined,
-    stack: AsyncDisposableStack,
-  ) {
-    this.#program = program;
-    this.#folder = folder;
-    this.#nodes = nodes;
-    this.#proxies = proxies;
-    this.noDisk = noDisk;
-    this.#stack = stack;
+  private constructor(parts: PairParts) {
+    this.#program = parts.program;
+    this.#folder = parts.folder;
+    this.#nodes = parts.nodes;
+    this.#proxies = parts.proxies;
+    this.#sentinel = parts.sentinel;
+    this.noDisk = parts.noDisk;
+    this.#stack = parts.stack;
   }
 
   static async open(program: string, folder: string): Promise<RedisPair> {
@@ -83,9 +88,11 @@ export class RedisPair implements AsyncDisposable {
     const sentinelPort = await startSentinel(program, folder, nodes[0]!.port, stack);
     const sentinel = stack.adopt(new Redis(sentinelPort, LOOPBACK), (redis) => redis.disconnect());
     sentinel.on('error', () => {}); // it may only be starting
-    const pair = new RedisPair(program, folder, nodes, proxies, noDisk, stack.move());
-    sentinel.on('message', (_channel, text: string) => pair.#onSwitch(Number(text.split(' ')[4])));
-    await sentinel.subscribe('+switch-master');
+    const announcements = stack.adopt(sentinel.duplicate(), (redis) => redis.disconnect());
+    announcements.on('error', () => {});
+    const pair = new RedisPair({ program, folder, nodes, proxies, sentinel, noDisk, stack: stack.move() });
+    announcements.on('message', (_channel, text: string) => pair.#onSwitch(Number(text.split(' ')[4])));
+    await announcements.subscribe('+switch-master');
     await pair.#untilReplicated();
     return pair;
   }
@@ -109,21 +116,19 @@ export class RedisPair implements AsyncDisposable {
     await node.service.stop();
     await pause(downMs);
     node.service = await started(this.#program, node);
-    if (this.#nodes[this.#primary] !== node) await this.#followPrimary(node);
     await this.#untilReplicated();
   }
 
-  /** Kills the primary for good; Sentinel makes the replica the primary, and the old one comes back as its replica. */
+  /** Kills the primary for good; Sentinel makes the replica the primary, and an empty one comes in its place. */
   async failOver(): Promise<void> {
     const node = this.#nodes[this.#primary]!;
-    const switched = new Promise<void>((resolve) => {
-      this.#switched = resolve;
-    });
+    const before = this.#primary;
     send(node.service.pid, 'SIGKILL');
     await node.service.ended;
-    await switched;
-    node.service = await started(this.#program, node);
-    await this.#followPrimary(node);
+    for (const deadline = Date.now() + WAIT_MS_MAX; this.#primary === before; await pause(POLL_MS)) {
+      await this.#askSentinel();
+      if (Date.now() > deadline) throw new Error('Sentinel has not made the replica the primary');
+    }
     await this.#untilReplicated();
   }
 
@@ -142,6 +147,8 @@ export class RedisPair implements AsyncDisposable {
     } finally {
       rmSync(ballast, { force: true });
     }
+    await this.#rewritten();
+    await this.#untilReplicated();
   }
 
   /** Forgets everything, as a Redis does whose disk was lost. */
@@ -152,6 +159,19 @@ export class RedisPair implements AsyncDisposable {
     forgetting.until = Date.now() + NOTED_LATE_MS;
   }
 
+  /** Redis 7.0 may leave an append-only file that it cannot read itself where its disk was full: it is written anew. */
+  async #rewritten(): Promise<void> {
+    const asked = () => tellNode(this.#nodes[this.#primary]!, ['bgrewriteaof']).catch(() => undefined);
+    await asked();
+    for (const deadline = Date.now() + WAIT_MS_MAX; ; await pause(POLL_MS)) {
+      const told = String(await tellNode(this.#nodes[this.#primary]!, ['info', 'persistence']).catch(() => ''));
+      const isIdle = /aof_rewrite_in_progress:0\b/.test(told) && /aof_rewrite_scheduled:0\b/.test(told);
+      if (isIdle && /aof_last_bgrewrite_status:ok\b/.test(told) && /aof_last_write_status:ok\b/.test(told)) return;
+      if (isIdle) await asked();
+      if (Date.now() > deadline) throw new Error('Redis does not write its append-only file any more');
+    }
+  }
+
   #onSwitch(port: number): void {
     const index = this.#nodes.findIndex((node) => node.port === port);
     if (index < 0 || index === this.#primary) return;
@@ -159,7 +179,20 @@ export class RedisPair implements AsyncDisposable {
     this.failovers++;
     this.forgettings.push({ from: Date.now() - DOWN_AFTER_MS - REPLICATION_LAG_MS, until: Date.now() + NOTED_LATE_MS });
     for (const proxy of this.#proxies) proxy.target = { host: LOOPBACK, port };
-    this.#switched?.();
+  }
+
+  /** A replica that cannot write to its disk gives up: as a supervisor does, it is started again, and copies everything anew. */
+  async #revive(): Promise<void> {
+    const replica = this.#nodes[1 - this.#primary]!;
+    if (!replica.service.hasEnded()) return;
+    rmSync(replica.folder, { recursive: true, force: true });
+    replica.service = await started(this.#program, replica);
+  }
+
+  /** An announcement is missed while the connection is away. */
+  async #askSentinel(): Promise<void> {
+    const address = await this.#sentinel.call('sentinel', 'get-master-addr-by-name', NAME);
+    this.#onSwitch(Number((address as readonly string[] | null)?.[1]));
   }
 
   async #followPrimary(node: Node): Promise<void> {
@@ -168,10 +201,13 @@ export class RedisPair implements AsyncDisposable {
 
   /** Until the replica has what the primary has, and Sentinel may count on it. */
   async #untilReplicated(): Promise<void> {
-    const replica = this.#nodes[1 - this.#primary]!;
     for (const deadline = Date.now() + WAIT_MS_MAX; ; await pause(POLL_MS)) {
+      await this.#askSentinel(); // it may change its mind while we wait
+      const replica = this.#nodes[1 - this.#primary]!;
+      await this.#revive();
       const told = String(await tellNode(replica, ['info', 'replication']).catch(() => ''));
       if (told.includes('master_link_status:up')) return;
+      if (told.includes('role:master')) await this.#followPrimary(replica);
       if (Date.now() > deadline) throw new Error('the replica of the chaos run does not follow its primary');
     }
   }

@@ -106,7 +106,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     judge = () => judgePlain(db, redis, name, producer.asked, servers.redis.forgettings);
     asked = () => producer.asked.length;
   } else {
-    const producer = stack.use(new Producer(servers.redis.url, name));
+    const producer = stack.use(new Producer(servers.redis.url, name, db));
     await producer.prepare();
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     const { masterKey } = TEST_KEYS;

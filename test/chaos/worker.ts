@@ -9,6 +9,7 @@ import { computePool } from '../../shared/compute/pool.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
+import { openOutbox } from '../../shared/store/mongo/outbox.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { openLog } from '../../shared/telemetry/log.ts';
 import { logEvents } from '../../shared/telemetry/log-events.ts';
@@ -20,11 +21,12 @@ import { Enqueuer } from '../../workers/runtime/enqueuer.ts';
 import type { Relay } from '../../workers/runtime/follow.ts';
 import { openRedis } from '../../workers/runtime/host.ts';
 import { Orchestrator } from '../../workers/runtime/orchestrator.ts';
+import { OutboxRelay } from '../../workers/runtime/outbox-relay.ts';
 import { WorkerPool } from '../../workers/runtime/pool.ts';
 import type { AnyProcessor, Ports } from '../../workers/runtime/processor.ts';
 import { Sweeper } from '../../workers/runtime/sweeper.ts';
 import { TEST_KEYS } from '../services.ts';
-import { CHAOS_CONTRACTS, DIAMOND } from './contracts.ts';
+import { CHAOS_CONTRACTS, DIAMOND, ORDERS } from './contracts.ts';
 import { hitLedger, type Plant } from './plants.ts';
 import { Points, tell } from './points.ts';
 import { chaosProcessors } from './processors.ts';
@@ -89,9 +91,11 @@ async function main(options: ChaosWorkerOptions): Promise<void> {
     worker.on('failed', (job) => void tell({ type: 'ended', id: job?.data.runKey ?? '' }));
     await worker.waitUntilReady();
   }
+  const outbox = await openOutbox({ url: options.mongodbUrl, collections: [`${options.database}.${ORDERS}`] });
+  const outboxRelay = new OutboxRelay({ outbox, ports, enqueuer });
   const sweeper = new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors[kind] });
   process.once('disconnect', () => {
-    void sweeper[Symbol.asyncDispose](); // the harness is gone
+    for (const one of [outboxRelay, sweeper]) void one[Symbol.asyncDispose](); // the harness is gone
     process.exit(0);
   });
   await tell({ type: 'ready' });
