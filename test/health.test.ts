@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { QueueEvents } from 'bullmq';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
@@ -137,8 +139,8 @@ test('a worker with a job that ignores its abort ends with 0 within the limit', 
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
   await late;
-  // The limit, and what a busy machine takes to notice.
-  expect(performance.now() - asked).toBeLessThan(1_500 + 3_000);
+  // The limit, and what a busy machine takes to notice; the driver alone would have waited for minutes.
+  expect(performance.now() - asked).toBeLessThan(1_500 + 20_000);
 }, 60_000);
 
 test('the same signal again ends a worker at once, and another one does not', async () => {
@@ -152,4 +154,40 @@ test('the same signal again ends a worker at once, and another one does not', as
   expect((await ask(health, '/livez')).status).toBe(200);
   child.kill('SIGINT');
   expect(await once(child, 'exit')).toEqual([130, null]);
+}, 60_000);
+
+test('spans and figures of a worker leave it only when OpenTelemetry’s variables say where to, the last ones when it stops', async () => {
+  await using services = await testServices();
+  const received: { path: string; body: string }[] = [];
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    received.push({ path: request.url ?? '', body: await text(request) });
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  };
+  const collector = createServer((request, response) => void take(request, response));
+  collector.listen(0, '127.0.0.1');
+  await once(collector, 'listening');
+  onTestFinished(() => void collector.close());
+  const address = collector.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const { child, health } = await startWorker(services, {
+    MILLRACE_LOG: 'silent',
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_SERVICE_NAME: 'our-workers',
+    MILLRACE_STOP_MS: '60000',
+  });
+  const { redisUrl, prefix, sealKeys } = services.config;
+  await using client = connect({ redis: redisUrl, prefix, seal: sealKeys });
+  await (await client.ingestion.enqueue({ source: 'films', items: [{ id: 'a', title: 'A' }] })).done();
+  const metrics = await (await fetch(`${health}/metrics`)).text();
+  expect(metrics).toMatch(/^millrace_attempts_total\{kind="ingestion",outcome="completed"\} 1$/m);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  const at = (path: string) =>
+    received
+      .filter((one) => one.path === path)
+      .map(({ body }) => body)
+      .join('\n');
+  expect(at('/v1/traces')).toContain('"process ingestion"');
+  expect(at('/v1/traces')).toContain('our-workers');
+  expect(at('/v1/metrics')).toContain('messaging.process.duration');
 }, 60_000);

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { AppError } from '../errors.ts';
 import { ALLOCATOR_ENV } from './allocator.ts';
-import { MemoryWatch } from './memory-watch.ts';
+import { admit, MemoryWatch } from './memory-watch.ts';
 import { computePool, type TaskReport } from './pool.ts';
 import { scopedPool, type Task } from './task.ts';
 
@@ -41,6 +41,25 @@ test('shared memory counts as soon as it is handed over, once however many tasks
     code: 'JOB_MEMORY_LIMIT',
     details: { takenMb: 40 },
   });
+});
+
+test('a job that is loading has its bound counted: what it takes is not charged to one whose tasks are at work', async () => {
+  let looks = 0;
+  const looked = Promise.withResolvers<void>();
+  const memory = new MemoryWatch(() => {
+    looks += 1;
+    if (looks === 4) looked.resolve();
+    return looks === 1 ? 0 : 250 * MIB;
+  });
+  const ended = admit(300);
+  const phase = memory.begin({ label: 'small', memoryMbMax: 100 }, []);
+  await looked.promise;
+  expect(phase.signal.aborted).toBe(false);
+  const aborted = new Promise<void>((resolve) => phase.signal.addEventListener('abort', () => resolve()));
+  ended();
+  await aborted;
+  expect(phase.signal.reason).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { takenMb: 250 } });
+  phase.end();
 });
 
 test('what the process grows by beyond all bounds is charged to the largest job', async () => {

@@ -2,8 +2,8 @@
  * Owns the measuring of what jobs take while their tasks run in threads, and the end of one that takes more than it may. Measured are
  * - the growth of the heaps and outside buffers of its threads since its tasks began: V8 tells that of a busy thread, too;
  * - the shared memory that its tasks were given, once each, as large as it has grown;
- * - what the whole process has grown beyond that while jobs are at work: memory that tasks share or map by themselves. It is held against the
- *   sum of their bounds, and the one that is largest by the other measures ends.
+ * - what the whole process has grown while tasks are at work: memory that they share or map by themselves. It is held against the bounds of all
+ *   jobs that the process has begun, since those without tasks just now may be loading, and the one that is largest by the other measures ends.
  */
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
@@ -30,6 +30,17 @@ export interface WatchedPhase {
   /** To be given to the thread that will run a task, and ended with it. */
   task(worker: (threadId: number) => Worker | undefined): { readonly desk: SharedArrayBuffer; end(): void };
   end(): void;
+}
+
+/** Bounds of the jobs that this process has begun, MiB. */
+let admittedMb = 0;
+
+/** A job begins that may take so much; to be called back when it has ended. */
+export function admit(memoryMbMax: number): () => void {
+  admittedMb += memoryMbMax;
+  return () => {
+    admittedMb -= memoryMbMax;
+  };
 }
 
 interface Phase {
@@ -85,7 +96,8 @@ export class MemoryWatch {
     for (const phase of this.#phases) scopes.set(phase.scope, [...(scopes.get(phase.scope) ?? []), phase]);
     const taken = [...scopes].map(([scope, phases]) => ({ scope, phases, mb: takenMbBy(phases) }));
     for (const { scope, phases, mb } of taken) if (mb > scope.memoryMbMax) abort(phases, tooMuch(scope, mb));
-    const boundMb = taken.reduce((sum, { scope }) => sum + scope.memoryMbMax, 0);
+    const atWorkMb = taken.reduce((sum, { scope }) => sum + scope.memoryMbMax, 0);
+    const boundMb = Math.max(admittedMb, atWorkMb);
     const grownMb = (this.#rss() - this.#rssBefore) / MIB;
     const largest = taken.toSorted((a, b) => b.mb - a.mb)[0];
     if (grownMb > boundMb && largest !== undefined) abort(largest.phases, tooMuch(largest.scope, grownMb));

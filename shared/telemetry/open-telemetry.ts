@@ -30,7 +30,7 @@ export interface TelemetryOptions {
 }
 
 /** How long the last spans and figures may take to leave when the process ends. */
-const FLUSH_MS_MAX = 2_000;
+const FLUSH_MS_MAX = 5_000;
 
 /** Which exporter a variable names; the OTLP one also when only its address is set. */
 function exporterOf(signal: 'TRACES' | 'METRICS', environment: TelemetryOptions['environment'] = {}): 'otlp' | 'none' {

@@ -2,6 +2,7 @@
 import { type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { BacklogRelease } from './backlog.ts';
+import { admit } from '../../shared/compute/memory-watch.ts';
 import { Executor, type ExecutorOptions } from './executor.ts';
 
 /** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
@@ -35,6 +36,8 @@ export interface PoolOptions extends ExecutorOptions {
 class FetchingWorker extends Worker {
   #fetchedAt = performance.now();
   #active = 0;
+  /** What each of its jobs may take. */
+  memoryMbMax = 0;
 
   /** Jobs at work. */
   get active(): number {
@@ -54,10 +57,12 @@ class FetchingWorker extends Worker {
 
   protected override async callProcessJob(job: Job, token: string, signal?: AbortSignal): Promise<unknown> {
     this.#active += 1;
+    const ended = admit(this.memoryMbMax);
     try {
       return await super.callProcessJob(job, token, signal);
     } finally {
       this.#active -= 1;
+      ended();
       this.#fetchedAt = performance.now();
     }
   }
@@ -92,6 +97,7 @@ export class WorkerPool implements AsyncDisposable {
     });
     this.#backlog = new BacklogRelease(redis, options.prefix, this.worker);
     let toldAt = -Infinity;
+    this.worker.memoryMbMax = contract.limits.memoryMbMax;
     this.worker.on('error', (error) => {
       // Each attempt to connect again fails alike: one line tells as much as hundreds.
       if (performance.now() - toldAt < PROBLEM_INTERVAL_MS) return;
