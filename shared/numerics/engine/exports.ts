@@ -16,10 +16,12 @@ export interface KernelExports {
     to: number,
   ): void;
   solveScratchBytes(width: number): number;
+  invertGram(packed: number, shift: number, width: number, work: number, inverse: number): void;
   solveRows(
     x: number,
     y: number,
     packed: number,
+    inverse: number,
     width: number,
     indptr: number,
     indices: number,

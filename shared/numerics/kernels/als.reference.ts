@@ -69,30 +69,48 @@ export function solveExactly(a: Float64Array, b: Float64Array): Float64Array {
   return x;
 }
 
-/** `steps` steps of conjugate gradients on a x = b from `start`. */
+/** `steps` steps of conjugate gradients on a x = b from `start`, preconditioned by `inverse` (absent: not at all). */
 export function conjugateGradients(
   a: Float64Array,
   b: Float64Array,
   start: ArrayLike<number>,
   steps: number,
+  inverse?: Float64Array,
 ): Float64Array {
   const n = b.length;
-  const times = (v: Float64Array) =>
-    Float64Array.from({ length: n }, (_, i) => v.reduce((sum, value, j) => sum + a[i * n + j]! * value, 0));
+  const times = (matrix: Float64Array, v: Float64Array) =>
+    Float64Array.from({ length: n }, (_, i) => v.reduce((sum, value, j) => sum + matrix[i * n + j]! * value, 0));
   const dot = (u: Float64Array, v: Float64Array) => u.reduce((sum, value, i) => sum + value * v[i]!, 0);
+  const precondition = (v: Float64Array) => (inverse === undefined ? v : times(inverse, v));
   const x = Float64Array.from(start);
-  const first = times(x);
+  const first = times(a, x);
   let r = b.map((value, i) => value - first[i]!);
-  let p = r.slice();
+  let z = precondition(r);
+  let p = z.slice();
   for (let step = 0; step < steps; step++) {
-    const before = dot(r, r);
+    const before = dot(r, z);
     if (before < 1e-20) break;
-    const ap = times(p);
+    const ap = times(a, p);
     const alpha = before / dot(p, ap);
     for (let i = 0; i < n; i++) x[i]! += alpha * p[i]!;
     r = r.map((value, i) => value - alpha * ap[i]!);
-    const beta = dot(r, r) / before;
-    p = p.map((value, i) => r[i]! + beta * value);
+    z = precondition(r);
+    const beta = dot(r, z) / before;
+    p = p.map((value, i) => z[i]! + beta * value);
   }
   return x;
+}
+
+/** (gram + shift I)^-1. */
+export function shiftedInverse(gram: Float64Array, shift: number): Float64Array {
+  const n = Math.sqrt(gram.length);
+  const a = gram.map((value, at) => (at % (n + 1) === 0 ? value + shift : value));
+  const inverse = new Float64Array(n * n);
+  for (let column = 0; column < n; column++) {
+    const unit = Float64Array.from({ length: n }, (_, i) => (i === column ? 1 : 0));
+    solveExactly(a, unit).forEach((value, row) => {
+      inverse[row * n + column] = value;
+    });
+  }
+  return inverse;
 }

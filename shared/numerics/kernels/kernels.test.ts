@@ -9,7 +9,7 @@ import { solveScratchFloats } from '../models/ials-layout.ts';
 import { rankScratchFloats } from '../ranking/rank-blocks.ts';
 import { fromTriples, transpose } from '../sparse.ts';
 import { entityHashes, tieHash } from '../tie-hash.ts';
-import { conjugateGradients, gramReference, normalEquations, solveExactly } from './als.reference.ts';
+import { conjugateGradients, gramReference, normalEquations, shiftedInverse, solveExactly } from './als.reference.ts';
 import { lloydStep, nearest, squaredDistance } from './clusters.reference.ts';
 import { neighbourScoresReference, neighboursReference } from './knn.reference.ts';
 import { rankReference } from './rank.reference.ts';
@@ -109,63 +109,105 @@ describe.each(HERE)('kernels with %s', (_name, deterministic) => {
   });
 
   test.each([
-    [3, 'none'],
-    [40, 'none'],
-    [3, 'weights'],
-    [40, 'weights'],
-  ])('solving rows with %i steps and %s matches conjugate gradients and the exact solution', async (steps, kind) => {
-    const [rows, columns, used] = [21, 50, 20];
+    [1, 40],
+    [37, 16],
+    [200, 64],
+  ])('the inverse of the Gram matrix of %i rows of %i matches the reference', async (rows, used) => {
     const width = paddedWidth(used);
-    const sparse = randomRows(rows, columns, 0.2, 'solve');
-    const weights = kind === 'weights' ? sparse.values.map((value, n) => (n % 5 === 0 ? -value : value)) : undefined;
-    const x = paddedNormals(rows, width, used, 'x').map((value) => value * 0.1);
-    const y = paddedNormals(columns, width, used, 'y').map((value) => value * 0.3);
-    const regularisers = normals(rows, 'reg').map((value) => 0.5 + Math.abs(value));
-    const memoryOf = await open(
-      deterministic,
-      {
-        x,
-        y,
-        regularisers,
-        indptr: sparse.indptr,
-        indices: sparse.indices,
-        weights: weights ?? new Float32Array(1),
-      },
-      { parts: width * width, packed: width * width, scratch: solveScratchFloats(width) },
-    );
-    const { at, kernels, memory, region } = memoryOf;
-    kernels.gramChunk(at('y'), 0, columns, width, at('parts'));
-    kernels.gramReduce(at('parts'), 1, 0.2, width, at('packed'), 0, width);
-    const own = weights === undefined ? 0 : at('weights');
-    const [ptr, idx] = [at('indptr'), at('indices')];
-    kernels.solveRows(
-      at('x'),
-      at('y'),
-      at('packed'),
-      width,
-      ptr,
-      idx,
-      own,
-      at('regularisers'),
-      0,
-      rows,
-      steps,
-      at('scratch'),
-    );
-    const solved = f32(memory, region('x'));
-    const gram = gramReference(y, width);
-    for (let row = 0; row < rows; row++) {
-      const reference = {
-        indptr: sparse.indptr,
-        indices: sparse.indices,
-        ...(weights === undefined ? {} : { weights }),
-      };
-      const { a, b } = normalEquations(row, reference, y, width, gram, 0.2, regularisers[row]!);
-      const start = x.subarray(row * width, (row + 1) * width);
-      const expected = steps === 40 ? solveExactly(a, b) : conjugateGradients(a, b, start, steps);
-      for (let d = 0; d < width; d++) expect(solved[row * width + d]).toBeCloseTo(expected[d]!, 3);
+    const y = paddedNormals(rows, width, used, 'gram');
+    const square = width * width;
+    const room = { parts: square, packed: square, inverse: square, work: 2 * square };
+    const { at, kernels, memory, region } = await open(deterministic, { y }, room);
+    kernels.gramChunk(at('y'), 0, rows, width, at('parts'));
+    kernels.gramReduce(at('parts'), 1, 0.5, width, at('packed'), 0, width);
+    kernels.invertGram(at('packed'), 2.5, width, at('work'), at('inverse'));
+    const inverse = f32(memory, { at: region('inverse').at, length: square });
+    const gram = gramReference(y, width).map((value) => value * 0.5);
+    const expected = shiftedInverse(gram, 2.5);
+    for (let i = 0; i < width; i++) {
+      for (let j = 0; j < width; j++) {
+        const own = inverse[((j >> 3) * width + i) * 8 + (j & 7)]!;
+        expect(own).toBeCloseTo(expected[i * width + j]!, 5);
+        expect(own).toBe(inverse[((i >> 3) * width + j) * 8 + (i & 7)]!);
+      }
     }
   });
+
+  test.each([
+    [1, 'none', 'plain'],
+    [3, 'none', 'plain'],
+    [40, 'none', 'plain'],
+    [3, 'weights', 'plain'],
+    [1, 'none', 'preconditioned'],
+    [2, 'weights', 'preconditioned'],
+    [40, 'weights', 'preconditioned'],
+  ])(
+    'solving rows with %i steps, weights %s, %s, matches conjugate gradients and the exact solution',
+    async (steps, kind, how) => {
+      const [rows, columns, used] = [21, 50, 20];
+      const width = paddedWidth(used);
+      const sparse = randomRows(rows, columns, 0.2, 'solve');
+      const weights = kind === 'weights' ? sparse.values.map((value, n) => (n % 5 === 0 ? -value : value)) : undefined;
+      const x = paddedNormals(rows, width, used, 'x').map((value) => value * 0.1);
+      const y = paddedNormals(columns, width, used, 'y').map((value) => value * 0.3);
+      const regularisers = normals(rows, 'reg').map((value) => 0.5 + Math.abs(value));
+      const memoryOf = await open(
+        deterministic,
+        {
+          x,
+          y,
+          regularisers,
+          indptr: sparse.indptr,
+          indices: sparse.indices,
+          weights: weights ?? new Float32Array(1),
+        },
+        {
+          parts: width * width,
+          packed: width * width,
+          inverse: width * width,
+          work: 2 * width * width,
+          scratch: solveScratchFloats(width),
+        },
+      );
+      const { at, kernels, memory, region } = memoryOf;
+      kernels.gramChunk(at('y'), 0, columns, width, at('parts'));
+      kernels.gramReduce(at('parts'), 1, 0.2, width, at('packed'), 0, width);
+      const preconditioned = how === 'preconditioned';
+      kernels.invertGram(at('packed'), 1.5, width, at('work'), at('inverse'));
+      const own = weights === undefined ? 0 : at('weights');
+      const [ptr, idx] = [at('indptr'), at('indices')];
+      kernels.solveRows(
+        at('x'),
+        at('y'),
+        at('packed'),
+        preconditioned ? at('inverse') : 0,
+        width,
+        ptr,
+        idx,
+        own,
+        at('regularisers'),
+        0,
+        rows,
+        steps,
+        at('scratch'),
+      );
+      const solved = f32(memory, region('x'));
+      const gram = gramReference(y, width);
+      const weighed = gram.map((value) => value * 0.2);
+      const inverse = preconditioned ? shiftedInverse(weighed, 1.5) : undefined;
+      for (let row = 0; row < rows; row++) {
+        const reference = {
+          indptr: sparse.indptr,
+          indices: sparse.indices,
+          ...(weights === undefined ? {} : { weights }),
+        };
+        const { a, b } = normalEquations(row, reference, y, width, gram, 0.2, regularisers[row]!);
+        const start = x.subarray(row * width, (row + 1) * width);
+        const expected = steps === 40 ? solveExactly(a, b) : conjugateGradients(a, b, start, steps, inverse);
+        for (let d = 0; d < width; d++) expect(solved[row * width + d]).toBeCloseTo(expected[d]!, 3);
+      }
+    },
+  );
 
   test('a row without interactions becomes zero', async () => {
     const width = 16;
@@ -179,7 +221,21 @@ describe.each(HERE)('kernels with %s', (_name, deterministic) => {
     const room = { packed: width * width, scratch: solveScratchFloats(width) };
     const { at, kernels, memory, region } = await open(deterministic, arrays, room);
     const [ptr, idx] = [at('indptr'), at('indices')];
-    kernels.solveRows(at('x'), at('y'), at('packed'), width, ptr, idx, 0, at('regularisers'), 0, 2, 3, at('scratch'));
+    kernels.solveRows(
+      at('x'),
+      at('y'),
+      at('packed'),
+      0,
+      width,
+      ptr,
+      idx,
+      0,
+      at('regularisers'),
+      0,
+      2,
+      3,
+      at('scratch'),
+    );
     expect([...f32(memory, region('x')).subarray(0, width)]).toEqual(Array.from({ length: width }, () => 0));
     expect(f32(memory, region('x'))[width]).not.toBe(0);
   });

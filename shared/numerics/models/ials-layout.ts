@@ -1,7 +1,7 @@
 /** Owns where everything of one iALS fit lies in the kernel's memory, and the sizes of its fixed logical chunks. */
 import { MemoryPlan, paddedWidth, type Region } from '../engine/memory.ts';
 
-/** Rows of factors per chunk of the Gram matrix: at least this, and at most GRAM_CHUNKS_MAX chunks. */
+/** Rows of factors per chunk of the Gram matrix: at least this, whole solver chunks, and at most GRAM_CHUNKS_MAX chunks. */
 const GRAM_CHUNK_ROWS_MIN = 256;
 const GRAM_CHUNKS_MAX = 32;
 /** Rows that a thread takes at a time. A multiple of the kernel's batch of 16. */
@@ -17,17 +17,28 @@ export interface IalsSide {
   readonly factors: Region;
   readonly gramChunkRows: number;
   readonly gramChunks: number;
+  /** The Gram matrix of each chunk of the factors. Of its own, because one side's is read while the other's is written. */
+  readonly gramParts: Region;
+  /** Per Gram chunk: solver chunks that are done in this phase. */
+  readonly finished: Region;
+}
+
+/** What each thread has for itself. Reducing the Gram matrix in every thread costs less than a phase for one. */
+export interface IalsThread {
+  /** The reduced Gram matrix of the fixed side and what preconditions with it, as panels. */
+  readonly gram: Region;
+  readonly inverse: Region;
+  /** Float64. */
+  readonly work: Region;
+  readonly scratch: Region;
 }
 
 export interface IalsLayout {
   readonly width: number;
   readonly users: IalsSide;
   readonly items: IalsSide;
-  readonly gramParts: Region;
-  /** The reduced Gram matrix of the fixed side, as panels. */
-  readonly gram: Region;
   readonly counter: Region;
-  readonly scratch: readonly Region[];
+  readonly threads: readonly IalsThread[];
 }
 
 export interface IalsSizes {
@@ -39,16 +50,18 @@ export interface IalsSizes {
   readonly threads: number;
 }
 
-/** Scratch of solveRows: three blocks of 16 rows and their squares (solveScratchBytes in the kernel; a test compares). */
+/** Scratch of solveRows: four blocks of 16 rows and their rates (solveScratchBytes in the kernel; a test compares). */
 export function solveScratchFloats(width: number): number {
-  return 3 * 16 * width + 64;
+  return 4 * 16 * width + 64;
 }
 
 export function layOutIals(sizes: IalsSizes): { readonly plan: MemoryPlan; readonly layout: IalsLayout } {
   const plan = new MemoryPlan();
   const width = paddedWidth(sizes.factors);
   const side = (count: number): IalsSide => {
-    const gramChunkRows = Math.max(GRAM_CHUNK_ROWS_MIN, Math.ceil(count / GRAM_CHUNKS_MAX));
+    const gramChunkRows =
+      SOLVE_CHUNK_ROWS * Math.ceil(Math.max(GRAM_CHUNK_ROWS_MIN, count / GRAM_CHUNKS_MAX) / SOLVE_CHUNK_ROWS);
+    const gramChunks = Math.ceil(count / gramChunkRows);
     return {
       count,
       indptr: plan.reserve(count + 1),
@@ -57,20 +70,24 @@ export function layOutIals(sizes: IalsSizes): { readonly plan: MemoryPlan; reado
       regularisers: plan.reserve(count),
       factors: plan.reserve(count * width),
       gramChunkRows,
-      gramChunks: Math.ceil(count / gramChunkRows),
+      gramChunks,
+      gramParts: plan.reserve(gramChunks * width * width),
+      finished: plan.reserve(gramChunks),
     };
   };
   const users = side(sizes.users);
   const items = side(sizes.items);
-  const chunks = Math.max(users.gramChunks, items.gramChunks);
   const layout = {
     width,
     users,
     items,
-    gramParts: plan.reserve(chunks * width * width),
-    gram: plan.reserve(width * width),
     counter: plan.reserve(1),
-    scratch: Array.from({ length: sizes.threads }, () => plan.reserve(solveScratchFloats(width))),
+    threads: Array.from({ length: sizes.threads }, () => ({
+      gram: plan.reserve(width * width),
+      inverse: plan.reserve(width * width),
+      work: plan.reserve(width * width, 8),
+      scratch: plan.reserve(solveScratchFloats(width)),
+    })),
   };
   return { plan, layout };
 }

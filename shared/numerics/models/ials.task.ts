@@ -1,6 +1,7 @@
 /** Owns what the threads of an iALS fit do, one exported function a phase. Everything lies in the kernel's shared memory. */
 import { randomStream } from '../../random.ts';
 import { checkTrainInput } from '../check-input.ts';
+import type { KernelExports } from '../engine/exports.ts';
 import { instantiate } from '../engine/load.ts';
 import { f32, i32 } from '../engine/memory.ts';
 import { takeChunks } from '../engine/work-sharing.ts';
@@ -92,39 +93,44 @@ export function gram(payload: IalsShared & { readonly side: SideName }): void {
   const { layout, memory, module } = payload;
   const side = layout[payload.side];
   const kernels = instantiate(module, memory);
-  const partBytes = layout.width * layout.width * 4;
-  takeChunks(memory, layout.counter, side.gramChunks, 1, (chunk) => {
-    const from = chunk * side.gramChunkRows;
-    const to = Math.min(side.count, from + side.gramChunkRows);
-    kernels.gramChunk(side.factors.at, from, to, layout.width, layout.gramParts.at + chunk * partBytes);
-  });
+  takeChunks(memory, layout.counter, side.gramChunks, 1, (chunk) => sumChunk(kernels, side, layout.width, chunk));
 }
 
-/** Adds the chunks in their order and scales by the weight of the unobserved. One thread. */
-export function reduce(payload: IalsShared & { readonly side: SideName; readonly params: ResolvedIalsParams }): void {
-  const { layout, memory, module, params } = payload;
-  const { gramChunks } = layout[payload.side];
-  const { width } = layout;
-  const parts = layout.gramParts.at;
-  instantiate(module, memory).gramReduce(parts, gramChunks, params.unobservedWeight, width, layout.gram.at, 0, width);
+function sumChunk(kernels: KernelExports, side: IalsSide, width: number, chunk: number): void {
+  const from = chunk * side.gramChunkRows;
+  const to = Math.min(side.count, from + side.gramChunkRows);
+  kernels.gramChunk(side.factors.at, from, to, width, side.gramParts.at + chunk * width * width * 4);
 }
 
-/** Solves the rows of `side` against the other side's factors. Threads share the rows. */
-export function solve(
-  payload: IalsShared & { readonly side: SideName; readonly params: ResolvedIalsParams; readonly thread?: number },
-): void {
+type SolvePayload = IalsShared & {
+  readonly side: SideName;
+  readonly params: ResolvedIalsParams;
+  readonly thread?: number;
+};
+
+/**
+ * Solves the rows of `side` against the other side's factors. Threads share the rows; whoever solves the last row of a chunk of the Gram
+ * matrix sums that chunk for the next phase, which saves a phase and finds the rows in the cache.
+ */
+export function solve(payload: SolvePayload): void {
   const { layout, memory, module, params } = payload;
   const side = layout[payload.side];
   const other = layout[payload.side === 'users' ? 'items' : 'users'];
+  const own = layout.threads[payload.thread ?? 0]!;
   const kernels = instantiate(module, memory);
-  const scratch = layout.scratch[payload.thread ?? 0]!.at;
+  const { width } = layout;
+  kernels.gramReduce(other.gramParts.at, other.gramChunks, params.unobservedWeight, width, own.gram.at, 0, width);
+  const shift = mean(f32(memory, side.regularisers));
+  kernels.invertGram(own.gram.at, shift, width, own.work.at, own.inverse.at);
   const weights = side.weights.length > 0 ? side.weights.at : 0;
+  const finished = i32(memory, side.finished);
   takeChunks(memory, layout.counter, side.count, SOLVE_CHUNK_ROWS, (from, to) => {
     kernels.solveRows(
       side.factors.at,
       other.factors.at,
-      layout.gram.at,
-      layout.width,
+      own.gram.at,
+      own.inverse.at,
+      width,
       side.indptr.at,
       side.indices.at,
       weights,
@@ -132,9 +138,19 @@ export function solve(
       from,
       to,
       params.steps,
-      scratch,
+      own.scratch.at,
     );
+    const chunk = Math.floor(from / side.gramChunkRows);
+    const behind = Math.min(side.count, (chunk + 1) * side.gramChunkRows);
+    const solverChunks = Math.ceil((behind - chunk * side.gramChunkRows) / SOLVE_CHUNK_ROWS);
+    if (Atomics.add(finished, chunk, 1) + 1 === solverChunks) sumChunk(kernels, side, width, chunk);
   });
+}
+
+function mean(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
 }
 
 /** Copies one side's factors out, without the padding. Returns whether all are finite. */

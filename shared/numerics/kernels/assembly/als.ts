@@ -1,9 +1,10 @@
 /**
- * Owns the kernels of implicit ALS: the Gram matrix in fixed chunks, its reduction, and the conjugate-gradient row solver.
+ * Owns the kernels of implicit ALS: the Gram matrix in fixed chunks, its reduction and inverse, and the preconditioned conjugate-gradient row
+ * solver.
  * Slow reference: ../als.reference.ts. Objective and letters: Rendle et al., "Revisiting the Performance of iALS on Item
  * Recommendation Benchmarks" (RecSys 2022).
  */
-import { addFour, axpy, dot, dotFour, madd, product, xpby } from './vector';
+import { addFour, axpy, dot, dotFour, madd, product, sumLanes, xpby } from './vector';
 
 /** Rows solved together, so that the dense part of each step is one tiled matrix product. */
 const BATCH = 16;
@@ -62,24 +63,90 @@ export function gramReduce(chunks: usize, count: i32, scale: f32, width: i32, pa
         sum += load<f32>(at);
         at += size;
       }
-      store<f32>(packed + (<usize>(j >> 3) * <usize>width + <usize>i) * 32 + (<usize>(j & 7) << 2), scale * sum);
+      store<f32>(packed + packedPlace(width, i, j), scale * sum);
     }
+  }
+}
+
+/**
+ * inverse = (G + shift I)^-1, G being the packed matrix of gramReduce; packed the same way. Gauss-Jordan without exchanges, in f64: the matrix is
+ * positive definite. `work`: width * width f64. Complexity: width^3.
+ */
+export function invertGram(packed: usize, shift: f64, width: i32, work: usize, inverse: usize): void {
+  const stride = <usize>width << 3;
+  for (let i = 0; i < width; i++) {
+    for (let j = 0; j < width; j++) {
+      const value = <f64>load<f32>(packed + packedPlace(width, i, j));
+      store<f64>(work + <usize>i * stride + (<usize>j << 3), i == j ? value + shift : value);
+    }
+  }
+  for (let k = 0; k < width; k++) {
+    const pivotRow = work + <usize>k * stride, diagonal = pivotRow + (<usize>k << 3);
+    const pivot = 1.0 / load<f64>(diagonal);
+    store<f64>(diagonal, 1);
+    scaleDouble(pivot, pivotRow, stride);
+    for (let i = 0; i < width; i++) {
+      if (i == k) continue;
+      const row = work + <usize>i * stride, at = row + (<usize>k << 3);
+      const share = load<f64>(at);
+      store<f64>(at, 0);
+      subtractDouble(share, pivotRow, row, stride);
+    }
+  }
+  for (let i = 0; i < width; i++) {
+    for (let j = 0; j < width; j++) {
+      // The mean of both places: the product with it is then symmetric, as conjugate gradients need.
+      const own = load<f64>(work + <usize>i * stride + (<usize>j << 3)), other = load<f64>(work + <usize>j * stride + (<usize>i << 3));
+      store<f32>(inverse + packedPlace(width, i, j), <f32>(0.5 * (own + other)));
+    }
+  }
+}
+
+/** Where row i, column j lies in panels `[width/8][width][8]`. */
+// @ts-ignore: decorator
+@inline
+function packedPlace(width: i32, i: i32, j: i32): usize {
+  return (<usize>(j >> 3) * <usize>width + <usize>i) * 32 + (<usize>(j & 7) << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+function scaleDouble(factor: f64, row: usize, bytes: usize): void {
+  const f = f64x2.splat(factor);
+  for (let o: usize = 0; o < bytes; o += 16) v128.store(row + o, f64x2.mul(f, v128.load(row + o)));
+}
+
+/** row -= share * other; plain multiply and subtract in both modules. */
+// @ts-ignore: decorator
+@inline
+function subtractDouble(share: f64, other: usize, row: usize, bytes: usize): void {
+  const f = f64x2.splat(share);
+  for (let o: usize = 0; o < bytes; o += 32) {
+    v128.store(row + o, f64x2.sub(v128.load(row + o), f64x2.mul(f, v128.load(other + o))));
+    v128.store(row + o, f64x2.sub(v128.load(row + o, 16), f64x2.mul(f, v128.load(other + o, 16))), 16);
   }
 }
 
 /** Bytes of scratch that `solveRows` needs for one thread. */
 export function solveScratchBytes(width: i32): usize {
-  return (<usize>(3 * BATCH * width) << 2) + 256;
+  return (<usize>(4 * BATCH * width) << 2) + 256;
 }
 
-/** Adds sum over the row's interactions of coefficient * y to `out`; first: gradient at p, else: Hessian times p. */
+/** What a pass over the interactions of a row works out, folded where it is called: out += sum of w (1 - y.p) y. */
+const RESIDUAL = 0;
+/** out += sum of |w| (y.p) y. */
+const PRODUCT = 1;
+/** Returns sum of |w| (y.p)^2. */
+const SQUARE = 2;
+
 // @ts-ignore: decorator
 @inline
-function addInteractions(
-  Y: usize, indices: usize, weights: usize, from: i32, to: i32, p: usize, out: usize, width: i32, first: bool,
-): void {
+function passRow(
+  Y: usize, indices: usize, weights: usize, from: i32, to: i32, p: usize, out: usize, width: i32, what: i32,
+): f32 {
   const stride = <usize>width << 2;
   const last = to - 1;
+  let squares = f32x4.splat(0);
   for (let k = from; k < to; k += 4) {
     // Beyond the end the last row repeats with coefficient 0: one path, one order of summation.
     const k1 = min(k + 1, last), k2 = min(k + 2, last), k3 = min(k + 3, last);
@@ -102,60 +169,80 @@ function addInteractions(
       weight = v128.and(weight, i32x4.gt_s(i32x4.splat(left), i32x4(0, 1, 2, 3)));
     }
     const prediction = dotFour(y0, y1, y2, y3, p, width);
-    const value = first ? f32x4.sub(preference, prediction) : prediction;
+    if (what == SQUARE) {
+      squares = madd(f32x4.mul(weight, prediction), prediction, squares);
+      continue;
+    }
+    const value = what == RESIDUAL ? f32x4.sub(preference, prediction) : prediction;
     addFour(f32x4.mul(weight, value), y0, y1, y2, y3, out, width);
   }
+  return what == SQUARE ? sumLanes(squares) : 0;
 }
 
 /**
  * For each row r in [from, to): `steps` steps of conjugate gradients from the warm start X[r] towards the solution of
  * (G + reg[r] I + sum_k |w_k| y_k y_k') x = sum_k [w_k > 0] w_k y_k, y_k being rows of Y that r interacted with and G the packed
- * matrix. Rows without interactions become 0. `weights` 0 means all 1. Complexity per row: (steps + 1) * (width^2 + 2 n width).
+ * matrix. `inverse`: a packed approximate inverse that preconditions all rows, or 0. Rows without interactions become 0. `weights` 0 means
+ * all 1. The last step needs no new residual and so only half a pass. Complexity per row: (steps + 1) * (width^2 + 2 n width) - n width.
  */
 export function solveRows(
-  X: usize, Y: usize, packed: usize, width: i32, indptr: usize, indices: usize, weights: usize, regularisers: usize,
-  from: i32, to: i32, steps: i32, scratch: usize,
+  X: usize, Y: usize, packed: usize, inverse: usize, width: i32, indptr: usize, indices: usize, weights: usize,
+  regularisers: usize, from: i32, to: i32, steps: i32, scratch: usize,
 ): void {
-  const stride = <usize>width << 2, block = stride * BATCH;
-  const R = scratch, P = R + block, A = P + block, squares = A + block;
+  const stride = <usize>width << 2, block = stride * BATCH, panels = width >> 3;
+  const R = scratch, P = R + block, A = P + block, Z = inverse == 0 ? R : A + block, rates = scratch + 4 * block;
   for (let begin = from; begin < to; begin += BATCH) {
     const count = min(BATCH, to - begin);
     const groups = (count + 3) >> 2;
     const x0 = X + <usize>begin * stride;
     memory.copy(P, x0, stride * <usize>count);
     memory.fill(P + stride * <usize>count, 0, stride * <usize>((groups << 2) - count));
-    product(P, stride, groups, packed, width >> 3, width, A, stride);
+    memory.fill(R, 0, stride * <usize>(groups << 2));
+    product(P, stride, groups, packed, panels, width, A, stride);
     for (let b = 0; b < count; b++) {
       const row = begin + b, o = <usize>b * stride, x = x0 + o;
       const s = load<i32>(indptr + (<usize>row << 2)), e = load<i32>(indptr + (<usize>(row + 1) << 2));
-      memory.fill(R + o, 0, stride);
       if (s == e) {
         memory.fill(x, 0, stride);
-        memory.fill(P + o, 0, stride);
-        store<f32>(squares + (<usize>b << 2), 0);
         continue;
       }
-      addInteractions(Y, indices, weights, s, e, x, R + o, width, true);
+      passRow(Y, indices, weights, s, e, x, R + o, width, RESIDUAL);
       axpy(-load<f32>(regularisers + (<usize>row << 2)), x, R + o, width);
       axpy(-1, A + o, R + o, width);
-      memory.copy(P + o, R + o, stride);
-      store<f32>(squares + (<usize>b << 2), dot(R + o, R + o, width));
     }
-    for (let step = 0; step < steps; step++) {
-      product(P, stride, groups, packed, width >> 3, width, A, stride);
+    if (inverse != 0) product(R, stride, groups, inverse, panels, width, Z, stride);
+    memory.copy(P, Z, stride * <usize>(groups << 2));
+    for (let b = 0; b < count; b++) {
+      store<f32>(rates + (<usize>b << 2), dot(R + <usize>b * stride, P + <usize>b * stride, width));
+    }
+    for (let step = 1; step <= steps; step++) {
+      product(P, stride, groups, packed, panels, width, A, stride);
       for (let b = 0; b < count; b++) {
-        const row = begin + b, o = <usize>b * stride, x = x0 + o;
-        const before = load<f32>(squares + (<usize>b << 2));
+        const row = begin + b, o = <usize>b * stride, x = x0 + o, p = P + o;
+        const before = load<f32>(rates + (<usize>b << 2));
         if (before < 1e-20) continue;
         const s = load<i32>(indptr + (<usize>row << 2)), e = load<i32>(indptr + (<usize>(row + 1) << 2));
-        addInteractions(Y, indices, weights, s, e, P + o, A + o, width, false);
-        axpy(load<f32>(regularisers + (<usize>row << 2)), P + o, A + o, width);
-        const alpha = before / dot(P + o, A + o, width);
-        axpy(alpha, P + o, x, width);
+        const regulariser = load<f32>(regularisers + (<usize>row << 2));
+        if (step == steps) {
+          const curvature = dot(p, A + o, width) + regulariser * dot(p, p, width) +
+            passRow(Y, indices, weights, s, e, p, 0, width, SQUARE);
+          axpy(before / curvature, p, x, width);
+          continue;
+        }
+        passRow(Y, indices, weights, s, e, p, A + o, width, PRODUCT);
+        axpy(regulariser, p, A + o, width);
+        const alpha = before / dot(p, A + o, width);
+        axpy(alpha, p, x, width);
         axpy(-alpha, A + o, R + o, width);
-        const after = dot(R + o, R + o, width);
-        xpby(R + o, after / before, P + o, width);
-        store<f32>(squares + (<usize>b << 2), after);
+      }
+      if (step == steps) break;
+      if (inverse != 0) product(R, stride, groups, inverse, panels, width, Z, stride);
+      for (let b = 0; b < count; b++) {
+        const o = <usize>b * stride, at = rates + (<usize>b << 2), before = load<f32>(at);
+        if (before < 1e-20) continue;
+        const after = dot(R + o, Z + o, width);
+        xpby(Z + o, after / before, P + o, width);
+        store<f32>(at, after);
       }
     }
   }

@@ -1,5 +1,5 @@
 /** Owns the list of what the kernel module exports; mirrored by KernelExports in ../../engine/exports.ts. */
-export { gramChunk, gramReduce, solveRows, solveScratchBytes } from './als';
+export { gramChunk, gramReduce, invertGram, solveRows, solveScratchBytes } from './als';
 export { assignClusters, clusterDistances, lowerDistances } from './clusters';
 export { filterScores, filterScratchBytes } from './graph';
 export { blockOrder, gramBlockRow, pivotScratchBytes, sweepPanel, sweepPivot, sweepUpdate } from './inverse';
