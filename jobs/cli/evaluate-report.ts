@@ -39,6 +39,7 @@ export function printResult(
       `${evaluation.model} on ${facts.interactions} interactions of ${facts.items} items, ${evaluation.users} users to test`,
     );
     for (const line of [...figureLines(evaluation, against), ...breakdownLines(evaluation)]) console.log(line);
+    for (const line of sourceLines(evaluation)) console.log(line);
     if (first.folds.length > 1) console.log(foldLine(first.folds));
     for (const one of against === undefined ? [first] : [first, against])
       console.log(ranLines(one.measured.evaluation));
@@ -110,6 +111,15 @@ function breakdownLines({ breakdown, k }: Evaluation): string[] {
     `recall@${k} ${row.recall.toFixed(4)}  ndcg@${k} ${row.ndcg.toFixed(4)}`,
   ]);
   return [shown, ...table([...items, ...people])];
+}
+
+/** Is a source a net gain, and for whom? */
+function sourceLines({ k, sources = [] }: Evaluation): string[] {
+  const signed = (value: number) => `${value > 0 ? '+' : ''}${value.toFixed(4)}`;
+  return sources.flatMap(({ gain, gate, groups, name, permutation, weight }) => [
+    `  source ${name}: ndcg@${k} ${signed(gain.difference)} (${range(gain.interval, true)}), mean weight ${weight.toFixed(3)}, gate ${gate}, rows permuted ${signed(-permutation)}`,
+    ...table(groups.map((row) => ['    people', row.name, `${row.users}`, signed(row.difference)])),
+  ]);
 }
 
 function foldLine(folds: readonly Measured[]): string {

@@ -8,7 +8,8 @@ import {
   readInteractions,
 } from '../../shared/numerics/evaluation/interaction-file.ts';
 import { type Parts, type SplitName, SPLITS, splitInteractions } from '../../shared/numerics/evaluation/splits.ts';
-import { prepareTask, validationTask } from '../../shared/numerics/evaluation/task.ts';
+import { prepareTask, type SourceFile, validationTask } from '../../shared/numerics/evaluation/task.ts';
+import { ON_SITE } from '../../shared/numerics/models/fusion.ts';
 import { finiteNumber, wholeNumber } from './numbers.ts';
 
 export interface DataOptions {
@@ -19,6 +20,7 @@ export interface DataOptions {
   readonly folds?: string;
   readonly maturity?: string;
   readonly groups?: string;
+  readonly source: readonly string[];
   readonly k: string;
   readonly exclude: readonly string[];
   readonly valid?: string;
@@ -60,6 +62,9 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
   const masks = [train.others];
   for (const path of options.exclude) masks.push(await readInteractions(path, { signed: true }));
   const groups = options.groups === undefined ? undefined : await readInteractions(options.groups);
+  const sources: SourceFile[] = [];
+  for (const { path, ...source } of options.source.map(parseSource))
+    sources.push({ ...source, file: await readInteractions(path) });
   const files =
     test === undefined ? splitFiles(train.likings, split!, asked.seed) : [whole(train.likings, test.likings)];
   return files.map((parts) => {
@@ -71,11 +76,20 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
       k,
       ...(histories.users.length === 0 ? {} : { histories }),
       ...(groups === undefined ? {} : { groups }),
+      ...(sources.length === 0 ? {} : { sources }),
     });
     const from = valid === undefined ? { holdout: TUNE_HOLDOUT, seed: TUNE_SEED } : { valid: valid.likings };
     const validation = asked.tune ? validationTask(prepared, from, [train.others]) : undefined;
     return { final: prepared.task, validation, dataset: prepared.dataset };
   });
+}
+
+/** `name=ties:file` or `name=features:file`. */
+function parseSource(text: string): Omit<SourceFile, 'file'> & { readonly path: string } {
+  const [, name, kind, path] = /^([a-z][a-z0-9-]*)=(ties|features):(.+)$/.exec(text) ?? [];
+  if (name === undefined || path === undefined || name === ON_SITE)
+    throw usage(`--source must be NAME=ties:FILE or NAME=features:FILE, not ${text}.`);
+  return { name, kind: kind as SourceFile['kind'], path };
 }
 
 const NONE: InteractionFile = { users: [], items: [], values: new Float64Array(0), times: new Float64Array(0) };

@@ -149,6 +149,16 @@ describe('millrace evaluate', () => {
     expect((await split('--split', 'time')).stderr).toMatch(/DATASET_EMPTY/);
   });
 
+  test('says what a source is worth to a model that fuses them', async () => {
+    const ties = Array.from({ length: 40 }, (_, user) => `${user} ${(user + 2) % 40}`);
+    await writeFile(path('ties.txt'), ties.join('\n'));
+    const source = ['--source', `social=ties:${path('ties.txt')}`];
+    const outcome = await millrace(...files(), '--k', '5', '--model', 'fusion', ...source);
+    expect(outcome.stdout).toMatch(/source social: ndcg@5/);
+    expect(lastJson(outcome).sources).toMatchObject([{ name: 'social', gain: { difference: expect.any(Number) } }]);
+    expect((await millrace(...files(), '--source', 'social')).stderr).toMatch(/USAGE.*--source/);
+  });
+
   test('groups of a file have figures of their own', async () => {
     const lines = Array.from({ length: 40 }, (_, user) => `${user} ${user % 2 === 0 ? 'even' : 'odd'}`);
     await writeFile(path('groups.txt'), lines.join('\n'));

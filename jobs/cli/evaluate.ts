@@ -68,6 +68,12 @@ export function registerEvaluate(program: Command): void {
       'lines below this value are no likings: never recommended, not learned from, not to be found (default: every line is one, a rating of 1 too)',
     )
     .option('--groups <file>', '`user group` lines: figures of each group (default: by length of history)')
+    .option(
+      '--source <name=kind:file>',
+      'for --model fusion, repeatable: what another source knows; kind `ties` (`user user` lines) or `features` (`user key [value]` lines)',
+      (source: string, all: string[]) => [...all, source],
+      [],
+    )
     .option('--valid <file>', 'interactions that --tune measures on; never masked')
     .option('--tune', 'choose parameters on --valid, or on a tenth of the training interactions')
     .option('--json', 'print one JSON object and nothing else')

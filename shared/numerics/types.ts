@@ -82,6 +82,19 @@ export interface TrainInput {
   readonly itemKeys?: Uint8Array;
   /** When each interaction happened, ms since the epoch, parallel to `interactions.indices`. */
   readonly times?: Float64Array;
+  /** What other sources know of the users; only models that fuse sources read it. */
+  readonly sources?: readonly ExternalSource[];
+}
+
+/** What one external source knows of the users. */
+export interface ExternalSource {
+  readonly name: string;
+  /** `ties`: columns are the users themselves, a value is the strength of a tie; `features`: columns are whatever the source counts. */
+  readonly kind: 'ties' | 'features';
+  /** A row for every user, empty where the source knows nothing; values > 0. */
+  readonly rows: SparseRows;
+  /** 1 where the user allows the source's use; absent: everybody does. A row without consent is not read. */
+  readonly consents?: Uint8Array;
 }
 
 /** The people whose lists are made; training's own, or others with histories. */

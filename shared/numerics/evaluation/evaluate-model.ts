@@ -3,8 +3,10 @@
  * files, queues or stores.
  */
 import { AppError } from '../../errors.ts';
+import type { FittedFusion } from '../models/fusion.ts';
 import type { Model } from '../models/registry.ts';
 import type { FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
+import { ablateSources, type SourceReport } from './ablation.ts';
 import type { TrainCounts } from './breakdown.ts';
 import type { Difference, Intervals } from './compare.ts';
 import type { Breakdown, MeasuredLists, MeasureRequest } from './measure.task.ts';
@@ -42,6 +44,8 @@ export interface Evaluation extends RankingMetrics {
   /** 95 % bootstrap intervals over users. */
   readonly intervals: Intervals;
   readonly breakdown: Breakdown;
+  /** Of a model that fuses sources: what each is worth. */
+  readonly sources?: readonly SourceReport[];
 }
 
 /** An evaluation with what comparing needs. */
@@ -86,6 +90,8 @@ export async function measureModel(
     ...(task.groups === undefined ? {} : { groups: task.groups }),
   };
   const [measured] = await pool.runPhase<MeasuredLists>([{ module: TASKS, name: 'measureLists', payload }], signal);
+  const fuses = 'branches' in fitted && (task.train.sources ?? []).length > 0 && task.test.users.length > 0;
+  const sources = fuses ? await ablateSources(fitted as FittedFusion, lists, task, context) : undefined;
   const evaluation = {
     model: fitted.name,
     params: fitted.params,
@@ -96,6 +102,7 @@ export async function measureModel(
     engine: fitted.engine,
     intervals: measured!.intervals,
     breakdown: measured!.breakdown!,
+    ...(sources === undefined ? {} : { sources }),
   };
   return { evaluation, own: measured!.own, parts };
 }

@@ -3,7 +3,8 @@
  * recommended, and the groups of people. The training lines alone decide what is an item, a person, a count or a mean.
  */
 import { AppError } from '../../errors.ts';
-import type { SparseRows } from '../types.ts';
+import { fromTriples } from '../sparse.ts';
+import type { ExternalSource, SparseRows } from '../types.ts';
 import {
   buildDataset,
   compareIds,
@@ -29,7 +30,15 @@ export interface TaskFiles {
   readonly histories?: InteractionFile;
   /** Lines `user group`; the last one of a user counts. Absent: groups by length of history. */
   readonly groups?: InteractionFile;
+  /** What other sources know of the people: lines `user key [value]`. */
+  readonly sources?: readonly SourceFile[];
   readonly k: number;
+}
+
+export interface SourceFile {
+  readonly name: string;
+  readonly kind: ExternalSource['kind'];
+  readonly file: InteractionFile;
 }
 
 export interface PreparedTask {
@@ -39,7 +48,9 @@ export interface PreparedTask {
 
 /** @throws AppError DATASET_EMPTY when there is nothing to learn from, or nothing to find. */
 export function prepareTask(files: TaskFiles): PreparedTask {
-  const dataset = buildDataset(files.train);
+  const built = buildDataset(files.train);
+  const sources = files.sources?.map((source) => sourceRows(source, built));
+  const dataset = sources === undefined ? built : { ...built, train: { ...built.train, sources } };
   const found = testItems(dataset, files.test);
   if (found.items.users.length + found.newcomers.ids.length === 0) {
     throw new AppError('DATASET_EMPTY', { message: 'There are no interactions to find.' });
@@ -59,6 +70,25 @@ export function prepareTask(files: TaskFiles): PreparedTask {
     groups: files.groups === undefined ? groupsByHistory(dataset, found) : groupsOf(files.groups, dataset, found),
   };
   return { task, dataset };
+}
+
+/** People whom training never saw are left out; a tie binds both. */
+function sourceRows({ file, kind, name }: SourceFile, { userIds, userOf }: Dataset): ExternalSource {
+  const keyIds = kind === 'ties' ? userIds : [...new Set(file.items)].sort(compareIds);
+  const places = new Map(keyIds.map((id, place) => [id, place]));
+  const [users, keys, values]: [number[], number[], number[]] = [[], [], []];
+  for (let n = 0; n < file.users.length; n++) {
+    const [user, key] = [userOf(file.users[n]!), places.get(file.items[n]!)];
+    if (user === undefined || key === undefined || (kind === 'ties' && user === key)) continue;
+    users.push(user);
+    keys.push(key);
+    values.push(file.values[n]!);
+    if (kind !== 'ties') continue;
+    users.push(key);
+    keys.push(user);
+    values.push(file.values[n]!);
+  }
+  return { name, kind, rows: fromTriples(userIds.length, keyIds.length, users, keys, values) };
 }
 
 /** For choosing parameters: what `valid` says, or a share of the training interactions. Never what is tested. */

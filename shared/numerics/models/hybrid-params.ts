@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 /** Models that may be parts: all but those that are made of others. */
 export const HYBRID_PARTS = [
+  'autoencoder',
   'bpr',
   'ease',
   'graph-filter',
@@ -10,6 +11,8 @@ export const HYBRID_PARTS = [
   'item-knn',
   'item2vec',
   'popularity',
+  'proto-mf',
+  'sequence',
   'two-tower',
   'warp',
 ] as const;

@@ -36,8 +36,19 @@ const TWO_TOWER_CANDIDATES = [0.15, 0.3].flatMap((temperature) => [{ temperature
 
 /** Loaded on first use: TensorFlow is large, and most runs do without. */
 const MODELS = {
+  autoencoder: bind('autoencoder', async () => {
+    const { AUTOENCODER_CANDIDATES, autoencoderParams, fitAutoencoder } = await import('./tensorflow/autoencoder.ts');
+    return { paramsSchema: autoencoderParams, fit: fitAutoencoder, candidates: AUTOENCODER_CANDIDATES };
+  }),
   bpr: bind('bpr', async () => ({ paramsSchema: bprParams, fit: fitBpr, candidates: BPR_CANDIDATES })),
   ease: bind('ease', async () => ({ paramsSchema: easeParams, fit: fitEase, candidates: EASE_CANDIDATES })),
+  fusion: bind('fusion', async () => {
+    const [{ fitFusion }, { FUSION_CANDIDATES, fusionParams }] = await Promise.all([
+      import('./fusion.ts'),
+      import('./fusion-params.ts'),
+    ]);
+    return { paramsSchema: fusionParams, fit: fitFusion, candidates: FUSION_CANDIDATES };
+  }),
   'graph-filter': bind('graph-filter', async () => ({
     paramsSchema: graphFilterParams,
     fit: fitGraphFilter,
@@ -63,6 +74,15 @@ const MODELS = {
     fit: fitItemKnn,
     candidates: ITEM_KNN_CANDIDATES,
   })),
+  popularity: bind('popularity', async () => ({ paramsSchema: popularityParams, fit: fitPopularity, candidates: [] })),
+  'proto-mf': bind('proto-mf', async () => {
+    const { fitProtoMf, PROTO_MF_CANDIDATES, protoMfParams } = await import('./tensorflow/proto-mf.ts');
+    return { paramsSchema: protoMfParams, fit: fitProtoMf, candidates: PROTO_MF_CANDIDATES };
+  }),
+  sequence: bind('sequence', async () => {
+    const { fitSequence, SEQUENCE_CANDIDATES, sequenceParams } = await import('./tensorflow/sequence.ts');
+    return { paramsSchema: sequenceParams, fit: fitSequence, candidates: SEQUENCE_CANDIDATES };
+  }),
   'two-tower': bind('two-tower', async () => {
     const [{ fitTwoTower }, { twoTowerParams }] = await Promise.all([
       import('./tensorflow/two-tower.ts'),
@@ -71,7 +91,6 @@ const MODELS = {
     return { paramsSchema: twoTowerParams, fit: fitTwoTower, candidates: TWO_TOWER_CANDIDATES };
   }),
   warp: bind('warp', async () => ({ paramsSchema: warpParams, fit: fitWarp, candidates: WARP_CANDIDATES })),
-  popularity: bind('popularity', async () => ({ paramsSchema: popularityParams, fit: fitPopularity, candidates: [] })),
 } as const satisfies Record<string, Model>;
 
 export type ModelName = keyof typeof MODELS;

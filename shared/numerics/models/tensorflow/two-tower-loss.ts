@@ -2,7 +2,7 @@
  * Owns the two towers and their loss as TensorFlow sees them: the rows of one batch go in, the loss and the
  * gradients of those rows come out.
  */
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs';
 import type { TensorFlow } from './engine.ts';
 import type { Batch } from './two-tower-batches.ts';
 
@@ -37,6 +37,24 @@ export function itemTower(rows: Tensor2D, hidden: readonly Tensor2D[]): Tensor2D
 }
 
 /**
+ * Mean over the rows of -sum targets log softmax(logits); a row of targets sums to 1. One softmax serves value and gradient.
+ */
+export function shareEntropy(tf: TensorFlow, logits: Tensor2D, targets: Tensor2D): Scalar {
+  const rows = logits.shape[0];
+  const op = tf.customGrad((...args: unknown[]) => {
+    const [z, save] = args as [Tensor2D, (tensors: Tensor[]) => void];
+    const top = z.sub(z.max(1, true));
+    const powers = top.exp();
+    const sums = powers.sum(1, true);
+    save([powers.div(sums)]);
+    const value = top.sub(sums.log()).mul(targets).sum().div(-rows);
+    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => saved[0]!.sub(targets).mul(dy.div(rows));
+    return { value, gradFunc };
+  });
+  return op(logits) as Scalar;
+}
+
+/**
  * Mean of -log softmax(logits)[target] over the rows. One softmax serves value and gradient, where
  * TensorFlow's own chain of log, exp and gather makes five passes over the same matrix.
  */
@@ -68,6 +86,11 @@ export function product(tf: TensorFlow, left: Tensor2D, right: Tensor2D): Tensor
     return { value: l.matMul(r.transpose()), gradFunc };
   });
   return op(left, right) as Tensor2D;
+}
+
+/** left right, by the same means. */
+export function multiply(tf: TensorFlow, left: Tensor2D, right: Tensor2D): Tensor2D {
+  return product(tf, left, right.transpose());
 }
 
 /** 1 at each row's target. TensorFlow's own refuses a batch with a single distinct item, which a last batch may be. */

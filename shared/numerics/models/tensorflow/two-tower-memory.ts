@@ -34,7 +34,8 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
-function table(rows: number, width: number): Table {
+/** All zeros. */
+export function newTable(rows: number, width: number): Table {
   const size = rows * width;
   return { width, values: sharedFloat32(size), first: sharedFloat32(size), second: sharedFloat32(size) };
 }
@@ -46,7 +47,8 @@ export function entityWords(keys: Uint8Array | undefined, row: number): number[]
   return [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)];
 }
 
-function fillRow(target: Table, row: number, scale: number, stream: ReturnType<typeof randomStream>): void {
+/** Normal draws times `scale`. */
+export function fillRow(target: Table, row: number, scale: number, stream: ReturnType<typeof randomStream>): void {
   for (let column = 0; column < target.width; column++) {
     target.values[row * target.width + column] = scale * stream.normal();
   }
@@ -63,8 +65,8 @@ export function newMemory(options: {
   readonly itemKeys?: Uint8Array | undefined;
 }): TwoTowerMemory {
   const { users, items, dimensions, itemHidden, seed } = options;
-  const userTable = table(users, dimensions);
-  const itemTable = table(items, dimensions);
+  const userTable = newTable(users, dimensions);
+  const itemTable = newTable(items, dimensions);
   const scale = 1 / Math.sqrt(dimensions);
   const userStream = randomStream(seed, 'two-tower.init.user');
   const itemStream = randomStream(seed, 'two-tower.init.item');
@@ -75,18 +77,18 @@ export function newMemory(options: {
     fillRow(itemTable, i, scale, itemStream.derive(...entityWords(options.itemKeys, i)));
   }
   if (itemHidden === 0) return { users: userTable, items: itemTable };
-  const up = table(dimensions, itemHidden);
+  const up = newTable(dimensions, itemHidden);
   const upStream = randomStream(seed, 'two-tower.init.up');
   for (let d = 0; d < dimensions; d++) fillRow(up, d, Math.sqrt(2 / dimensions), upStream.derive(d));
   return {
     users: userTable,
     items: itemTable,
-    hidden: { up, bias: table(1, itemHidden), down: table(itemHidden, dimensions) },
+    hidden: { up, bias: newTable(1, itemHidden), down: newTable(itemHidden, dimensions) },
   };
 }
 
 /** Copies the rows named by `ids` into an array of their own. */
-export function gatherRows(from: Table, ids: Int32Array): Float32Array {
+export function gatherRows(from: Pick<Table, 'width' | 'values'>, ids: Int32Array): Float32Array {
   const { width } = from;
   const rows = new Float32Array(ids.length * width);
   for (let r = 0; r < ids.length; r++) {

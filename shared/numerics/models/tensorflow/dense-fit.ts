@@ -1,0 +1,168 @@
+/**
+ * Owns the fit of a model that is trained on whole rows of users: a coordinator of phases, all maths in threads. With an internal validation
+ * part it stops when that no longer improves, goes back to the best epoch, and makes a last pass over all pairs.
+ * Complexity per epoch: about 3 * users * items * width multiply-adds.
+ */
+import { cancellation } from '../../../compute/cancellation.ts';
+import { AppError } from '../../../errors.ts';
+import { checkMemory } from '../../engine/memory.ts';
+import { rankByFactors } from '../../ranking/rank-factors.ts';
+import type { DenseRows, FitContext, FittedModel, HistoryOptions, RankedLists, TrainInput } from '../../types.ts';
+import type { DenseFactors, DenseState, TrainedEpoch } from './dense.task.ts';
+import type { DenseData, DenseTables } from './dense-definition.ts';
+import type { DenseModelName } from './dense-models.ts';
+import type { DenseTraining } from './dense-params.ts';
+import type { EngineName, EngineOptions } from './engine.ts';
+import type { TrainingRecord } from './two-tower.ts';
+import { newTable } from './two-tower-memory.ts';
+
+export interface FittedDense extends FittedModel {
+  readonly factors: { readonly users: DenseRows; readonly items: DenseRows };
+  readonly training: TrainingRecord;
+  /** What was learned, by name. */
+  readonly tables: DenseTables;
+}
+
+const TASKS = new URL('./dense.task.ts', import.meta.url).href;
+/** Matrices of users * items that a step holds at once: logits, their gradient, softmax, input, target. */
+const MATRICES_PER_STEP = 8;
+
+/**
+ * @throws AppError NUMERICS_MEMORY_LIMIT (before any work), NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
+ */
+export async function fitDense(
+  model: DenseModelName,
+  input: TrainInput,
+  params: DenseTraining,
+  context: FitContext,
+): Promise<FittedDense> {
+  const { interactions, itemKeys, userKeys } = input;
+  const step = Math.min(params.batchSize, interactions.rows) * interactions.columns * 4 * MATRICES_PER_STEP;
+  checkMemory(step + interactions.indices.length * 24, context.memoryBytesMax);
+  const fit = new DenseFit(model, params, context);
+  const { training, state } = await fit.run(input);
+  const { factors } = await fit.factors(state.tables, state.all);
+  return {
+    name: model,
+    engine: fit.engine,
+    threads: 1,
+    params: params as unknown as FittedModel['params'],
+    factors,
+    training,
+    tables: state.tables,
+    rank: (options) => rankByFactors({ ...factors, userKeys, itemKeys }, options, context),
+    ...(Object.values(state.tables).some(({ perUser }) => perUser)
+      ? {}
+      : { rankHistories: (options) => fit.rankHistories(state.tables, input, options) }),
+  };
+}
+
+class DenseFit {
+  engine: EngineName = 'tfjs-cpu';
+  #version = '';
+  #steps = 0;
+  readonly #model: DenseModelName;
+  readonly #params: DenseTraining;
+  readonly #context: FitContext;
+  readonly #tensorflow: EngineOptions;
+
+  constructor(model: DenseModelName, params: DenseTraining, context: FitContext) {
+    this.#model = model;
+    this.#params = params;
+    this.#context = context;
+    // libtensorflow sums in an order of its own; the WASM engine's arithmetic is the same on every machine.
+    const prefer = context.tensorflow?.prefer ?? params.engine;
+    const first = context.deterministic === true && prefer === 'tfjs-node' ? 'tfjs-wasm' : prefer;
+    this.#tensorflow = { ...context.tensorflow, prefer: first };
+  }
+
+  async run(input: TrainInput): Promise<{ readonly training: TrainingRecord; readonly state: DenseState }> {
+    const state = await this.#once<DenseState>('begin', { input });
+    if (state.all.interactions.indices.length === 0) throw new AppError('DATASET_EMPTY');
+    const split = state.held.item.length > 0 && state.train.interactions.indices.length > 0;
+    const record = split ? await this.#runUntilBest(state) : await this.#runAll(state);
+    return { state, training: { ...record, version: this.#version } };
+  }
+
+  async #runAll({ all, tables }: DenseState): Promise<Omit<TrainingRecord, 'version'>> {
+    const losses: number[] = [];
+    for (let epoch = 0; epoch < this.#params.epochs; epoch++) losses.push(await this.#epoch(tables, all, epoch, {}));
+    return { losses, validation: [], bestEpoch: losses.length };
+  }
+
+  async #runUntilBest({ all, held, tables, train }: DenseState): Promise<Omit<TrainingRecord, 'version'>> {
+    const { epochs, patience } = this.#params;
+    const best = emptyTables(tables);
+    const losses: number[] = [];
+    const validation: number[] = [];
+    let [bestEpoch, bestSteps] = [0, 0];
+    for (let epoch = 0; epoch < epochs && epoch - bestEpoch < patience; epoch++) {
+      const known = validation.at(-1);
+      losses.push(await this.#epoch(tables, train, epoch, known === undefined ? {} : { validationNdcg: known }));
+      validation.push((await this.#once<number | null>('validate', { tables, data: train, held })) ?? 0);
+      if (epoch > 0 && validation[epoch]! <= validation[bestEpoch - 1]!) continue;
+      await this.#once('copyTables', { from: tables, to: best });
+      bestEpoch = epoch + 1;
+      bestSteps = this.#steps;
+    }
+    await this.#once('copyTables', { from: best, to: tables });
+    this.#steps = bestSteps;
+    losses.push(await this.#epoch(tables, all, losses.length, { validationNdcg: validation[bestEpoch - 1]! }));
+    return { losses, validation, bestEpoch };
+  }
+
+  async #epoch(
+    tables: DenseTables,
+    data: DenseData,
+    epoch: number,
+    metrics: Readonly<Record<string, number>>,
+  ): Promise<number> {
+    const { onProgress, signal } = this.#context;
+    if (signal?.aborted) throw cancellation(signal);
+    const done = await this.#once<TrainedEpoch>('trainEpoch', { tables, data, epoch, stepsBefore: this.#steps });
+    this.#steps += done.steps;
+    this.engine = done.engine;
+    this.#version = done.version;
+    const total = Math.max(this.#params.epochs, epoch + 1);
+    onProgress?.({ done: epoch + 1, total, label: 'epochs', metrics: { ...metrics, epoch, loss: done.loss } });
+    return done.loss;
+  }
+
+  async factors(tables: DenseTables, data: DenseData): Promise<Pick<FittedDense, 'factors'>> {
+    const { finite, items, users, width } = await this.#once<DenseFactors>('embed', { tables, data });
+    if (!finite) {
+      throw new AppError('MODEL_PARAMS_INVALID', {
+        message: 'The training diverged.',
+        details: { issues: [{ path: ['learningRate'], message: 'lower learningRate' }] },
+      });
+    }
+    const rows = (data: Float32Array): DenseRows => ({ rows: data.length / width, width, data });
+    return { factors: { users: rows(users), items: rows(items) } };
+  }
+
+  /** Lists of people from what they did alone: nothing is learned. */
+  async rankHistories(
+    tables: DenseTables,
+    { itemKeys }: TrainInput,
+    { histories, userKeys, ...options }: HistoryOptions,
+  ): Promise<RankedLists> {
+    const { factors } = await this.factors(tables, { interactions: histories, keys: { userKeys, itemKeys } });
+    return rankByFactors({ ...factors, userKeys, itemKeys }, options, this.#context);
+  }
+
+  async #once<T>(name: string, more: object): Promise<T> {
+    const { pool, seed, signal } = this.#context;
+    const payload = { model: this.#model, params: this.#params, seed, tensorflow: this.#tensorflow, ...more };
+    const [result] = await pool.runPhase<T>([{ module: TASKS, name, payload }], signal);
+    return result as T;
+  }
+}
+
+function emptyTables(tables: DenseTables): DenseTables {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, { perUser, rows, width }]) => [
+      name,
+      { ...newTable(rows, width), rows, perUser },
+    ]),
+  );
+}
