@@ -61,6 +61,8 @@ export interface CheckOptions {
   readonly masterKey: Uint8Array;
   readonly asked: readonly Asked[];
   readonly forgettings: readonly Forgetting[];
+  /** Jobs whose completion a worker process has heard of: all that is left of those of class `none` when Redis was emptied. */
+  readonly heard: ReadonlySet<string>;
 }
 
 interface Run {
@@ -148,7 +150,8 @@ class Check {
     const where = `${kind} ${runKey}`;
     if (ends > 1) this.#violate('doubled', `${where}: completed and failed`);
     if (ends === 0 && !moving.has(jobId) && !this.#runs.has(runKey) && this.#mayBeForgotten(job)) {
-      this.#forgotten++;
+      if (effect === 'none' && this.#options.heard.has(runKey)) this.#count('completed, then forgotten');
+      else this.#forgotten++;
       return;
     }
     if (effect === 'none') {

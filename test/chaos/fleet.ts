@@ -76,6 +76,8 @@ export class Fleet implements AsyncDisposable {
   readonly counts: FleetCounts = { kills: 0, freezes: 0, clockSteps: 0, crashes: 0 };
   /** From the end of a killed process to the next start of a job that it held, ms. */
   readonly recoveriesMs: number[] = [];
+  /** Jobs that BullMQ has acknowledged as completed, as the processes heard it. */
+  readonly completed = new Set<string>();
   stderr = '';
   readonly strikes: Strikes;
   readonly #options: FleetOptions;
@@ -178,6 +180,7 @@ export class Fleet implements AsyncDisposable {
       member.held.delete(message.id);
       this.strikes.ended(member, message.id);
     } else {
+      if (message.at === 'completed') this.completed.add(message.id);
       if (message.at === 'loaded') this.#began(member, message.id);
       this.strikes.reached(member, message.n, message.id, message.at);
     }

@@ -59,40 +59,40 @@ export interface PlainJudgement {
   readonly forgotten: number;
 }
 
-export async function judgePlain(
-  db: Db,
-  redis: Redis,
-  prefix: string,
-  asked: readonly { readonly jobId: string; readonly at: number }[],
-  forgettings: readonly Forgetting[],
-): Promise<PlainJudgement> {
+export interface PlainRun {
+  readonly db: Db;
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly asked: readonly { readonly jobId: string; readonly at: number }[];
+  readonly forgettings: readonly Forgetting[];
+}
+
+export async function judgePlain({ db, redis, prefix, asked, forgettings }: PlainRun): Promise<PlainJudgement> {
   const key = (name: string): string => `${prefix}:${PLAIN_QUEUE}:${name}`;
   const completed = new Set(await redis.zrange(key('completed'), '0', '-1'));
   const failed = new Set(await redis.zrange(key('failed'), '0', '-1'));
+  const there = new Set(await redis.keys(key('job-*')));
   const effects = await db.collection<{ key: string }>('plain_effects').find().toArray();
   const times = Map.groupBy(effects, (effect) => effect.key);
   const violations: Violation[] = [];
-  const waiting = new Set(await redis.keys(`${prefix}:${PLAIN_QUEUE}:job-*`));
   let queued = 0;
   let forgotten = 0;
   for (const { jobId, at } of asked) {
+    const violate = (sort: Violation['sort'], what: string) => violations.push({ sort, what: `${jobId}: ${what}` });
     const count = times.get(jobId)?.length ?? 0;
-    const hasEnded = completed.has(jobId) || failed.has(jobId);
-    if (!hasEnded && !waiting.has(key(jobId)) && forgettings.some(({ from, until }) => from <= at && at <= until)) {
-      if (count > 1) violations.push({ sort: 'doubled', what: `${jobId}: ${count} effects` });
-      forgotten++;
-    } else if (!hasEnded) {
-      queued++;
-      violations.push({ sort: 'stuck', what: `${jobId}: has not ended` });
-    } else if (count > 1) violations.push({ sort: 'doubled', what: `${jobId}: ${count} effects` });
-    else if (failed.has(jobId) && count === 1)
-      violations.push({ sort: 'doubled', what: `${jobId}: failed, with an effect` });
-    else if (completed.has(jobId) && count === 0)
-      violations.push({ sort: 'lost', what: `${jobId}: completed without an effect` });
+    const mayBeForgotten = forgettings.some(({ from, until }) => from <= at && at <= until);
+    if (count > 1) violate('doubled', `${count} effects`);
+    else if (failed.has(jobId) && count === 1) violate('doubled', 'failed, with an effect');
+    else if (completed.has(jobId) && count === 0) violate('lost', 'completed without an effect');
     else if (failed.has(jobId)) {
-      const reason = (await redis.hget(`${prefix}:${PLAIN_QUEUE}:${jobId}`, 'failedReason')) ?? '';
-      if (/stalled/.test(reason)) violations.push({ sort: 'lost', what: `${jobId}: given up unasked (${reason})` });
+      const reason = (await redis.hget(key(jobId), 'failedReason')) ?? '';
+      if (/stalled/.test(reason)) violate('lost', `given up unasked (${reason})`);
     }
+    if (completed.has(jobId) || failed.has(jobId)) continue;
+    if (there.has(key(jobId)) || !mayBeForgotten) {
+      queued++;
+      violate('stuck', 'has not ended');
+    } else if (count === 0) forgotten++;
   }
   return { violations, states: { completed: completed.size, failed: failed.size }, queued, forgotten };
 }

@@ -103,10 +103,19 @@ export const ROWS: readonly Row[] = [
     need: 'Ticks missed during downtime',
     plain: 'of ten there is one',
     plainShown: queue('ticks that were missed are not caught up: of ten there is one'),
-    ours: 'one run a tick',
+    ours: 'a tick runs once however often it is delivered; those missed are not caught up either',
     oursShown: runtime(
       'schedules',
       'the job of each tick names its moment: one run key a tick, and the tick is what the run speaks of',
+    ),
+  },
+  {
+    need: 'What an emptied Redis forgot',
+    plain: 'gone',
+    ours: 'asked for through an outbox or the gateway: enqueued again until its run has ended',
+    oursShown: runtime(
+      'outbox-relay',
+      'a Redis that was emptied, and one that was away, are healed: every entry runs, none that has ended runs again',
     ),
   },
   {

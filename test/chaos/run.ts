@@ -98,21 +98,21 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const plans = planJobs(seed, { seconds, perSecond, strikes });
   const dealer = new Dealer(fleet, servers);
   const failoversBefore = servers.redis.failovers;
+  const { forgettings } = servers.redis;
   let judge: () => Promise<Judged>;
   let asked: () => number;
   if (subject === 'plain') {
     const producer = stack.use(new PlainProducer(servers.redis.url, name));
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
-    judge = () => judgePlain(db, redis, name, producer.asked, servers.redis.forgettings);
+    judge = () => judgePlain({ db, redis, prefix: name, asked: producer.asked, forgettings });
     asked = () => producer.asked.length;
   } else {
     const producer = stack.use(new Producer(servers.redis.url, name, db));
     await producer.prepare();
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     const { masterKey } = TEST_KEYS;
-    const { forgettings } = servers.redis;
-    judge = () =>
-      check({ db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, asked: producer.asked, forgettings });
+    const common = { db, redis, prefix: name, tenant: DEFAULT_TENANT, masterKey, heard: fleet.completed };
+    judge = () => check({ ...common, asked: producer.asked, forgettings });
     asked = () => producer.asked.length;
   }
   const from = performance.now();
