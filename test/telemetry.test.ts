@@ -2,14 +2,17 @@
 import { context, propagation, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../jobs/client/index.ts';
+import { buildGateway } from '../jobs/gateway/build.ts';
 import { AppError } from '../shared/errors.ts';
 import { EVENTS, type EventName } from '../shared/telemetry/events.ts';
 import { EVENT_METRICS, GAUGES, PROCESS_METRICS } from '../shared/telemetry/metrics.ts';
 import { openProcessTelemetry, type ProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
+import { Telemetry } from '../shared/telemetry/stream.ts';
 import { startHost } from '../workers/runtime/host.ts';
-import { silentLog, testServices } from './services.ts';
+import { silentLog, type TestServices, testServices } from './services.ts';
 
 const promName = (name: string): string => name.replaceAll('.', '_');
 const METRICS = { ...EVENT_METRICS, ...PROCESS_METRICS };
@@ -129,5 +132,50 @@ test.each([
   await expect(openProcessTelemetry({ name: 'test', environment })).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
     details: { problems: [variable] },
+  });
+});
+
+describe('the trace of a caller of the gateway', () => {
+  const TRACE = '0af7651916cd43dd8448eb211c80319c';
+  const SPAN = 'b7ad6b7169203331';
+
+  /** Posts a record with a traceparent; the trace that its job carries, and what the stream heard. */
+  async function post(services: TestServices, telemetry: Telemetry) {
+    const heard: unknown[] = [];
+    onTestFinished(telemetry.subscribe((name, fields) => void heard.push({ name, ...fields })));
+    const { store, config, prefix, redis } = services;
+    const app = await buildGateway({ store, config, telemetry });
+    onTestFinished(() => app.close());
+    const { secret } = await store.apiKeys.create('main', 'test', ['events:write']);
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/v1/items',
+      headers: { authorization: `Bearer ${secret}`, traceparent: `00-${TRACE}-${SPAN}-01` },
+      payload: { source: 'shop', items: [{ id: 'a', title: 'A' }] },
+    });
+    expect(answer.statusCode).toBe(202);
+    const queue = new Queue('ingestion', { connection: redis, prefix });
+    onTestFinished(() => queue.close());
+    const [job] = await queue.getJobs(['waiting', 'prioritized']);
+    return { trace: job?.data.trace as string, heard };
+  }
+
+  test('goes on into the job where the gateway makes no spans', async () => {
+    await using services = await testServices();
+    const { trace: carried, heard } = await post(services, new Telemetry());
+    expect(carried).toBe(`00-${TRACE}-${SPAN}-01`);
+    expect(heard).toMatchObject([
+      { name: 'job.enqueued', kind: 'ingestion', by: 'gateway' },
+      { name: 'http.request', server: 'gateway', method: 'POST', route: '/v1/items', status: 202 },
+    ]);
+  });
+
+  test('leads through a span of the request where it does', async () => {
+    await using services = await testServices();
+    const { trace: carried } = await post(services, observed.telemetry);
+    const request = exporter.getFinishedSpans().find(({ name }) => name === 'POST /v1/items');
+    expect(request?.spanContext().traceId).toBe(TRACE);
+    expect(request?.parentSpanContext?.spanId).toBe(SPAN);
+    expect(carried).toBe(`00-${TRACE}-${request?.spanContext().spanId}-01`);
   });
 });

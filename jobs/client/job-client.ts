@@ -30,6 +30,8 @@ export interface ClientCore {
   readonly nowMs: () => number;
   /** W3C traceparent of what the caller is doing. */
   readonly trace?: (() => string | undefined) | undefined;
+  /** Told of the jobs that were handed over. */
+  readonly enqueued?: (jobs: readonly MadeJob[]) => void;
 }
 
 interface CommonOptions {
@@ -143,6 +145,7 @@ export async function submit<K extends JobKind>(
   for (const one of made) jobs.push(one.fits ? one.job : one.withClaim(await putClaim(core, one, signal)));
   signal?.throwIfAborted();
   await core.transport.add(kind, jobs, signal);
+  core.enqueued?.(jobs);
   if (keyed)
     for (let from = 0; from < jobs.length; from += COMPARE_JOBS_MAX)
       await refuseReusedKeys(core.transport, kind, jobs.slice(from, from + COMPARE_JOBS_MAX));

@@ -122,6 +122,10 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
     makeTransport,
     now,
     trace: traceOfRequest(telemetry),
+    enqueued: (jobs) => {
+      for (const { name: kind, opts, data } of jobs)
+        telemetry.emit('job.enqueued', { kind, jobId: opts.jobId, runKey: data.runKey, by: 'gateway' });
+    },
   });
 
   const app = Fastify({

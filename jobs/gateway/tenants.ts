@@ -3,6 +3,7 @@ import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Gateway } from '../client/job-client.ts';
+import type { MadeJob } from '../client/make-job.ts';
 import { buildMillrace, type Millrace } from '../client/millrace.ts';
 import type { Transport } from '../client/transport.ts';
 
@@ -21,6 +22,7 @@ export interface TenantsOptions {
   readonly now: () => number;
   /** W3C traceparent of the request at hand. */
   readonly trace: () => string | undefined;
+  readonly enqueued: (jobs: readonly MadeJob[]) => void;
 }
 
 /** The client's gateway within the gateway: claims go straight into the store; reads are not for it. */
@@ -48,9 +50,17 @@ export class Tenants {
     if (found !== undefined) return found;
     if (this.#open.size >= TENANTS_MAX)
       throw new AppError('LIMIT_RATE', { message: 'This gateway serves as many tenants as it can.' });
-    const { store, ring, makeTransport, now, trace } = this.#options;
+    const { store, ring, makeTransport, now, trace, enqueued } = this.#options;
     const transport = makeTransport(tenant);
-    const client = buildMillrace({ transport, tenant, ring, gateway: ownGateway(store, tenant), nowMs: now, trace });
+    const client = buildMillrace({
+      transport,
+      tenant,
+      ring,
+      gateway: ownGateway(store, tenant),
+      nowMs: now,
+      trace,
+      enqueued,
+    });
     const made = { client, transport };
     this.#open.set(tenant, made);
     return made;

@@ -2,7 +2,7 @@
  * Owns what is counted and timed of the stream: OpenTelemetry's messaging conventions, the names of bullmq-otel beside them, and our own for what
  * neither has. Labels are kinds, codes, routes and names from the code: bounded, and never a tenant or a person.
  */
-import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { Attributes, Histogram, Meter } from '@opentelemetry/api';
 import type { EventFields, EventName } from './events.ts';
 import type { Subscriber } from './stream.ts';
 
@@ -60,22 +60,43 @@ export const PROCESS_METRICS = {
 
 type MetricName = keyof typeof EVENT_METRICS;
 
+interface Count {
+  readonly attributes: Attributes;
+  n: number;
+}
+
+/** Different sets of labels of one counter. They come from the code, so more would be a mistake of ours. */
+const COUNTS_MAX = 2_000;
+
+/**
+ * Counters are kept here and only told when asked for: a counter of OpenTelemetry sorts and joins its labels each time, which costs more than all
+ * else that happens to a job without work.
+ */
 class Instruments {
-  readonly #counters = new Map<string, Counter>();
+  readonly #counts = new Map<string, Map<string, Count>>();
   readonly #histograms = new Map<string, Histogram>();
 
   constructor(meter: Meter) {
     for (const [name, { type, unit, what: description }] of Object.entries(EVENT_METRICS))
-      if (type === 'counter') this.#counters.set(name, meter.createCounter(name, { unit, description }));
-      else {
+      if (type === 'counter') {
+        const counts = new Map<string, Count>();
+        this.#counts.set(name, counts);
+        meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
+          for (const { attributes, n } of counts.values()) result.observe(n, attributes);
+        });
+      } else {
         const explicitBucketBoundaries = unit === 'ms' ? SECONDS.map((second) => second * 1000) : SECONDS;
         const advice = { explicitBucketBoundaries };
         this.#histograms.set(name, meter.createHistogram(name, { unit, description, advice }));
       }
   }
 
-  add(name: MetricName, attributes: Attributes): void {
-    this.#counters.get(name)?.add(1, attributes);
+  /** `key` names the labels among those of the counter; they are made once. */
+  add(name: MetricName, key: string, attributes: () => Attributes): void {
+    const counts = this.#counts.get(name);
+    const count = counts?.get(key);
+    if (count !== undefined) count.n += 1;
+    else if (counts !== undefined && counts.size < COUNTS_MAX) counts.set(key, { attributes: attributes(), n: 1 });
   }
 
   record(name: MetricName, value: number, attributes: Attributes): void {
@@ -128,20 +149,20 @@ function jobHandlers(instruments: Instruments): Handlers {
     const failed = code === undefined ? messaging : { ...messaging, 'error.type': code };
     instruments.record('messaging.process.duration', seconds, failed);
     instruments.record('bullmq.job.duration', seconds * 1000, bullmq);
-    instruments.add('millrace.attempts', { kind, outcome: name.slice('job.'.length) });
+    instruments.add('millrace.attempts', `${kind} ${name}`, () => ({ kind, outcome: name.slice('job.'.length) }));
     const count = ENDS[name];
-    if (count !== undefined) instruments.add(count, bullmq);
+    if (count !== undefined) instruments.add(count, kind, () => bullmq);
   };
   const names = Object.keys(ENDS) as (keyof typeof ENDS)[];
   return {
     ...Object.fromEntries(names.map((name) => [name, (fields: Ended) => ended(name, fields)])),
     'job.enqueued': ({ kind }) =>
-      instruments.add('messaging.client.sent.messages', {
+      instruments.add('messaging.client.sent.messages', kind, () => ({
         ...queue(kind).messaging,
         'messaging.operation.name': 'send',
-      }),
+      })),
     'job.started': ({ kind, waitSeconds }) => {
-      instruments.add('messaging.client.consumed.messages', queue(kind).messaging);
+      instruments.add('messaging.client.consumed.messages', kind, () => queue(kind).messaging);
       instruments.record('millrace.job.wait', waitSeconds, { kind });
     },
     'job.committed': ({ kind, computeSeconds }) => instruments.record('millrace.run.compute', computeSeconds, { kind }),
@@ -155,7 +176,7 @@ function otherHandlers(instruments: Instruments): Handlers {
       instruments.record('millrace.task.duration', seconds, attributes);
       instruments.record('millrace.task.queue', queueSeconds, { kind });
     },
-    'threads.replaced': ({ why }) => instruments.add('millrace.threads.replaced', { why }),
+    'threads.replaced': ({ why }) => instruments.add('millrace.threads.replaced', why, () => ({ why })),
     'pipeline.ended': ({ pipeline, state, seconds }) =>
       instruments.record('millrace.pipeline.duration', seconds, { pipeline, state }),
     'sweep.ended': ({ seconds, ok }) => instruments.record('millrace.sweep.duration', seconds, { ok }),

@@ -12,6 +12,9 @@ import { kindOptions, makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
+import { openLog } from '../../shared/telemetry/log.ts';
+import { logEvents } from '../../shared/telemetry/log-events.ts';
+import { openProcessTelemetry } from '../../shared/telemetry/open-telemetry.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { backlogKey } from '../../shared/contract-kit/names.ts';
 import { CancelWatch } from '../../workers/runtime/cancellation.ts';
@@ -197,7 +200,12 @@ async function rawRunner({ redis, prefix }: TestServices, concurrency: number): 
   };
 }
 
-async function ourRunner(services: TestServices, effect: EffectClass, concurrency: number): Promise<Runner> {
+async function ourRunner(
+  services: TestServices,
+  effect: EffectClass,
+  concurrency: number,
+  telemetry = new Telemetry(),
+): Promise<Runner> {
   const { redis, prefix, store } = services;
   const stack = new AsyncDisposableStack();
   const { contract, processor } = noop(effect);
@@ -205,7 +213,7 @@ async function ourRunner(services: TestServices, effect: EffectClass, concurrenc
   stack.defer(() => queue.close());
   const cancels = stack.use(await CancelWatch.open(redis, prefix));
   const pool = stack.use(inlinePool());
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'bench' };
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry, codeVersion: 'bench' };
   return {
     async run(jobs) {
       await ourAdd(queue, jobs, contract);
@@ -244,6 +252,20 @@ async function benchExecutor(services: TestServices, concurrency: number, jobs: 
     target: 0.7,
     ours: { name: 'millrace executor', work: () => ours.run(jobs) },
     peer: { name: 'bullmq worker', work: () => peer.run(jobs) },
+  });
+}
+
+/** As a worker process has it: logs and metrics listen. */
+async function benchObserved(services: TestServices, concurrency: number, jobs: number): Promise<Comparison> {
+  await using observed = await openProcessTelemetry({ name: 'bench', environment: {} });
+  observed.telemetry.subscribe(logEvents(openLog('info')));
+  await using ours = await ourRunner(services, 'none', concurrency, observed.telemetry);
+  await using peer = await ourRunner(services, 'none', concurrency);
+  return await interleave({
+    name: `no-op with logs and metrics listening, class none, c = ${concurrency}`,
+    unit: 'jobs',
+    ours: { name: 'listening', work: () => ours.run(jobs) },
+    peer: { name: 'nobody listening', work: () => peer.run(jobs) },
   });
 }
 
@@ -310,6 +332,11 @@ const BENCHES: readonly { readonly name: string; readonly run: (services: TestSe
     name: `none-${concurrency}`,
     run: (services: TestServices) =>
       benchExecutor(services, concurrency, { 1: 1_000, 10: 3_000, 100: 5_000 }[concurrency]),
+  })),
+  ...([1, 10, 100] as const).map((concurrency) => ({
+    name: `observed-${concurrency}`,
+    run: (services: TestServices) =>
+      benchObserved(services, concurrency, { 1: 1_000, 10: 3_000, 100: 5_000 }[concurrency]),
   })),
   ...(['record', 'dataset'] as const).flatMap((effect) =>
     ([1, 10, 100] as const).map((concurrency) => ({
