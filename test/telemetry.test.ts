@@ -6,11 +6,15 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../jobs/client/index.ts';
 import { buildGateway } from '../jobs/gateway/build.ts';
+import { CONTRACTS } from '../jobs/registry.ts';
+import { jobIdOf, runKeyOf } from '../shared/contract-kit/names.ts';
+import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import { EVENTS, type EventName } from '../shared/telemetry/events.ts';
 import { EVENT_METRICS, GAUGES, PROCESS_METRICS } from '../shared/telemetry/metrics.ts';
 import { openProcessTelemetry, type ProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
 import { Telemetry } from '../shared/telemetry/stream.ts';
+import { Enqueuer } from '../workers/runtime/enqueuer.ts';
 import { startHost } from '../workers/runtime/host.ts';
 import { silentLog, type TestServices, testServices } from './services.ts';
 
@@ -178,4 +182,23 @@ describe('the trace of a caller of the gateway', () => {
     expect(request?.parentSpanContext?.spanId).toBe(SPAN);
     expect(carried).toBe(`00-${TRACE}-${request?.spanContext().spanId}-01`);
   });
+});
+
+test('what a run causes belongs to its trace: the runtime enqueues with the span at hand', async () => {
+  await using services = await testServices();
+  const { redis, prefix, store, config } = services;
+  const { telemetry } = observed;
+  const ring = sealRing(config.sealKeys);
+  await using enqueuer = new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring, telemetry });
+  const input = { source: 'shop', items: [{ id: 'a', title: 'A' }] };
+  let current: string | undefined;
+  await telemetry.within({ name: 'follow' }, async () => {
+    current = telemetry.spans?.current();
+    await enqueuer.enqueue('ingestion', input, { tenant: 'main', key: 'within', asOf: 1 });
+  });
+  await enqueuer.enqueue('ingestion', input, { tenant: 'main', key: 'outside', asOf: 1 });
+  expect(current).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  const traceOf = async (key: string) =>
+    (await enqueuer.queue('ingestion').getJob(jobIdOf(runKeyOf('main', 'ingestion', key))))?.data.trace as unknown;
+  expect([await traceOf('within'), await traceOf('outside')]).toEqual([current, undefined]);
 });

@@ -17,7 +17,7 @@ export interface HealthServerOptions {
   readonly metrics?: () => Promise<string>;
 }
 
-export interface HealthServer extends AsyncDisposable {
+export interface HealthServer {
   /** Such as `http://127.0.0.1:4402`. */
   readonly address: string;
 }
@@ -31,7 +31,7 @@ const report =
     response.writeHead(said.ok ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify(said));
   };
 
-/** Listens; throws PORT_BUSY. */
+/** Listens until the process ends, also while it stops; throws PORT_BUSY. */
 export async function serveHealth({ config, health, metrics }: HealthServerOptions): Promise<HealthServer> {
   const routes: Readonly<Record<string, Answer>> = {
     '/livez': report(() => health.live()),
@@ -61,13 +61,7 @@ export async function serveHealth({ config, health, metrics }: HealthServerOptio
   server.unref(); // it keeps no process alive
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : config.healthPort;
-  return {
-    address: `http://${config.healthHost}:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  return { address: `http://${config.healthHost}:${port}` };
 }
 
 async function answer(

@@ -24,7 +24,7 @@ export const EVENTS = {
   'job.started': {
     level: 'debug',
     says: 'an attempt began',
-    fields: { ...JOB, attempt: 'number', waitSeconds: 'number' },
+    fields: { ...JOB, attempt: 'number', waitSeconds: 'number?' },
   },
   'job.claimed': {
     level: 'debug',

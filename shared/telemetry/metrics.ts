@@ -24,7 +24,7 @@ export const EVENT_METRICS = {
   'bullmq.jobs.delayed': { type: 'counter', unit: '1', what: 'jobs put off' },
   'bullmq.job.duration': { type: 'histogram', unit: 'ms', what: 'one attempt at a job, as bullmq-otel gives it' },
   'millrace.attempts': { type: 'counter', unit: '{attempt}', what: 'attempts ended, by kind and how' },
-  'millrace.job.wait': { type: 'histogram', unit: 's', what: 'from being due to being begun' },
+  'millrace.job.wait': { type: 'histogram', unit: 's', what: 'from being due to being begun, first attempts' },
   'millrace.run.compute': { type: 'histogram', unit: 's', what: 'load, compute and write of committed runs' },
   'millrace.task.duration': { type: 'histogram', unit: 's', what: 'one task in a thread' },
   'millrace.task.queue': { type: 'histogram', unit: 's', what: 'a task waiting for a thread' },
@@ -43,7 +43,7 @@ export const GAUGES = {
   },
   'millrace.queue.oldest.age': {
     unit: 's',
-    what: 'how long the longest waiting job could have begun; 0 while paused; likewise',
+    what: 'how long the job that is next in line could have begun; 0 while paused; likewise',
   },
   'millrace.pool.saturation': {
     unit: '1',
@@ -163,7 +163,7 @@ function jobHandlers(instruments: Instruments): Handlers {
       })),
     'job.started': ({ kind, waitSeconds }) => {
       instruments.add('messaging.client.consumed.messages', kind, () => queue(kind).messaging);
-      instruments.record('millrace.job.wait', waitSeconds, { kind });
+      if (waitSeconds !== undefined) instruments.record('millrace.job.wait', waitSeconds, { kind });
     },
     'job.committed': ({ kind, computeSeconds }) => instruments.record('millrace.run.compute', computeSeconds, { kind }),
   };

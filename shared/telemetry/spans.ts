@@ -4,7 +4,6 @@ import type { OpenSpan, Span, Spans } from './stream.ts';
 
 const KINDS = {
   consumer: SpanKind.CONSUMER,
-  producer: SpanKind.PRODUCER,
   server: SpanKind.SERVER,
   internal: SpanKind.INTERNAL,
 } as const;
@@ -49,7 +48,7 @@ export function openTelemetrySpans(): Spans {
   return {
     open(span): OpenSpan {
       const { within, end } = begin(span);
-      return { traceparent: traceparentOf(within), enter: (work) => context.with(within, work), end };
+      return { enter: (work) => context.with(within, work), end };
     },
     current: () => traceparentOf(context.active()),
     past(span, startedAt, endedAt, code) {

@@ -9,7 +9,7 @@ export type Subscriber = <N extends EventName>(name: N, fields: EventFields<N>) 
 
 export interface Span {
   readonly name: string;
-  readonly kind?: 'consumer' | 'producer' | 'server' | 'internal';
+  readonly kind?: 'consumer' | 'server' | 'internal';
   /** W3C traceparent of what caused it; absent: the span that is active here. */
   readonly parent?: string | undefined;
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
@@ -19,8 +19,6 @@ export interface Span {
 export interface OpenSpan {
   /** Runs work, and whatever it starts, inside the span. */
   enter<T>(work: () => T): T;
-  /** W3C traceparent: what the span causes elsewhere names it so. */
-  readonly traceparent: string | undefined;
   /** `code`: of the error with which it ended. */
   end(code?: string): void;
 }

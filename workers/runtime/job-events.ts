@@ -36,8 +36,9 @@ export class JobEvents {
   started({ runKey }: Envelope): void {
     this.#runKey = runKey;
     if (!this.#telemetry.heard) return;
-    const { timestamp, delay } = this.#job;
-    const waitSeconds = Math.max(0, Date.now() - timestamp - (delay ?? 0)) / 1000;
+    const { timestamp, delay, attemptsStarted } = this.#job;
+    // A later attempt waited for other reasons.
+    const waitSeconds = attemptsStarted > 1 ? undefined : Math.max(0, Date.now() - timestamp - (delay ?? 0)) / 1000;
     this.#telemetry.emit('job.started', { ...this.#names(), attempt: this.#attempt(), waitSeconds });
   }
 

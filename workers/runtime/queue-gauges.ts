@@ -15,7 +15,7 @@ const STATES = ['waiting', 'prioritized', 'delayed', 'active', 'failed', 'comple
 interface QueueFigures {
   readonly kind: string;
   readonly counts: Readonly<Record<string, number>>;
-  /** Seconds since the longest waiting job could have begun; 0: none waits, or the queue is paused. */
+  /** Seconds since the job that is next in line could have begun; 0: none waits, or the queue is paused. */
   readonly oldestSeconds: number;
 }
 
