@@ -332,10 +332,11 @@ async function writePipeline(store: Store, seen: Awaited<ReturnType<typeof commi
 /** Fills the store of a test; everything happens "now", so that pages read naturally. */
 export async function publishSomething(store: Store, nowMs = Date.now()): Promise<Published> {
   const asOf = nowMs - 4 * 60_000;
-  await store.items.upsert(TENANT, ITEMS);
+  await store.items.upsert(TENANT, ITEMS, '1');
   await store.people.upsert(
     TENANT,
     EVERYBODY.map((id) => ({ id })),
+    '1',
   );
   await recordEvents(store, asOf);
   await store.consents.record(

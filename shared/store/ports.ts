@@ -19,7 +19,7 @@ export * from './ports/access.ts';
 export type * from './ports/events.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
-export type * from './ports/people.ts';
+export * from './ports/people.ts';
 export type * from './ports/pipeline-runs.ts';
 export type * from './ports/releases.ts';
 export * from './ports/runs.ts';

@@ -182,6 +182,29 @@ describe('items, people and consents', () => {
     expect(JSON.stringify(run)).not.toContain('-jo');
   });
 
+  test('of a run that is followed late do not undo what a later run said meanwhile', async () => {
+    const source = newSource();
+    const [item, id] = [`${source}-film`, `${source}-lea`];
+    const stop = (verb: string, control: AbortController): void => {
+      if (verb === 'follow') control.abort(new AppError('WORKER_STOPPING'));
+    };
+    const early = { asOf: NOW - 2000, key: `${source} early` };
+    const batches = [
+      { source, items: [{ id: item, title: 'early' }] },
+      { source, people: [{ id, gender: 'early' }] },
+    ];
+    for (const [n, batch] of batches.entries()) {
+      const options = { ...early, key: `${early.key} ${n}` };
+      await expect(ingest(batch, { ...options, before: stop })).rejects.toMatchObject({ code: 'WORKER_STOPPING' });
+    }
+    await ingest({ source, items: [{ id: item, title: 'later' }] }, { asOf: NOW - 1000 });
+    await ingest({ source, people: [{ id, gender: 'later' }] }, { asOf: NOW - 1000 });
+    for (const [n, batch] of batches.entries()) await ingest(batch, { ...early, key: `${early.key} ${n}` });
+    const items = await world.store.items.read(TENANT, world.store.items.keys(TENANT, [item]));
+    const people = await world.store.people.open(TENANT, world.store.people.keys(TENANT, [id]));
+    expect([...items.values(), ...people.values()]).toMatchObject([{ title: 'later' }, { gender: 'later' }]);
+  });
+
   test('given once raise the consent epoch once, however often they are followed', async () => {
     const source = newSource();
     const batch = { source, consents: [{ user: 'kai', purposes: ['audit' as const], source, at: NOW }] };

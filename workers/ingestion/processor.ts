@@ -51,7 +51,7 @@ async function follow(run: RunDocument, ports: Ports): Promise<Output | undefine
   const plan = run.plan as EventPlan | RecordPlan | undefined;
   if (plan === undefined) return undefined;
   if (plan.what === 'events') return followEvents(plan, run.output as Output, run.tenant, ports);
-  await followRecords(plan, run.runKey, run.tenant, ports);
+  await followRecords(plan, run, ports);
   return undefined;
 }
 

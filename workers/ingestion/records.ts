@@ -12,7 +12,7 @@ import {
   personSchema,
   type Rejection,
 } from '../../shared/contract-kit/event.ts';
-import type { VersionDraft } from '../../shared/store/ports.ts';
+import { recordOrderOf, type RunDocument, type VersionDraft } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { checkEach, inOrder, lastOfEach } from './batch.ts';
 import { knownPeople } from './known.ts';
@@ -68,24 +68,26 @@ export async function writeRecords(work: RecordWork, context: RunContext) {
   return { output: { accepted: records.length, duplicates: repeated, rejected: [...rejected] }, plan };
 }
 
-export async function followRecords(plan: RecordPlan, runKey: string, tenant: string, ports: Ports): Promise<void> {
+export async function followRecords(plan: RecordPlan, run: RunDocument, ports: Ports): Promise<void> {
+  const { tenant } = run;
   if (plan.pending === undefined) return;
   const records = await readPending<Records['records']>(tenant, plan.pending, ports.store);
   if (records === undefined) return;
-  await apply({ what: plan.what, records } as Records, runKey, tenant, ports);
+  await apply({ what: plan.what, records } as Records, run, ports);
   await shredPending(tenant, plan.pending, ports.store);
 }
 
-async function apply(work: Records, runKey: string, tenant: string, { store, clock }: Ports): Promise<void> {
+async function apply(work: Records, run: RunDocument, { store, clock }: Ports): Promise<void> {
+  const { tenant, runKey } = run;
   if (work.what === 'consents') {
     await store.consents.record(tenant, runKey, work.records);
     return;
   }
   if (work.what === 'items') {
-    await store.items.upsert(tenant, work.records);
+    await store.items.upsert(tenant, work.records, recordOrderOf(run));
     return;
   }
-  await store.people.upsert(tenant, work.records);
+  await store.people.upsert(tenant, work.records, recordOrderOf(run));
   const ids = work.records.map(({ id }) => id);
   knownPeople(store).add(store.people.keys(tenant, ids), clock.now());
 }

@@ -14,11 +14,15 @@ const film: CatalogueItem = {
 it('items are read by key, replaced by a later record, counted and listed', async () => {
   await using test = await testStore();
   const { items } = test.store;
-  await items.upsert('main', [
-    { id: 'v1', title: 'Old title', creator: 'c' },
-    { id: 'v2', title: 'Two' },
-  ]);
-  await items.upsert('main', [film, { id: 'v3', title: 'Three' }]);
+  await items.upsert(
+    'main',
+    [
+      { id: 'v1', title: 'Old title', creator: 'c' },
+      { id: 'v2', title: 'Two' },
+    ],
+    '1',
+  );
+  await items.upsert('main', [film, { id: 'v3', title: 'Three' }], '2');
   const keys = items.keys('main', ['v1', 'absent']);
   const read = await (await test.another()).items.read('main', keys);
   expect([...read.values()].map(({ key, ...item }) => [hexOf(key), item])).toEqual([[hexOf(keys[0]!), film]]);
@@ -32,7 +36,18 @@ it('items are known once anybody has brought them, and not before', async () => 
   const other = await test.another();
   const keys = test.store.items.keys('main', ['v1', 'v2', 'v1']);
   expect(await test.store.items.known('main', keys)).toEqual([false, false, false]);
-  await other.items.upsert('main', [film]);
+  await other.items.upsert('main', [film], '3');
   expect(await test.store.items.known('main', keys)).toEqual([true, false, true]);
   expect(await test.store.items.known('other', keys)).toEqual([false, false, false]);
+});
+
+it('an item keeps its newest record whatever order the records come in', async () => {
+  await using test = await testStore();
+  const { items } = test.store;
+  const titles = async () => (await Array.fromAsync(items.all('main'))).map(({ title }) => title);
+  const two = (title: string) => [{ id: 'v1', title }];
+  await Promise.all(['3', '1', '4', '2', '5'].map((order) => items.upsert('main', two(`number ${order}`), order)));
+  expect(await titles()).toEqual(['number 5']);
+  await items.upsert('main', two('late'), '4');
+  expect(await titles()).toEqual(['number 5']);
 });

@@ -2,14 +2,16 @@
 import type { Collection, Db } from 'mongodb';
 import type { CatalogueItem } from '../../contract-kit/event.ts';
 import { hexOf, itemKeyOf } from '../../governance/keys.ts';
-import type { ItemKey, Items, StoredItem } from '../ports.ts';
+import type { ItemKey, Items, RecordOrder, StoredItem } from '../ports.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
-import { chunksOf, COLLECTIONS, entityId, idsUnder } from './names.ts';
+import { chunksOf, COLLECTIONS, entityId, idsUnder, notNewerThan } from './names.ts';
 
 interface ItemDocument {
   _id: string;
   item: CatalogueItem;
+  /** Absent in documents from before there was an order: anything is newer. */
+  order?: RecordOrder;
 }
 
 /** Items that this process has met. ~250 bytes each. */
@@ -37,7 +39,7 @@ class MongoItems implements Items {
     });
   }
 
-  async upsert(tenant: string, items: readonly CatalogueItem[]): Promise<void> {
+  async upsert(tenant: string, items: readonly CatalogueItem[], order: RecordOrder): Promise<void> {
     const latest = [...new Map(items.map((item) => [item.id, item])).values()];
     for (const chunk of chunksOf(latest)) {
       const keys = this.keys(
@@ -47,13 +49,14 @@ class MongoItems implements Items {
       const documents = chunk.map((item, index) => ({
         _id: entityId(tenant, keys[index]!),
         item: withoutAbsent(item),
+        order,
       }));
       const refused = await refusedAsDuplicates(this.#items.insertMany(documents, { ordered: false }));
       if (refused.length > 0)
         await this.#items.bulkWrite(
           refused.map((index) => {
             const { _id, item } = documents[index]!;
-            return { updateOne: { filter: { _id }, update: { $set: { item } } } };
+            return { updateOne: { filter: { _id, ...notNewerThan(order) }, update: { $set: { item, order } } } };
           }),
           { ordered: false },
         );

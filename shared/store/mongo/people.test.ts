@@ -19,8 +19,8 @@ describe('people', () => {
   it('come back from their envelopes, and an update takes the place of what was there', async () => {
     await using test = await testStore();
     const { people } = test.store;
-    await people.upsert('main', [{ id: 'asha' }, { id: 'ben', name: 'Ben' }]);
-    await people.upsert('main', [{ id: 'asha', name: 'A' }, asha]);
+    await people.upsert('main', [{ id: 'asha' }, { id: 'ben', name: 'Ben' }], '1');
+    await people.upsert('main', [{ id: 'asha', name: 'A' }, asha], '2');
     const [key] = people.keys('main', ['asha']);
     expect((await people.open('main', [key!])).get(hexOf(key!))).toEqual(asha);
     expect(await everybody(await test.another())).toEqual([asha, { id: 'ben', name: 'Ben' }]);
@@ -29,7 +29,7 @@ describe('people', () => {
 
   it('are made sure of once, by many at a time, without overwriting anybody', async () => {
     await using test = await testStore();
-    await test.store.people.upsert('main', [asha]);
+    await test.store.people.upsert('main', [asha], '3');
     const names = Array.from({ length: 300 }, (_, n) => `user-${n}`);
     const stores = [test.store, await test.another(), await test.another()];
     await Promise.all(stores.map((store) => store.people.ensure('main', ['asha', ...names, ...names])));
@@ -39,8 +39,8 @@ describe('people', () => {
 
   it('of one tenant are no business of another, nor of one whose name begins the same', async () => {
     await using test = await testStore();
-    await test.store.people.upsert('main', [asha]);
-    await test.store.people.upsert('main-2', [{ id: 'asha', name: 'Another' }]);
+    await test.store.people.upsert('main', [asha], '4');
+    await test.store.people.upsert('main-2', [{ id: 'asha', name: 'Another' }], '5');
     expect(await everybody(test.store, 'main')).toEqual([asha]);
     expect(await test.store.people.count('mai')).toBe(0);
     const [here, there] = [test.store.people.keys('main', ['asha']), test.store.people.keys('main-2', ['asha'])];
@@ -64,7 +64,7 @@ describe('people', () => {
   it('are gone with their texts once their key is', async () => {
     await using test = await testStore();
     const { people } = test.store;
-    await people.upsert('main', [asha, { id: 'ben' }]);
+    await people.upsert('main', [asha, { id: 'ben' }], '6');
     const [subject] = people.keys('main', ['asha']);
     await people.keepTexts('main', [{ subject: subject!, eventId: new Uint8Array(16).fill(1), text: 'x' }]);
     await test.db
@@ -73,14 +73,14 @@ describe('people', () => {
     expect((await people.open('main', [subject!])).size).toBe(0);
     expect(await people.texts('main', subject!)).toEqual([]);
     expect(await everybody(test.store)).toEqual([{ id: 'ben' }]);
-    await people.upsert('main', [asha]);
+    await people.upsert('main', [asha], '7');
     expect((await people.open('main', [subject!])).size).toBe(0);
   });
 
   it('do not open when their envelope was swapped, nor under another master key', async () => {
     await using test = await testStore();
     const { people } = test.store;
-    await people.upsert('main', [asha, { id: 'ben' }]);
+    await people.upsert('main', [asha, { id: 'ben' }], '8');
     const [a, b] = people.keys('main', ['asha', 'ben']).map((key) => `main.${hexOf(key)}`);
     const envelopes = test.db.collection<{ _id: string; kid: string; key: Buffer; box: Buffer }>(COLLECTIONS.people);
     const stranger = await test.another({ masterKey: Buffer.alloc(32, 9) });
@@ -90,5 +90,21 @@ describe('people', () => {
     const bens = await envelopes.findOne({ _id: b! });
     await envelopes.updateOne({ _id: a! }, { $set: { box: bens!.box } });
     await expect(people.open('main', people.keys('main', ['asha']))).rejects.toMatchObject({ code: 'BLOCK_CORRUPT' });
+  });
+
+  it('keep the newest record whatever order the records come in, and nothing is newer than one of unknown order', async () => {
+    await using test = await testStore();
+    const { people } = test.store;
+    const name = async () => (await everybody(test.store)).map((person) => person.name);
+    await people.ensure('main', ['asha']);
+    await people.upsert('main', [{ id: 'asha', name: 'second' }], '2');
+    await people.upsert('main', [{ id: 'asha', name: 'first, followed late' }], '1');
+    expect(await name()).toEqual(['second']);
+    await people.upsert('main', [{ id: 'asha', name: 'second' }], '2');
+    await people.upsert('main', [{ id: 'asha', name: 'third' }], '3');
+    expect(await name()).toEqual(['third']);
+    await test.db.collection(COLLECTIONS.people).updateMany({}, { $unset: { order: 1 } });
+    await people.upsert('main', [{ id: 'asha', name: 'any' }], '1');
+    expect(await name()).toEqual(['any']);
   });
 });

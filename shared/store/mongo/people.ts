@@ -7,10 +7,10 @@ import type { Collection, Db } from 'mongodb';
 import { type Person, personSchema } from '../../contract-kit/event.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
 import { hexOf, type PersonalKeys } from '../../governance/keys.ts';
-import type { People, SubjectKey } from '../ports.ts';
+import type { People, RecordOrder, SubjectKey } from '../ports.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
-import { chunksOf, COLLECTIONS, entityId, idsUnder } from './names.ts';
+import { chunksOf, COLLECTIONS, entityId, idsUnder, notNewerThan } from './names.ts';
 
 interface PersonDocument {
   _id: string;
@@ -20,6 +20,8 @@ interface PersonDocument {
   /** Sealed JSON of the person. */
   box: Uint8Array;
   at: number;
+  /** Absent in documents from before there was an order: anything is newer. */
+  order?: RecordOrder;
 }
 interface TextDocument {
   _id: string;
@@ -29,6 +31,8 @@ interface TextDocument {
 /** Names whose subject key and envelope this process has met. ~300 bytes each. */
 const KNOWN_MAX = 200_000;
 const TEXTS_OF_A_PERSON_MAX = 100_000;
+/** Of an envelope with nothing but the id: every record is newer. */
+const UNSAID: RecordOrder = '';
 
 const envelopePlace = (id: string): string => placeOf(COLLECTIONS.people, 'box', id);
 const textPlace = (id: string): string => placeOf(COLLECTIONS.texts, 'box', id);
@@ -62,13 +66,14 @@ class MongoPeople implements People {
     return key;
   }
 
-  async upsert(tenant: string, people: readonly Person[]): Promise<void> {
+  async upsert(tenant: string, people: readonly Person[], order: RecordOrder): Promise<void> {
     const latest = new Map(people.map((person) => [person.id, person]));
     for (const chunk of chunksOf([...latest.values()])) {
-      const refused = await this.#insert(tenant, chunk);
+      const refused = await this.#insert(tenant, chunk, order);
       await this.#replace(
         tenant,
         refused.map((index) => chunk[index]!),
+        order,
       );
     }
   }
@@ -85,18 +90,19 @@ class MongoPeople implements People {
         await this.#insert(
           tenant,
           fresh.map((id) => ({ id })),
+          UNSAID,
         );
       for (const externalId of chunk) this.#ensured.set(`${tenant}\0${externalId}`, true);
     }
   }
 
   /** Indices of people who were there already. */
-  async #insert(tenant: string, people: readonly Person[]): Promise<number[]> {
+  async #insert(tenant: string, people: readonly Person[], order: RecordOrder): Promise<number[]> {
     const documents = people.map((person): PersonDocument => {
       const _id = entityId(tenant, this.#keyOf(tenant, person.id));
       const dataKey = newDataKey();
       const { kid, key } = wrapKey(this.#ring, dataKey, envelopePlace(_id));
-      return { _id, kid, key, box: this.#seal(_id, dataKey, person), at: this.#clock() };
+      return { _id, kid, key, box: this.#seal(_id, dataKey, person), at: this.#clock(), order };
     });
     return refusedAsDuplicates(this.#people.insertMany(documents, { ordered: false }));
   }
@@ -105,15 +111,15 @@ class MongoPeople implements People {
     return encrypt(dataKey, Buffer.from(JSON.stringify(person)), envelopePlace(id));
   }
 
-  async #replace(tenant: string, people: readonly Person[]): Promise<void> {
+  async #replace(tenant: string, people: readonly Person[], order: RecordOrder): Promise<void> {
     if (people.length === 0) return;
     const dataKeys = await this.#dataKeys(people.map(({ id }) => entityId(tenant, this.#keyOf(tenant, id))));
     const updates = people.flatMap((person) => {
       const _id = entityId(tenant, this.#keyOf(tenant, person.id));
       const held = dataKeys.get(_id);
       if (held === undefined) return []; // shredded meanwhile: stays so
-      const $set = { box: this.#seal(_id, held.dataKey, person), at: this.#clock() };
-      return [{ updateOne: { filter: { _id, key: held.wrapped }, update: { $set } } }];
+      const $set = { box: this.#seal(_id, held.dataKey, person), at: this.#clock(), order };
+      return [{ updateOne: { filter: { _id, key: held.wrapped, ...notNewerThan(order) }, update: { $set } } }];
     });
     if (updates.length > 0) await this.#people.bulkWrite(updates, { ordered: false });
   }

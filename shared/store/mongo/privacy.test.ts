@@ -28,8 +28,8 @@ it('nothing personal is in any stored byte, in any spelling', async () => {
     'request-77',
   ];
   const person = { id: 'asha-4711', name: 'Asha Rao', attributes: { town: 'Pune' } };
-  await store.people.upsert('main', [person]);
-  await store.people.upsert('main', [person]);
+  await store.people.upsert('main', [person], '1');
+  await store.people.upsert('main', [person], '2');
   await store.people.ensure('main', ['ben-4712']);
   await store.consents.record('main', 'run-c', [
     consentSchema.parse({ user: 'asha-4711', purposes: ['recommendation'], at: 1, receipt: 'receipt-815' }),
@@ -75,7 +75,7 @@ it('nothing personal is in any stored byte, in any spelling', async () => {
   }
   expect(found).toEqual([]);
   // The scan does see what is in the clear.
-  await store.items.upsert('main', [{ id: 'v1', title: 'Googly school' }]);
+  await store.items.upsert('main', [{ id: 'v1', title: 'Googly school' }], '3');
   expect((await rawBytes(test)).get('items')!.includes('Googly school')).toBe(true);
 });
 

@@ -2,12 +2,30 @@
 import type { CatalogueItem, ConsentRecord, Person } from '../../contract-kit/event.ts';
 import type { Purpose } from '../../contract-kit/purposes.ts';
 import type { ItemKey, SubjectKey } from './keys.ts';
+import type { RunDocument } from './runs.ts';
+
+/**
+ * Where what a run says stands among what other runs say of the same person or item: a text, later ones greater. A record takes
+ * the place of one of a lower or the same order, so that a run that is followed late, or again, never undoes a newer one.
+ */
+export type RecordOrder = string & { readonly recordOrder?: never };
+
+const ORDER_DIGITS = 15;
+const moment = (ms: number): string => String(Math.max(0, ms)).padStart(ORDER_DIGITS, '0');
+
+/**
+ * By the moment the run speaks of (no later than its first claim: a producer's fast clock must not shut out the others), then by that
+ * claim, then by its key. All three never change once the run is there, so every follow of it has the same place.
+ */
+export function recordOrderOf(run: Pick<RunDocument, 'asOf' | 'createdAt' | 'runKey'>): RecordOrder {
+  return `${moment(Math.min(run.asOf, run.createdAt))}.${moment(run.createdAt)}.${run.runKey}`;
+}
 
 export interface People {
   /** HMACs, order kept. */
   keys(tenant: string, externalIds: readonly string[]): SubjectKey[];
-  /** Creates or updates envelopes (own data key per person). */
-  upsert(tenant: string, people: readonly Person[]): Promise<void>;
+  /** Creates envelopes (own data key per person), or updates those that hold nothing newer. */
+  upsert(tenant: string, people: readonly Person[], order: RecordOrder): Promise<void>;
   /** Makes sure that an envelope exists for each external id (with nothing but the id). */
   ensure(tenant: string, externalIds: readonly string[]): Promise<void>;
   /** Opened envelopes; who is unknown or shredded is left out of the map (keyed by hex of the subject key). */
@@ -28,7 +46,8 @@ export interface StoredItem extends CatalogueItem {
 }
 export interface Items {
   keys(tenant: string, externalIds: readonly string[]): ItemKey[];
-  upsert(tenant: string, items: readonly CatalogueItem[]): Promise<void>;
+  /** Creates items, or replaces those that are not newer. */
+  upsert(tenant: string, items: readonly CatalogueItem[], order: RecordOrder): Promise<void>;
   /** Which of these keys are in the catalogue; result parallel to the argument. */
   known(tenant: string, keys: readonly ItemKey[]): Promise<boolean[]>;
   read(tenant: string, keys: readonly ItemKey[]): Promise<Map<string, StoredItem>>;
