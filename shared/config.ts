@@ -43,6 +43,8 @@ const environmentSchema = z.object({
   MILLRACE_HEALTH_PORT: port.default(0),
   MILLRACE_HEALTH_WINDOW_MS: z.coerce.number().int().min(500).max(600_000).default(15_000),
   MILLRACE_STOP_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(15_000),
+  MILLRACE_KEEP_COMPLETED_HOURS: z.coerce.number().min(1).max(8_760).default(24),
+  MILLRACE_KEEP_COMPLETED_MAX: z.coerce.number().int().min(0).max(10_000_000).default(10_000),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -76,6 +78,9 @@ export interface Config {
   readonly healthWindowMs: number;
   /** A process that is asked to stop has ended by then. */
   readonly stopMs: number;
+  /** Finished jobs that Redis keeps: completed ones so long, and so many of a kind. Dead letters stay for the redrive window. */
+  readonly keepCompletedMs: number;
+  readonly keepCompletedMax: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly tfjsNative?: string;
@@ -160,6 +165,8 @@ export function readConfig(environment: Environment = process.env): Config {
     healthPort: e.MILLRACE_HEALTH_PORT,
     healthWindowMs: e.MILLRACE_HEALTH_WINDOW_MS,
     stopMs: e.MILLRACE_STOP_MS,
+    keepCompletedMs: e.MILLRACE_KEEP_COMPLETED_HOURS * 3600_000,
+    keepCompletedMax: e.MILLRACE_KEEP_COMPLETED_MAX,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,

@@ -68,6 +68,8 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     healthPort: 0,
     healthWindowMs: 15_000,
     stopMs: 15_000,
+    keepCompletedMs: 24 * 3600_000,
+    keepCompletedMax: 10_000,
     threads: 2,
     log: 'silent',
     outbox: { url: mongodbUrl, collections: [] },

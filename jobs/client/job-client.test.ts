@@ -192,8 +192,8 @@ describe.skipIf(REDIS_URL === undefined)('the client over Redis', () => {
       delay: 60_000,
       attempts: 5,
       backoff: { type: 'exponential', delay: 1_000 },
-      removeOnComplete: { age: 86_400, count: 10_000 },
-      removeOnFail: { age: 604_800 },
+      removeOnComplete: false,
+      removeOnFail: false,
     });
     expect(stored?.data).toMatchObject({ kind: 'segmentation', tenant: 'main', asOf: 5, runKey: job.runKey });
     expect(await job.state()).toBe('delayed');

@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
-import { type Contract, REDRIVE_WINDOW_MS } from '../../shared/contract-kit/define-job.ts';
+import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import {
   type ClaimRef,
   ENVELOPE_BYTES_MAX,
@@ -28,8 +28,6 @@ export const PRIORITY_CLASS_MAX = 6;
 /** Of jobs that name none. */
 const PRIORITY_CLASS_DEFAULT = 3;
 
-const KEEP_COMPLETED = Object.freeze({ age: 24 * 3600, count: 10_000 });
-const KEEP_FAILED = Object.freeze({ age: REDRIVE_WINDOW_MS / 1000 });
 const BACKOFF_JITTER = 0.2;
 
 export interface JobPlace {
@@ -205,8 +203,9 @@ export function kindOptions(contract: Contract): JobsOptions {
     base = Object.freeze({
       attempts: contract.limits.attemptsMax,
       backoff: Object.freeze({ type: 'exponential', delay: contract.limits.backoffMs, jitter: BACKOFF_JITTER }),
-      removeOnComplete: KEEP_COMPLETED,
-      removeOnFail: KEEP_FAILED,
+      // Workers prune finished jobs out-of-band: removed as others finish, many at once would hold Redis up.
+      removeOnComplete: false,
+      removeOnFail: false,
     });
     baseOptions.set(contract, base);
   }

@@ -18,4 +18,4 @@ if (name === undefined || !names.includes(name)) {
 }
 const { main } = await import(`./${name}.bench.ts`);
 await main(rest);
-process.exit(0);
+process.exit(process.exitCode ?? 0);

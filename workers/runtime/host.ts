@@ -8,8 +8,9 @@ import { CONTRACTS, JOB_KINDS, type JobKind } from '../../jobs/registry.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { computePool } from '../../shared/compute/pool.ts';
 import type { Config } from '../../shared/config.ts';
+import { REDRIVE_WINDOW_MS } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
-import { AppError } from '../../shared/errors.ts';
+import { AppError, toAppError } from '../../shared/errors.ts';
 import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
@@ -19,12 +20,14 @@ import { logEvents } from '../../shared/telemetry/log-events.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { CancelWatch } from './cancellation.ts';
 import { codeVersion } from './code-version.ts';
+import { Duty } from './duty.ts';
 import { Enqueuer } from './enqueuer.ts';
 import type { Relay } from './follow.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
+import { Pruner } from './pruner.ts';
 import { measureQueues } from './queue-gauges.ts';
 import { adaptTick, declareDefaults } from './schedules.ts';
 import { Sweeper } from './sweeper.ts';
@@ -164,6 +167,7 @@ export async function startHost({
   const sweeper = stack.use(
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );
+  stack.use(pruning({ config, redis, enqueuer, log }));
   const outboxes = [stack.use(await openJournalOutbox(url, database))];
   if (config.outbox.collections.length > 0) outboxes.push(stack.use(await openOutbox(config.outbox)));
   for (const outbox of outboxes) stack.use(new OutboxRelay({ outbox, ports, enqueuer }));
@@ -173,6 +177,35 @@ export async function startHost({
   if (health !== undefined) watch(health, config.healthWindowMs, { redis, store, pools });
   const owned = stack.move();
   return { store, pools, sweeper, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+const PRUNE_EVERY_MS = 30_000;
+
+function pruning({
+  config: { prefix, keepCompletedMs: completedMs, keepCompletedMax: completedMax },
+  redis,
+  enqueuer,
+  log,
+}: {
+  readonly config: Config;
+  readonly redis: Redis;
+  readonly enqueuer: Enqueuer;
+  readonly log: Log;
+}): Duty {
+  const queues = enqueuer.kinds.map((kind) => enqueuer.queue(kind));
+  const pruner = new Pruner(queues, { completedMs, completedMax, failedMs: REDRIVE_WINDOW_MS });
+  return new Duty({
+    redis,
+    prefix,
+    name: 'prune',
+    everyMs: PRUNE_EVERY_MS,
+    work: async (mayGoOn) => {
+      const removed = await pruner.prune(mayGoOn);
+      if (removed > 0) log.debug({ removed }, 'finished jobs were removed from Redis');
+    },
+    onError: (thrown) =>
+      log.warn({ error: toAppError(thrown).toJSON() }, 'finished jobs were not all removed; the next turn goes on'),
+  });
 }
 
 /** A worker lives while its own connection and the store answer, and while each pool is told whether there is a job. */
