@@ -73,6 +73,12 @@ export const ERROR_CODES = {
     what: 'Too many failed logins.',
     todo: 'Wait for the seconds in `details.retryAfterSeconds`, or set a new password with `millrace password reset`.',
   },
+  BACKUP_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'The folder is not a whole backup of a format that this version reads.',
+    todo: 'Use another backup; files of a backup cannot be changed or left out.',
+  },
   BLOCK_CORRUPT: {
     retry: 'never',
     status: 500,
@@ -317,6 +323,12 @@ export const ERROR_CODES = {
     status: 422,
     what: 'The schedule is not valid.',
     todo: 'Mend the fields listed in `details.issues`.',
+  },
+  RESTORE_REFUSED: {
+    retry: 'never',
+    status: 409,
+    what: 'The database that is to take the backup is not empty.',
+    todo: 'Name an empty one with MILLRACE_DATABASE.',
   },
   SERVICE_UNAVAILABLE: {
     retry: 'backoff',

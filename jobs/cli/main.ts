@@ -1,6 +1,7 @@
 /** Owns the command `millrace`: its sub-commands, how errors leave it, and Ctrl-C. */
 import { Command, CommanderError, Option } from 'commander';
 import { AppError } from '../../shared/errors.ts';
+import { registerBackup } from './commands/backup.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
@@ -67,6 +68,7 @@ export function buildProgram(): Command {
   registerExport(cli);
   registerKey(cli);
   registerPassword(cli);
+  registerBackup(cli);
   registerSchedules(cli);
   return program;
 }

@@ -7,7 +7,7 @@ import { openStore, type OpenStoreOptions } from './mongo/open.ts';
 import type { EventRow, Store } from './ports.ts';
 
 export const TEST_MASTER_KEY = Buffer.alloc(32, 1);
-const TEST_TENANT_KEY = Buffer.alloc(32, 2);
+export const TEST_TENANT_KEY = Buffer.alloc(32, 2);
 
 export interface TestStore extends AsyncDisposable {
   readonly store: Store;

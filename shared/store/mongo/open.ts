@@ -74,6 +74,21 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   }
 }
 
+/** The database itself, for what works below the ports (backups). Throws as `openStore` does. */
+export async function openDatabase(
+  options: OpenStoreOptions,
+): Promise<{ readonly db: Db; readonly hosts: string } & AsyncDisposable> {
+  const client = clientFor(options);
+  const hosts = hostsOf(options.url);
+  try {
+    await client.connect();
+    return { db: client.db(options.database), hosts, [Symbol.asyncDispose]: () => client.close() };
+  } catch (thrown) {
+    await client.close();
+    throw connectFailure(thrown, hosts);
+  }
+}
+
 function clientFor(options: OpenStoreOptions): MongoClient {
   try {
     return new MongoClient(options.url, {
