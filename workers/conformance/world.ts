@@ -146,6 +146,7 @@ async function followRun<C extends Contract, Loaded, Computed>(
   processor: Processor<C, Loaded, Computed>,
   run: RunDocument,
 ): Promise<{ readonly output: ContractOutput<C>; readonly run: RunDocument }> {
+  if (run.followed) return { output: run.output as ContractOutput<C>, run };
   const output = ((await processor.follow?.(run, ports)) ?? run.output) as ContractOutput<C>;
   processor.contract.output.parse(output);
   await ports.store.ledger.markFollowed(run.runKey, output);

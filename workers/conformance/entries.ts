@@ -1,0 +1,67 @@
+/** Owns what the conformance suite must know of each kind: an input that works, and what a payload must not be. A kind of the registry without an entry fails it. */
+import { NOW, runOnce, type World } from './world.ts';
+import { loadPlatform, SOURCE } from './platform.ts';
+import candidateGeneration from '../candidate-generation/processor.ts';
+import embeddingTraining from '../embedding-training/processor.ts';
+import featureBuild from '../feature-build/processor.ts';
+
+export interface Made {
+  readonly dataset: string;
+  readonly features: string;
+  readonly embeddings: string;
+  readonly candidates: string;
+}
+
+/** A small platform and one version of everything that a kind may read. */
+export async function madeIn(world: World): Promise<Made> {
+  const { ports } = world;
+  const { dataset } = await loadPlatform(ports);
+  const params = { factors: 16, epochs: 3 };
+  const features = (await runOnce(ports, featureBuild, { dataset })).output.version;
+  const embeddings = (await runOnce(ports, embeddingTraining, { dataset, params, holdout: 0.2 })).output.version;
+  const candidates = (await runOnce(ports, candidateGeneration, { dataset, embeddings, k: 5 })).output.version;
+  return { dataset, features, embeddings, candidates };
+}
+
+export interface Entry {
+  readonly input: (made: Made) => unknown;
+  /** Payloads that the contract refuses. */
+  readonly bad: readonly unknown[];
+}
+
+const bad = [{}, null, 'text', { dataset: 1, features: [], embeddings: {} }];
+
+export const ENTRIES: Readonly<Record<string, Entry>> = {
+  ingestion: {
+    input: () => ({
+      source: SOURCE,
+      events: [{ id: 'conformance', type: 'click', user: 'nobody-yet', item: 'v1', occurredAt: NOW - 1000 }],
+      allowUnknownItems: true,
+    }),
+    bad: [...bad, { source: SOURCE, events: 'all' }],
+  },
+  'feature-build': { input: ({ dataset }) => ({ dataset }), bad },
+  segmentation: { input: ({ features }) => ({ features }), bad },
+  'embedding-training': { input: ({ dataset }) => ({ dataset, params: { factors: 16, epochs: 3 } }), bad },
+  'candidate-generation': {
+    input: ({ dataset, embeddings }) => ({ dataset, embeddings, k: 5 }),
+    bad: [...bad, { dataset: 'd', embeddings: 'e', k: -1 }],
+  },
+  'bias-audit': { input: ({ dataset, candidates }) => ({ dataset, candidates, bootstrap: 100 }), bad },
+  pipeline: {
+    input: ({ dataset, candidates }) => ({ publish: { parts: { dataset, candidates }, asOf: NOW } }),
+    bad: [...bad, { publish: { parts: { other: 'x' }, asOf: 1 } }],
+  },
+  'webhook-delivery': {
+    // Of a registration that is gone: nobody is told, and that is an end.
+    input: () => ({
+      webhook: 'gone',
+      runKey: 'main.segmentation.x',
+      kind: 'segmentation',
+      state: 'committed',
+      endedAt: NOW,
+      asOf: NOW,
+    }),
+    bad: [...bad, { webhook: 'gone', runKey: 'x', kind: 'x', state: 'running', endedAt: 1, asOf: 1 }],
+  },
+};
