@@ -10,6 +10,10 @@ const OUR_EPOCHS_MAX = 40;
 /** What implicit's parameters are chosen from: how many times the observed pairs all pairs weigh (published: 14 to 27), lambda. */
 const UNOBSERVED_SHARES = [8, 24];
 const REGULARISATIONS = [0.3, 3, 30, 100, 300];
+/** What ours are chosen from, beside implicit's own objective. */
+const STRENGTHS = [0.5, 0.7, 0.85, 1, 1.2, 1.4];
+/** From here on fewer are tried. */
+const LARGE_INTERACTIONS = 5_000_000;
 
 interface Sides {
   readonly folder: string;
@@ -53,27 +57,49 @@ function validation({ train }: Split): Split {
   };
 }
 
-/** implicit's parameters, chosen on a validation split of the training data: its defaults suit data with play counts. */
-async function tunePeer(bench: Bench, split: Split, factors: number) {
+interface IalsChoice {
+  /** implicit's. */
+  readonly alpha: number;
+  readonly regularization: number;
+  /** Ours. */
+  readonly params: object;
+}
+
+/** implicit's objective in our letters: observed pairs weigh alpha - 1 more than all pairs, which weigh 1; scaled to weight 1. */
+const sameObjective = ({ alpha, regularization }: { readonly alpha: number; readonly regularization: number }) => ({
+  unobservedWeight: 1 / (alpha - 1),
+  lambda: regularization / alpha,
+  nu: 0,
+});
+
+/** Both sides' parameters, chosen by the same recall on the same validation split of the training data. */
+async function tuneIals(bench: Bench, split: Split, factors: number): Promise<IalsChoice> {
   const valid = validation(split);
   const { columns, indices, rows } = split.train;
-  const alphas = UNOBSERVED_SHARES.map((share) => 1 + (rows * columns) / (share * indices.length));
-  let best = { recall: -1, alpha: 0, regularization: 0 };
-  await withSides(bench, valid, async ({ folder, peer }) => {
-    for (const alpha of alphas)
-      for (const regularization of REGULARISATIONS) {
+  const small = indices.length < LARGE_INTERACTIONS;
+  const best = { peer: -1, ours: -1, alpha: 0, regularization: 0, params: {} };
+  await withSides(bench, valid, async ({ folder, ours, peer }) => {
+    for (const share of small ? UNOBSERVED_SHARES : [16]) {
+      const alpha = 1 + (rows * columns) / (share * indices.length);
+      for (const regularization of small ? REGULARISATIONS : [3, 30, 100]) {
         const answer = await peer.ask('ials', { factors, epochs: PEER_EPOCHS, regularization, alpha, seed: SEED });
         const recall = await recallOf(bench, await factorsOf(folder, 'peer', answer), valid);
-        if (recall > best.recall) best = { recall, alpha, regularization };
+        if (recall > best.peer) Object.assign(best, { peer: recall, alpha, regularization });
       }
+    }
+    for (const params of [sameObjective(best), ...STRENGTHS.map((strength) => ({ strength }))]) {
+      const answer = await ours.ask('fit', { model: 'ials', params: { factors, ...params }, seed: SEED });
+      const recall = await recallOf(bench, await factorsOf(folder, 'ours', answer), valid);
+      if (recall > best.ours) Object.assign(best, { ours: recall, params });
+    }
   });
   return best;
 }
 
 export async function benchIals(bench: Bench, split: Split, widths: readonly number[]): Promise<void> {
   for (const factors of widths) {
-    const { alpha, regularization } = await tunePeer(bench, split, factors);
-    await withSides(bench, split, (sides) => compareIals(bench, split, sides, { factors, alpha, regularization }));
+    const choice = await tuneIals(bench, split, factors);
+    await withSides(bench, split, (sides) => compareIals(bench, split, sides, { factors, ...choice }));
   }
 }
 
@@ -81,23 +107,22 @@ async function compareIals(
   bench: Bench,
   split: Split,
   { folder, ours, peer }: Sides,
-  { alpha, factors, regularization }: { factors: number; alpha: number; regularization: number },
+  { alpha, factors, params: own, regularization }: IalsChoice & { readonly factors: number },
 ): Promise<void> {
   const askPeer = () => peer.ask('ials', { factors, epochs: PEER_EPOCHS, regularization, alpha, seed: SEED });
   const askOurs = (params: object) => ours.ask('fit', { model: 'ials', params: { factors, ...params }, seed: SEED });
   const theirs = await recallOf(bench, await factorsOf(folder, 'peer', await askPeer()), split);
-  // implicit's objective in our letters: observed pairs weigh alpha - 1 more than all pairs, which weigh 1; scaled to weight 1.
-  const same = { epochs: PEER_EPOCHS, unobservedWeight: 1 / (alpha - 1), lambda: regularization / alpha, nu: 0 };
+  const same = { epochs: PEER_EPOCHS, ...sameObjective({ alpha, regularization }) };
   const equal = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs(same)), split);
   let [epochs, reached] = [0, 0];
   while (reached < theirs && epochs < OUR_EPOCHS_MAX) {
     epochs++;
-    reached = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({ epochs })), split);
+    reached = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({ epochs, ...own })), split);
   }
-  const full = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({})), split);
+  const full = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs(own)), split);
   const { columns, indices, rows } = split.train;
   console.log(
-    `\n  iALS d = ${factors} on ${split.name}: ${rows} x ${columns}, ${indices.length} interactions; recall@20 implicit ${theirs.toFixed(4)} (alpha ${alpha.toFixed(1)}, lambda ${regularization}), same objective ${equal.toFixed(4)}, own defaults ${full.toFixed(4)}, reached after ${epochs} epochs ${reached.toFixed(4)}`,
+    `\n  iALS d = ${factors} on ${split.name}: ${rows} x ${columns}, ${indices.length} interactions; recall@20 implicit ${theirs.toFixed(4)} (alpha ${alpha.toFixed(1)}, lambda ${regularization}), same objective ${equal.toFixed(4)}, own choice ${JSON.stringify(own)} ${full.toFixed(4)}, ${reached < theirs ? 'NOT reached' : 'reached'} after ${epochs} epochs: ${reached.toFixed(4)}`,
   );
   const common = { unit: 'fit', pairs: bench.pairs, warmUp: 1, of: 'time' } as const;
   const them = { name: `implicit, ${PEER_EPOCHS} epochs`, work: () => once(askPeer()) };
@@ -113,22 +138,41 @@ async function compareIals(
   bench.add(
     await interleave({
       ...common,
-      name: `iALS d = ${factors}, ${split.name}, to implicit's recall`,
-      target: 0.5,
-      ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs({ epochs })) },
+      name: `iALS d = ${factors}, ${split.name}, ${reached < theirs ? 'WITHOUT reaching' : 'to'} implicit's recall`,
+      ...(reached < theirs ? {} : { target: 0.5 }),
+      ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs({ epochs, ...own })) },
       peer: them,
     }),
   );
 }
 
 const BPR_FACTORS = 64;
-/** implicit's defaults. */
-const BPR_PEER = { epochs: 100, rate: 0.01, regularization: 0.01 };
+/** implicit's defaults for what is not chosen on the validation split. */
+const BPR_PEER = { factors: BPR_FACTORS, epochs: 100, seed: SEED };
+const BPR_RATES = [0.01, 0.03, 0.1];
+const BPR_REGULARISATIONS = [0.01, 0.03];
 const BPR_EPOCHS = [2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 140];
 
+/** implicit's step size and regularisation, by AUC on a validation split of the training data. */
+async function tuneBpr(bench: Bench, split: Split) {
+  const valid = validation(split);
+  const best = { auc: -1, rate: 0, regularization: 0 };
+  await withSides(bench, valid, async ({ folder, peer }) => {
+    for (const rate of BPR_RATES) {
+      for (const regularization of BPR_REGULARISATIONS) {
+        const answer = await peer.ask('bpr', { ...BPR_PEER, rate, regularization });
+        const auc = aucOf(await factorsOf(folder, 'peer', answer), valid);
+        if (auc > best.auc) Object.assign(best, { auc, rate, regularization });
+      }
+    }
+  });
+  return { rate: best.rate, regularization: best.regularization };
+}
+
 export async function benchBpr(bench: Bench, split: Split): Promise<void> {
+  const choice = await tuneBpr(bench, split);
   await withSides(bench, split, async ({ folder, ours, peer }) => {
-    const askPeer = () => peer.ask('bpr', { ...BPR_PEER, factors: BPR_FACTORS, seed: SEED });
+    const askPeer = () => peer.ask('bpr', { ...BPR_PEER, ...choice });
     const askOurs = (epochs: number) =>
       ours.ask('fit', { model: 'bpr', params: { factors: BPR_FACTORS, epochs }, seed: SEED });
     const theirs = aucOf(await factorsOf(folder, 'peer', await askPeer()), split);
@@ -138,7 +182,7 @@ export async function benchBpr(bench: Bench, split: Split): Promise<void> {
       if (reached >= theirs) break;
     }
     console.log(
-      `\n  BPR d = ${BPR_FACTORS} on ${split.name}: AUC implicit ${theirs.toFixed(4)} after ${BPR_PEER.epochs} epochs, ours ${reached.toFixed(4)} after ${epochs}`,
+      `\n  BPR d = ${BPR_FACTORS} on ${split.name}: AUC implicit ${theirs.toFixed(4)} after ${BPR_PEER.epochs} epochs (rate ${choice.rate}, regularisation ${choice.regularization}), ours ${reached.toFixed(4)} after ${epochs}`,
     );
     bench.add(
       await interleave({
