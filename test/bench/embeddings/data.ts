@@ -19,7 +19,7 @@ export interface Split {
 export interface Shape {
   readonly users: number;
   readonly items: number;
-  /** Interactions aimed at; repeats make it a little less. */
+  /** Training interactions aimed at. */
   readonly interactions: number;
 }
 
@@ -33,6 +33,8 @@ const POPULARITY_EXPONENT = 0.9;
 const ACTIVITY_SPREAD = 1;
 /** One in so many interactions is held out. */
 const HELD_OUT = 10;
+/** Draws an interaction: people of few tastes soon meet only what they know. */
+const DRAWS_MAX = 5;
 
 /** Draws places in proportion to weights, by bisection. */
 function sampler(weights: Float64Array): (stream: RandomStream) => number {
@@ -68,7 +70,7 @@ function topics(items: number, stream: RandomStream) {
 export function generate(name: string, { users, items, interactions }: Shape): Split {
   const stream = randomStream(1, 'bench-interactions');
   const { members, draw, drawAny } = topics(items, stream);
-  const mean = interactions / users;
+  const mean = interactions / users / (1 - 1 / HELD_OUT);
   const train = { users: [] as number[], items: [] as number[] };
   const [testUsers, testItems, testPtr] = [[] as number[], [] as number[], [0]];
   const met = new Int32Array(items).fill(-1);
@@ -77,14 +79,15 @@ export function generate(name: string, { users, items, interactions }: Shape): S
     const count = Math.min(items >> 2, Math.max(5, Math.round(mean * spread)));
     const tastes = Array.from({ length: 1 + stream.below(TASTES_MAX) }, () => stream.below(members.length));
     let held = 0;
-    for (let n = 0; n < count; n++) {
+    let found = 0;
+    for (let n = 0; n < count * DRAWS_MAX && found < count; n++) {
       const topic = tastes[Math.min(stream.below(tastes.length), stream.below(tastes.length))]!;
       const own = members[topic]!;
       const known = stream.uniform() < NOISE || own.length === 0;
       const item = known ? drawAny(stream) : own[draw[topic]!(stream)]!.item;
       if (met[item] === user) continue;
       met[item] = user;
-      if (n > 0 && stream.below(HELD_OUT) === 0) {
+      if (found++ > 0 && stream.below(HELD_OUT) === 0) {
         testItems.push(item);
         held++;
       } else {
