@@ -85,6 +85,12 @@ export const ERROR_CODES = {
     what: 'A block did not decrypt or its hash differs from the manifest.',
     todo: 'Restore the block from a backup; `details.block` names it.',
   },
+  BLOCK_FORMAT_UNKNOWN: {
+    retry: 'later',
+    status: 503,
+    what: 'A block was written in a newer format than this process reads.',
+    todo: 'Bring every process to the newer version; `details.format` is what was met.',
+  },
   BLOCK_KEY_MISSING: {
     retry: 'never',
     status: 410,

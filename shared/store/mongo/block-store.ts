@@ -161,6 +161,9 @@ class MongoBlocks implements BlockStore {
     // Its key lay with it.
     if (found === undefined)
       throw new AppError('BLOCK_KEY_MISSING', { message: `Block ${block} is not in the store.`, details: { block } });
+    // A newer process wrote it: not corrupt, only not for us (a rolling deploy).
+    if (found.v > FORMAT)
+      throw new AppError('BLOCK_FORMAT_UNKNOWN', { details: { block, format: found.v, known: FORMAT } });
     const { kid, key, packing, plainBytes } = found;
     const wrapped = kid === undefined || key === undefined ? undefined : { kid, key };
     const dataKey = unwrapKey(this.#ring, wrapped, place(block), block);

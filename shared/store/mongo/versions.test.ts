@@ -79,6 +79,21 @@ describe('a data set version', () => {
     expect((await versions.read('main', names[0]!)).state).toBe('stale');
   });
 
+  it('in a format of a newer process waits for one that reads it, and is not called corrupt', async () => {
+    await using test = await testStore();
+    const { versions } = test.store;
+    const draft = await versions.draft('main', 'run', 1, 1, [{ name: 'x', data: new Uint8Array(10) }]);
+    const version = await versions.write({ ...about('run'), ...draft });
+    const blocks = test.db.collection(COLLECTIONS.blocks);
+    await blocks.updateMany({}, { $inc: { v: 1 } });
+    await expect(versions.arrays('main', version)).rejects.toMatchObject({
+      code: 'BLOCK_FORMAT_UNKNOWN',
+      retry: 'later',
+    });
+    await blocks.updateMany({}, { $inc: { v: -1 } });
+    expect((await versions.arrays('main', version)).get('x')).toHaveLength(10);
+  });
+
   it('is unreadable for good once its draft was discarded', async () => {
     await using test = await testStore();
     const { versions } = test.store;
