@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { ingestion } from '../jobs/ingestion/contract.ts';
 import { makeJob } from '../jobs/client/make-job.ts';
+import { JOB_KINDS } from '../jobs/registry.ts';
 import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import type { Store } from '../shared/store/ports.ts';
@@ -218,7 +219,7 @@ describe('Bull Board', () => {
     const id = await enqueue(dashboard, 'one');
     const visitor = await dashboard.visitor('operator');
     const { queues } = (await visitor.get('/queues/api/queues?activeQueue=ingestion&status=latest')).json();
-    expect(queues).toHaveLength(7);
+    expect(queues).toHaveLength(JOB_KINDS.length);
     const { job } = (await visitor.get(`/queues/api/queues/ingestion/${id}`)).json();
     expect(job.data.sealed).toMatch(/^\d+ characters of ciphertext$/);
   });

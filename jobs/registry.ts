@@ -8,6 +8,7 @@ import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { pipeline } from './pipeline/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
+import { webhookDelivery } from './webhook-delivery/contract.ts';
 
 export const CONTRACTS = {
   ingestion,
@@ -17,6 +18,7 @@ export const CONTRACTS = {
   'candidate-generation': candidateGeneration,
   'feature-build': featureBuild,
   pipeline,
+  'webhook-delivery': webhookDelivery,
 } as const;
 
 export type JobKind = keyof typeof CONTRACTS;

@@ -56,6 +56,7 @@ const environmentSchema = z.object({
     )
     .optional(),
   MILLRACE_OUTBOX_URL: z.url({ protocol: /^mongodb(\+srv)?$/ }).optional(),
+  MILLRACE_WEBHOOK_PRIVATE: z.stringbool().default(false),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
 
@@ -87,6 +88,8 @@ export interface Config {
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
   readonly outbox: { readonly url: string; readonly collections: readonly string[] };
+  /** Webhooks may go to private addresses, and over http. */
+  readonly webhookPrivate: boolean;
   /** A newcomer's demo: initial passwords are allowed. */
   readonly demo: boolean;
   readonly stateDir: string;
@@ -174,6 +177,7 @@ export function readConfig(environment: Environment = process.env): Config {
       url: e.MILLRACE_OUTBOX_URL ?? e.MONGODB_URL,
       collections: e.MILLRACE_OUTBOX?.split(',') ?? [],
     }),
+    webhookPrivate: e.MILLRACE_WEBHOOK_PRIVATE,
     demo: e.MILLRACE_DEMO,
     stateDir: stateDirOf(environment),
   });

@@ -355,6 +355,18 @@ export const ERROR_CODES = {
     what: 'The job did not end within the time that the caller would wait; it goes on.',
     todo: 'Wait longer, or ask again later.',
   },
+  WEBHOOK_ADDRESS_REFUSED: {
+    retry: 'never',
+    status: 422,
+    what: 'The address of the webhook is not one that may be called.',
+    todo: 'Register a public https address; MILLRACE_WEBHOOK_PRIVATE=true allows private ones and http.',
+  },
+  WEBHOOK_FAILED: {
+    retry: 'backoff',
+    status: 502,
+    what: 'The address of the webhook did not take the delivery.',
+    todo: 'See `details`; it must answer with a status from 200 to 299 within ten seconds.',
+  },
   WORKER_STOPPING: {
     retry: 'later',
     status: 503,

@@ -73,6 +73,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     threads: 2,
     log: 'silent',
     outbox: { url: mongodbUrl, collections: [] },
+    webhookPrivate: false,
     demo: false,
     stateDir: '.millrace',
   };

@@ -7,12 +7,14 @@ import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
 import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
+import { registerLimit } from './commands/limit.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerRecommend } from './commands/recommend.ts';
 import { registerRun } from './commands/run.ts';
 import { registerSchedules } from './commands/schedules.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerUp } from './commands/up.ts';
+import { registerWebhook } from './commands/webhook.ts';
 import { registerEvaluate } from './evaluate.ts';
 import type { Action, Cli } from './cli.ts';
 import { EXIT, openOutput } from './output.ts';
@@ -66,9 +68,11 @@ export function buildProgram(): Command {
   registerRecommend(cli);
   registerEvaluate(program);
   registerExport(cli);
+  registerLimit(cli);
+  registerWebhook(cli);
   registerKey(cli);
-  registerPassword(cli);
   registerBackup(cli);
+  registerPassword(cli);
   registerSchedules(cli);
   return program;
 }

@@ -31,6 +31,7 @@ import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerReads } from './routes/reads.ts';
 import { registerRecords } from './routes/records.ts';
+import { registerWebhooks } from './routes/webhooks.ts';
 import { Tenants } from './tenants.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -40,7 +41,7 @@ const RATES_REMEMBERED_MAX = 10_000;
 
 export interface GatewayOptions {
   readonly store: Store;
-  readonly config: Pick<Config, 'redisUrl' | 'prefix' | 'sealKeys'>;
+  readonly config: Pick<Config, 'redisUrl' | 'prefix' | 'sealKeys' | 'webhookPrivate'>;
   readonly clock?: Clock;
   /** Carries the jobs of one tenant; absent: Redis. */
   readonly makeTransport?: (tenant: string) => Transport;
@@ -65,6 +66,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
         { name: 'jobs', description: 'What is asked for' },
         { name: 'pipelines', description: 'Several jobs as one run' },
         { name: 'published', description: 'What is served' },
+        { name: 'webhooks', description: 'Who is told of ended runs' },
       ],
     },
     transform: jsonSchemaTransform,
@@ -152,5 +154,6 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerJobs(app, new Jobs(store, tenants));
   registerPipelines(app, store, tenants);
   registerReads(app, recommender(store, now));
+  registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

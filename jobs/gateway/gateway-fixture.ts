@@ -14,6 +14,7 @@ export const ALL_SCOPES: readonly KeyScope[] = [
   'jobs:read',
   'recommendations:read',
   'segments:read',
+  'webhooks:write',
 ];
 
 export interface Answer {

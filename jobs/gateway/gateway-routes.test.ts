@@ -298,3 +298,27 @@ describe('pipelines', () => {
     expect([ended.status, ended.body]).toEqual([202, { id: 'run-7' }]);
   });
 });
+
+describe('webhooks', () => {
+  it('are registered with a secret that is shown once, listed without it, and removed', async () => {
+    const body = { url: 'https://example.com/hook', kinds: ['segmentation'], states: ['dead-lettered'] };
+    const made = await gateway.post('/v1/webhooks', body);
+    expect([made.status, made.body.secret]).toEqual([201, expect.stringMatching(/^whsec_/)]);
+    const { secret: _, ...listed } = made.body;
+    expect(listed).toMatchObject(body);
+    expect((await gateway.get('/v1/webhooks')).body).toEqual([listed]);
+    const other = await gateway.key(['webhooks:write'], 'other');
+    const url = `/v1/webhooks/${String(made.body.id)}`;
+    expect((await gateway.ask({ method: 'DELETE', url }, other)).status).toBe(404);
+    expect((await gateway.ask({ method: 'DELETE', url })).status).toBe(200);
+    expect((await gateway.get('/v1/webhooks')).body).toEqual([]);
+  });
+
+  it('to an address inside the house, of an unknown kind, or enqueued by hand are refused', async () => {
+    const inside = await gateway.post('/v1/webhooks', { url: 'https://127.0.0.1/hook' });
+    expect([inside.status, inside.body.code]).toEqual([422, 'WEBHOOK_ADDRESS_REFUSED']);
+    const unknown = await gateway.post('/v1/webhooks', { url: 'https://example.com/', kinds: ['segments'] });
+    expect(unknown.body.code).toBe('INPUT_INVALID');
+    expect((await gateway.post('/v1/jobs/webhook-delivery', { input: {} })).body.code).toBe('KIND_UNKNOWN');
+  });
+});

@@ -14,6 +14,7 @@ import type { Releases } from './ports/releases.ts';
 import type { Ledger } from './ports/runs.ts';
 import type { Exposures, Served } from './ports/served.ts';
 import type { Versions } from './ports/versions.ts';
+import type { Webhooks } from './ports/webhooks.ts';
 
 export * from './ports/access.ts';
 export type * from './ports/events.ts';
@@ -25,6 +26,7 @@ export type * from './ports/releases.ts';
 export * from './ports/runs.ts';
 export type * from './ports/served.ts';
 export * from './ports/versions.ts';
+export type * from './ports/webhooks.ts';
 
 export interface Store extends AsyncDisposable {
   readonly ledger: Ledger;
@@ -41,6 +43,7 @@ export interface Store extends AsyncDisposable {
   readonly journal: Journal;
   readonly apiKeys: ApiKeys;
   readonly accounts: Accounts;
+  readonly webhooks: Webhooks;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */
   ping(): Promise<{ readonly server: string; readonly ms: number }>;
 }

@@ -69,6 +69,13 @@ export class Enqueuer implements AsyncDisposable {
     return job.data.runKey;
   }
 
+  /** Makes a job whose input is known to be small. */
+  make(kind: string, input: unknown, place: Omit<JobPlace, 'ring'>): MadeJob {
+    const made = makeJob(this.contract(kind), input, { ...place, ring: this.#options.ring });
+    if (!made.fits) throw new AppError('INPUT_TOO_LARGE', { details: { kind } });
+    return made.job;
+  }
+
   /** Adds a job that is made already. Throws LIMIT_QUEUE_FULL and LIMIT_RATE. */
   async add(job: MadeJob): Promise<void> {
     await this.#admitting(job.name).add([job]);

@@ -19,7 +19,7 @@ import { authoriseAgain } from './authorise.ts';
 import type { CancelWatch } from './cancellation.ts';
 import { startEarly } from './early.ts';
 import { codedFailure, delayOf, EndedRun, endingOf, reasonOf } from './failure.ts';
-import { follow, type Relay } from './follow.ts';
+import { follow, nothingFollows, type Relay } from './follow.ts';
 import { JobEvents, spanOf } from './job-events.ts';
 import { parseEnvelope, parseInput } from './parse.ts';
 import { PendingMarks } from './pending-marks.ts';
@@ -146,7 +146,7 @@ export class Executor {
     const consentEpoch = await authoriseAgain(context, written, this.#processor);
     await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     attempt.controller.signal.throwIfAborted();
-    const followed = this.#nothingFollows(attempt, written);
+    const followed = await this.#nothingFollows(attempt, written);
     const run = {
       runKey: envelope.runKey,
       tenant: envelope.tenant,
@@ -282,7 +282,7 @@ export class Executor {
     const commit = {
       output: written.output,
       next: written.next ?? [],
-      followed: this.#nothingFollows(attempt, written),
+      followed: await this.#nothingFollows(attempt, written),
       lineage: lineageOf(written, { ...context, consentEpoch }, seconds),
       ...(written.version === undefined ? {} : { version: written.version }),
       ...(written.plan === undefined ? {} : { plan: written.plan }),
@@ -292,8 +292,8 @@ export class Executor {
     return { ...claimed, ...commit, state: 'committed', endedAt: ports.clock.now() };
   }
 
-  #nothingFollows({ envelope }: Attempt, { next = [] }: Written<Contract>): boolean {
-    return this.#processor.follow === undefined && next.length === 0 && envelope.step === undefined;
+  #nothingFollows({ envelope }: Attempt, { next = [] }: Written<Contract>): Promise<boolean> {
+    return nothingFollows(envelope, this.#processor, this.#options.ports, next);
   }
 
   /** Once a run has ended nothing may change how: what does not follow now is followed by the job's next turn or the sweeper. */

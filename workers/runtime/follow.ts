@@ -3,6 +3,7 @@
  * Everything here is idempotent and needs only the run document, so that a retry or the sweeper in another process
  * can finish what a killed one began.
  */
+import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Intent, RunDocument } from '../../shared/store/ports.ts';
 import type { PendingMarks } from './pending-marks.ts';
@@ -10,6 +11,17 @@ import type { AnyProcessor, Ports } from './processor.ts';
 
 /** Carries an intent out; must be idempotent. */
 export type Relay = (intent: Intent, run: RunDocument) => Promise<void>;
+
+/** Whether a run is done with its commit: no pointer, no intent, no pipeline and nobody to be told waits for it. */
+export async function nothingFollows(
+  { tenant, kind, step }: Envelope,
+  processor: Pick<AnyProcessor, 'follow'>,
+  { announcer }: Ports,
+  next: readonly Intent[],
+): Promise<boolean> {
+  if (processor.follow !== undefined || next.length > 0 || step !== undefined) return false;
+  return announcer === undefined || !(await announcer.isWanted(tenant, kind));
+}
 
 /**
  * Rolls an ended run forward and returns its final output (undefined for runs that did not commit). With `marks` it does not wait
@@ -31,6 +43,7 @@ export async function follow(
     if (processor.follow !== undefined) output = (await processor.follow(run, ports)) ?? output;
     for (const intent of run.next) await relay(intent, run);
   }
+  await ports.announcer?.announce(run);
   if (run.step !== undefined) {
     // The pipeline reads the final output from the ledger, so it must stand there first.
     await ports.store.ledger.markFollowed(run.runKey, output);

@@ -18,6 +18,7 @@ import type { Log } from '../../shared/telemetry/log.ts';
 import type { Health } from '../../shared/telemetry/health.ts';
 import { logEvents } from '../../shared/telemetry/log-events.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
+import { Announcer } from './announcer.ts';
 import { CancelWatch } from './cancellation.ts';
 import { codeVersion } from './code-version.ts';
 import { Duty } from './duty.ts';
@@ -119,6 +120,9 @@ export async function startHost({
   const ring = sealRing(config.sealKeys);
   const processors = new Map<string, AnyProcessor>();
   for (const kind of kinds) processors.set(kind, await processorOf(kind));
+  const enqueuer = stack.use(
+    new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring, telemetry }),
+  );
   const ports: Ports = {
     store,
     pool,
@@ -126,11 +130,10 @@ export async function startHost({
     log,
     telemetry,
     codeVersion: codeVersion(),
+    announcer: new Announcer(store, enqueuer, systemClock),
+    webhookPrivate: config.webhookPrivate,
     ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
   };
-  const enqueuer = stack.use(
-    new Enqueuer({ redis, prefix, contracts: CONTRACTS, claims: store.claims, ring, telemetry }),
-  );
   let orchestrator: Orchestrator | undefined;
   const cancels = stack.use(
     await CancelWatch.open(redis, prefix, (name) => {

@@ -13,6 +13,7 @@ import type { ComputePool, OnProgress } from '../../shared/compute/task.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { Announcer } from './announcer.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 
@@ -28,6 +29,10 @@ export interface Ports {
   readonly codeVersion: string;
   /** Where TensorFlow's native engine lies, if the configuration says so. */
   readonly tfjsNative?: string;
+  /** Told of every run that has ended; absent: nobody is. */
+  readonly announcer?: Pick<Announcer, 'isWanted' | 'announce'>;
+  /** Webhooks may go to private addresses. */
+  readonly webhookPrivate?: boolean;
 }
 
 export interface RunContext extends Ports {

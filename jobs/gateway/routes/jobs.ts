@@ -27,6 +27,8 @@ const INPUTS = {
   ingestion: { input: z.strictObject({ compact: z.strictObject({ asOf: z.int().optional() }) }) },
   // Runs start at /v1/pipelines; publishing is for the last step of a run only.
   pipeline: undefined,
+  // The runtime tells of ended runs.
+  'webhook-delivery': undefined,
 } as const;
 
 const jobParams = z.object({ id: idSchema.describe('Id or run key of the job.') });

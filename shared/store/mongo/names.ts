@@ -22,6 +22,7 @@ export const COLLECTIONS = {
   claimParts: 'claim_parts',
   journal: 'outbox',
   apiKeys: 'api_keys',
+  webhooks: 'webhooks',
   accounts: 'accounts',
 } as const;
 

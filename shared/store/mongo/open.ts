@@ -23,6 +23,7 @@ import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts'
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
 import { mongoVersions } from './versions.ts';
+import { mongoWebhooks } from './webhooks.ts';
 
 export interface OpenStoreOptions {
   readonly url: string;
@@ -137,6 +138,7 @@ async function createIndexes(db: Db): Promise<void> {
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     db.collection(COLLECTIONS.apiKeys).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
+    db.collection(COLLECTIONS.webhooks).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
   ]);
 }
 
@@ -164,6 +166,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     journal: port('journal', mongoJournal(db)),
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
     accounts: port('accounts', mongoAccounts(db)),
+    webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),
   };

@@ -34,6 +34,7 @@ export const KEY_SCOPES = [
   'jobs:read',
   'recommendations:read',
   'segments:read',
+  'webhooks:write',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {
