@@ -243,3 +243,19 @@ test('an input that kills its process is parked after some claims', async () => 
   expect(calls.load).toBe(0);
   expect((await runOf(services, runKey)).state).toBe('dead-lettered');
 });
+
+test.each(['none', 'record'] as const)(
+  'a job of class %s that went down with its worker too often is parked',
+  async (effect) => {
+    await using services = await testServices();
+    const { processor, calls } = probe(contractOf(effect));
+    const host = await start(services, processor);
+    await host.workers.worker.pause();
+    const { job, done } = await host.enqueue(5);
+    // As many stalls as BullMQ would have counted.
+    await services.redis.hset(host.queue.toKey(job.id as string), 'stc', 6);
+    await host.workers.worker.resume();
+    expect(await failureOf(done())).toMatchObject({ code: 'RUN_POISONOUS' });
+    expect(calls.load).toBe(0);
+  },
+);

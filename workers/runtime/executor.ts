@@ -18,7 +18,7 @@ import type { ConsentSnapshot, RunDocument, RunLineage } from '../../shared/stor
 import { authoriseAgain } from './authorise.ts';
 import type { CancelWatch } from './cancellation.ts';
 import { startEarly } from './early.ts';
-import { codedFailure, delayOf, EndedRun, endingOf, reasonOf } from './failure.ts';
+import { codedFailure, delayOf, EndedRun, endingOf, reasonOf, refusePoison, UNSETTLED_MAX } from './failure.ts';
 import { follow, nothingFollows, type Relay } from './follow.ts';
 import { JobEvents, spanOf } from './job-events.ts';
 import { parseEnvelope, parseInput } from './parse.ts';
@@ -26,8 +26,6 @@ import { PendingMarks } from './pending-marks.ts';
 import type { AnyProcessor, Ports, Processor, RunContext, Written } from './processor.ts';
 import { progressReporter } from './progress.ts';
 
-/** Claims in a row without an attempt that ended in words: the input kills its process. */
-export const UNSETTLED_MAX = 5;
 /** A job that this process cannot run is put off so often: ten minutes at least. */
 export const LATER_TURNS_MAX = 120;
 
@@ -79,6 +77,7 @@ export class Executor {
       events.started(envelope);
       // A fetch that was under way when the worker closed may bring a job still, even one that was given back here.
       if (this.#stopping) throw new AppError('WORKER_STOPPING');
+      refusePoison(job, this.#options.contract);
       if (ports.telemetry.spans === undefined) return await this.#guarded(begun);
       return await ports.telemetry.within(spanOf(contract, job, envelope), () => this.#guarded(begun));
     } catch (thrown) {

@@ -13,7 +13,9 @@ import type { RunDocument, RunError } from '../../shared/store/ports.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import type { Ports } from './processor.ts';
 
-const JOBS_MAX = 200;
+const PAGE_JOBS = 200;
+/** More failed jobs than these between two sweeps: the oldest wait for the next process that starts. */
+const PAGES_MAX = 500;
 /** Clocks of machines differ: a job may be in the set with an earlier end than one that was seen before. */
 const OVERLAP_MS = 60_000;
 
@@ -52,17 +54,29 @@ export class FailedSet {
       if (this.#enqueuer.contract(kind).effect === 'none') continue;
       const since = (this.#seen.get(kind) ?? 0) - OVERLAP_MS;
       let latest = this.#seen.get(kind) ?? 0;
-      for (const job of (await this.#enqueuer.queue(kind).getFailed(0, JOBS_MAX - 1)) as (Job | undefined)[]) {
-        if (job === undefined) continue; // removed while the list was read
-        const finishedOn = job.finishedOn ?? 0;
-        if (finishedOn < since) continue;
+      for await (const job of this.#failedSince(kind, since)) {
         const run = await this.#end(kind, job);
         if (run !== undefined) ended.push(run);
-        latest = Math.max(latest, finishedOn);
+        latest = Math.max(latest, job.finishedOn ?? 0);
       }
       this.#seen.set(kind, latest);
     }
     return ended;
+  }
+
+  /** Failed jobs that ended since then, newest first. */
+  async *#failedSince(kind: string, sinceMs: number): AsyncGenerator<Job> {
+    const queue = this.#enqueuer.queue(kind);
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const from = page * PAGE_JOBS;
+      const jobs = (await queue.getFailed(from, from + PAGE_JOBS - 1)) as (Job | undefined)[];
+      for (const job of jobs) {
+        if (job === undefined) continue; // removed while the list was read
+        if ((job.finishedOn ?? 0) < sinceMs) return;
+        yield job;
+      }
+      if (jobs.length < PAGE_JOBS) return;
+    }
   }
 
   async #end(kind: string, job: Job): Promise<RunDocument | undefined> {

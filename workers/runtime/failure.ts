@@ -2,6 +2,7 @@
  * Owns what an attempt's failure is told as: the code that BullMQ, the ledger and the log hear. Nothing that a foreign
  * error says leaves the process where the input is personal, since such messages quote what they choked on.
  */
+import type { Job } from 'bullmq';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import type { RunDocument, RunError } from '../../shared/store/ports.ts';
@@ -34,6 +35,15 @@ export function reasonOf(
   const signal = attempt?.controller.signal;
   if (!committed && signal?.aborted === true && signal.reason instanceof AppError) return signal.reason;
   return codedFailure(thrown, contract);
+}
+
+/** Claims in a row without an attempt that ended in words: the input kills its process. */
+export const UNSETTLED_MAX = 5;
+
+/** Classes that claim nothing count by the job: each worker that it was lost with. Throws RUN_POISONOUS. */
+export function refusePoison({ id, stalledCounter }: Pick<Job, 'id' | 'stalledCounter'>, { effect }: Contract): void {
+  if (effect !== 'dataset' && stalledCounter > UNSETTLED_MAX)
+    throw new AppError('RUN_POISONOUS', { details: { jobId: id, stalls: stalledCounter } });
 }
 
 /** A job that this process cannot run waits so long for one that can. */

@@ -111,6 +111,28 @@ test('a step that failed before its claim ends its run and its pipeline, with th
   expect((await services.store.pipelineRuns.read('main.single.1'))?.state).toBe('failed');
 });
 
+test('every failed job that the ledger does not know ends there, however many failed at once', async () => {
+  await using services = await testServices();
+  const { sweeper, enqueuer, queue } = await open(services);
+  const jobs = 450;
+  for (let n = 0; n < jobs; n++) await enqueuer.enqueue('part', {}, { tenant: 'main', key: `burst-${n}`, asOf: 1 });
+  const connection = services.redis.duplicate();
+  const failure = new UnrecoverableError(JSON.stringify(new AppError('CONTRACT_VERSION_UNKNOWN')));
+  const worker = new Worker('part', () => Promise.reject(failure), {
+    connection,
+    prefix: services.prefix,
+    concurrency: 50,
+  });
+  let failed = 0;
+  await new Promise<void>((resolve) => worker.on('failed', () => void (++failed === jobs && resolve())));
+  await worker.close();
+  connection.disconnect();
+  expect(await queue.getFailedCount()).toBe(jobs);
+  await sweeper.sweep();
+  const ended = await services.store.ledger.latest('main', jobs + 1, { state: 'dead-lettered' });
+  expect(ended).toHaveLength(jobs);
+});
+
 test('a pipeline that this release does not know keeps no other from being repaired', async () => {
   await using services = await testServices();
   const { sweeper, begin, stepOf } = await open(services);
