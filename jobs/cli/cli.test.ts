@@ -18,6 +18,8 @@ function commandsOf(command: Command, path: readonly string[] = []): Map<string,
   return new Map([[[...path, ...words].join(' '), command]]);
 }
 const commands = commandsOf(buildProgram());
+/** The page's part on `evaluate`. */
+const EVALUATE = /^### `evaluate`$[\s\S]*?(?=^### )/m;
 
 describe('docs/cli.md', () => {
   test('has every command and no other', () => {
@@ -28,9 +30,17 @@ describe('docs/cli.md', () => {
   test('has every option of every command but evaluate, which has a page of help of its own, and no other', () => {
     const shared = new Set(['--json']);
     const own = [...commands].filter(([name]) => name !== 'evaluate').flatMap(([, command]) => command.options);
-    const said = new Set([...docs.matchAll(/`((?:-\w, )?--[a-z-]+(?: <[^>]+>)?)`/g)].map(([, flags]) => flags!));
+    const page = docs.replace(EVALUATE, '');
+    const said = new Set([...page.matchAll(/`((?:-\w, )?--[a-z-]+(?: <[^>]+>)?)`/g)].map(([, flags]) => flags!));
     const flags = new Set(own.map((option) => option.flags));
     expect([...said].filter((name) => !shared.has(name)).sort()).toEqual([...flags].sort());
+  });
+
+  test('names of evaluate only options that it has', () => {
+    const names = new Set(commands.get('evaluate')?.options.map(({ long }) => long));
+    const said = [...(EVALUATE.exec(docs)?.[0] ?? '').matchAll(/`(--[a-z-]+)/g)].map(([, name]) => name!);
+    expect(said.length).toBeGreaterThan(3);
+    expect(said.filter((name) => name !== '--help' && !names.has(name))).toEqual([]);
   });
 
   test('has every exit code', () => {
