@@ -141,7 +141,9 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
       boards.addHook('onRequest', loginNeeded);
       await registerBoards(boards, queues);
     });
-    await scope.register((pages) => registerInsights(pages, { store, queues, tenant: config.tenant, now }));
+    await scope.register((pages) =>
+      registerInsights(pages, { store, queues, redis, prefix: config.prefix, tenant: config.tenant, now }),
+    );
   });
   return app;
 }

@@ -9,6 +9,8 @@ import { AppError } from '../shared/errors.ts';
 import type { Store } from '../shared/store/ports.ts';
 import { PIPELINE_RUN, publishSomething } from '../test/published.ts';
 import { type DashboardFixture, dashboardFixture, Visitor } from './dashboard-fixture.ts';
+import { recordOf, SCHEDULES } from '../jobs/schedules.ts';
+import { schedulesKey, tickMirrorKey } from '../shared/contract-kit/names.ts';
 import { openQueues } from './overview/queues.ts';
 
 const SAME_SITE = { 'sec-fetch-site': 'same-origin', accept: 'application/json' };
@@ -83,6 +85,29 @@ describe('the overview', () => {
     expect(body).toContain('every hour at :10 UTC');
     expect(body).toContain('every day at 03:30 UTC');
     expect(body).toContain('not started');
+    expect(body).not.toContain('Missed ticks');
+  });
+
+  it('shows the outcomes of the last ticks, what was missed, and what no worker takes', async () => {
+    const now = Date.UTC(2026, 10, 22, 10, 34);
+    await using dashboard = await dashboardFixture({ now: () => now });
+    const { redis, prefix, store } = dashboard.services;
+    await publishSomething(store);
+    const [nightly] = SCHEDULES;
+    if (nightly === undefined) throw new Error('no schedules');
+    const id = `main.${nightly.name}`;
+    const tick = now - 3 * 24 * 3600_000;
+    await redis.hset(schedulesKey(prefix), id, JSON.stringify(recordOf('main', nightly, tick)));
+    const recent = [
+      { tick, did: 'on-time', run: PIPELINE_RUN },
+      { tick: tick + 1, did: 'skipped' },
+    ];
+    const missed = { count: 4, from: tick, to: tick + 1, caughtUp: 1, seenAt: now - 1000 };
+    await redis.hset(tickMirrorKey(prefix), id, JSON.stringify({ cursor: tick, recent, missed }));
+    const { body } = await (await dashboard.visitor('viewer')).get('/');
+    expect(body).toMatch(/skipped<\/small><\/li>\s*<li[^>]*><a href="\/pipelines/);
+    expect(body).toContain('missed 4 ticks up to 2026-11-19 10:34:00 UTC; 1 run late.');
+    expect(body).toContain('was due 2 d ago and no worker took it');
   });
 });
 

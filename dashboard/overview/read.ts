@@ -1,11 +1,13 @@
 /** Owns the overview as data: every section read on its own, so that a service that is down empties its section only. */
 import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { AppError } from '../../shared/errors.ts';
 import { asHttpError } from '../../shared/http/errors.ts';
 import type { PipelineRunDocument, RunDocument, Store } from '../../shared/store/ports.ts';
 import type { Failure } from '../words.ts';
 import { type Published, readLive } from './published.ts';
-import { type QueueLine, readQueues, readSchedules, type ScheduleLine } from './queues.ts';
+import { type QueueLine, readQueues } from './queues.ts';
+import { readSchedules, type ScheduleLine } from './schedules.ts';
 
 const RUNS_SHOWN = 12;
 const PIPELINES_SHOWN = 4;
@@ -34,6 +36,8 @@ export interface Overview {
 export interface OverviewSources {
   readonly store: Store;
   readonly queues: readonly Queue[];
+  readonly redis: Redis;
+  readonly prefix: string;
   readonly tenant: string;
   readonly now: () => number;
 }
@@ -66,14 +70,14 @@ async function readTotals(store: Store, tenant: string): Promise<Totals> {
 }
 
 export async function readOverview(sources: OverviewSources): Promise<Overview> {
-  const { store, queues, tenant, now } = sources;
+  const { store, queues, redis, prefix, tenant, now } = sources;
   const [totals, published, pipelines, runs, queueLines, schedules] = await Promise.all([
     section('MongoDB', readTotals(store, tenant)),
     section('MongoDB', readLive(store, tenant)),
     section('MongoDB', store.pipelineRuns.latest(tenant, PIPELINES_SHOWN)),
     section('MongoDB', store.ledger.latest(tenant, RUNS_SHOWN)),
     section('Redis', readQueues(queues)),
-    section('Redis', readSchedules(queues, tenant, now())),
+    section('Redis', readSchedules(redis, prefix, store, tenant, now())),
   ]);
   return { at: now(), tenant, totals, published, pipelines, runs, queues: queueLines, schedules };
 }

@@ -1,11 +1,12 @@
 /** Owns the overview: what is published, what runs, what waits, what comes next. */
 import type { PipelineRunDocument, RunDocument } from '../../shared/store/ports.ts';
 import { html, type Markup } from '../html.ts';
-import type { QueueLine, ScheduleLine } from '../overview/queues.ts';
+import type { QueueLine } from '../overview/queues.ts';
 import type { Overview, Section } from '../overview/read.ts';
-import { count, countOf, explain, moment, relative, rhythm, shortId, span, spaced } from '../words.ts';
+import { count, countOf, explain, moment, shortId, span } from '../words.ts';
 import { failureBox, runLink, state, when } from './layout.ts';
 import { publishedParts } from './published-parts.ts';
+import { missedTicks, schedules } from './schedule-parts.ts';
 import { stepStrip } from './step-strip.ts';
 
 function show<T>(section: Section<T>, view: (value: T) => Markup): Markup {
@@ -68,23 +69,12 @@ function queueRow(queue: QueueLine, board: string, nowMs: number): Markup {
 const queues = (found: readonly QueueLine[], board: string, nowMs: number): Markup =>
   html`<div class="scroll"><table><thead><tr><th scope="col">Queue</th><th scope="col" class="number">Waiting</th><th scope="col" class="number">Active</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Done</th><th scope="col" class="number">Oldest</th></tr></thead><tbody>${found.map((queue) => queueRow(queue, board, nowMs))}</tbody></table></div>`;
 
-function scheduleRow({ name, pipeline, ticks, timeZone, armed }: ScheduleLine, nowMs: number): Markup {
-  const [next] = ticks;
-  const due =
-    next === undefined
-      ? html`never due`
-      : html`<time datetime="${new Date(next).toISOString()}" title="${ticks.map(moment).join('\n')}">${relative(next, nowMs)}</time>`;
-  return html`<li><div><strong>${spaced(name)}</strong><span class="quiet">${pipeline}</span></div><div>${armed ? due : html`<span class="warn">not started</span>`}<small>${rhythm(ticks, timeZone)}</small></div></li>`;
-}
-
-const schedules = (found: readonly ScheduleLine[], nowMs: number): Markup =>
-  html`<ul class="plain schedules">${found.map((line) => scheduleRow(line, nowMs))}</ul>${found.some(({ armed }) => !armed) ? html`<p class="quiet">Schedules start with the workers: <code>npm start</code>.</p>` : ''}`;
-
 /** The main part of the overview. `board` is the path of Bull Board that this person may see. */
 export function overviewPage(overview: Overview, board: string): Markup {
   const now = overview.at;
   const published = overview.published.ok ? overview.published.value : undefined;
   return html`${hero(overview)}
+${overview.schedules.ok ? missedTicks(overview.schedules.value, now) : ''}
 ${published === undefined ? '' : publishedParts(published)}
 <section aria-labelledby="h-pipelines"><h2 id="h-pipelines">Pipelines</h2>${show(overview.pipelines, (value) => pipelines(value, now))}</section>
 <div class="columns">

@@ -1,7 +1,7 @@
 /** Owns carrying jobs in memory, for tests of services: jobs are opened and checked as a worker would, and run by handlers. */
 import { hash, randomUUID } from 'node:crypto';
 import type { ContractParsed } from '../../shared/contract-kit/define-job.ts';
-import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
+import type { ClaimRef, ScheduleRecord } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import { pipelineOf } from '../pipelines.ts';
@@ -56,7 +56,7 @@ export class MemoryTransport implements Transport {
   readonly #claims = new Map<string, string>();
   readonly #pipelines = new Map<string, PipelineDocument>();
   readonly #mirrorListeners = new Map<string, Set<() => void>>();
-  readonly #schedules = new Map<string, Omit<StoredSchedule, 'nextAt'>>();
+  readonly #schedules = new Map<string, ScheduleRecord>();
 
   constructor(ring: SealRing, handlers: Handlers, tenant: string) {
     this.#ring = ring;
@@ -183,17 +183,16 @@ export class MemoryTransport implements Transport {
     };
   }
 
-  async readSchedule(id: string): Promise<StoredSchedule | undefined> {
-    const found = this.#schedules.get(id);
-    return found === undefined ? undefined : { ...found, nextAt: undefined };
+  async readSchedule(id: string): Promise<ScheduleRecord | undefined> {
+    return this.#schedules.get(id);
   }
 
   async listSchedules(): Promise<StoredSchedule[]> {
-    return [...this.#schedules.values()].map((schedule) => Object.assign({ nextAt: undefined }, schedule));
+    return [...this.#schedules.values()].map((record) => ({ record, mirror: undefined }));
   }
 
-  async writeSchedule(schedule: Omit<StoredSchedule, 'nextAt'>): Promise<void> {
-    this.#schedules.set(schedule.id, schedule);
+  async writeSchedule(id: string, record: ScheduleRecord): Promise<void> {
+    this.#schedules.set(id, record);
   }
 
   async removeSchedule(id: string): Promise<boolean> {

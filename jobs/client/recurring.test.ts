@@ -1,11 +1,15 @@
 /** Pipelines and schedules over a real Redis; the test writes the mirror as the orchestrator does. */
-import { Queue } from 'bullmq';
 import { describe, expect, it } from 'vitest';
-import { cancelKey, pipelineChannel, pipelineKey } from '../../shared/contract-kit/names.ts';
+import {
+  cancelKey,
+  pipelineChannel,
+  pipelineKey,
+  schedulesKey,
+  tickMirrorKey,
+} from '../../shared/contract-kit/names.ts';
 import { SCHEDULES } from '../schedules.ts';
 import type { PipelineDocument } from './pipelines-client.ts';
 import { REDIS_URL, RedisFixture } from './redis-fixture.ts';
-import { ticksOf } from './schedules-client.ts';
 
 const documentOf = (state: PipelineDocument['state'], steps: PipelineDocument['steps']): PipelineDocument => ({
   id: 'run-1',
@@ -94,22 +98,56 @@ describe.skipIf(REDIS_URL === undefined)('a schedule', () => {
   it('is created once, unchanged when asked again, changed in place, and removed', async () => {
     await using fixture = new RedisFixture();
     const { schedules } = fixture.connect();
-    const queue = new Queue('pipeline', { connection: fixture.redis, prefix: fixture.prefix });
+    const stored = async () =>
+      JSON.parse((await fixture.redis.hget(schedulesKey(fixture.prefix), 'main.nightly')) ?? 'null') as unknown;
     expect(await schedules.upsert(nightly)).toBe('created');
-    const before = await queue.getDelayed();
-    expect(before).toHaveLength(1);
-    expect(before[0]?.name).toBe('tick');
-    expect(before[0]?.data).toEqual({ schedule: 'nightly', tenant: 'main', pipeline: 'refresh-segments', params: {} });
+    const before = await stored();
+    expect(before).toMatchObject({
+      cron: '0 3 * * *',
+      catchUp: 'latest',
+      tick: { schedule: 'nightly', tenant: 'main', pipeline: 'refresh-segments', params: {} },
+    });
     expect(await schedules.upsert({ ...nightly, params: {} })).toBe('unchanged');
-    expect((await queue.getDelayed()).map(({ id, timestamp }) => [id, timestamp])).toEqual(
-      before.map(({ id, timestamp }) => [id, timestamp]),
-    );
-    expect(await schedules.upsert({ ...nightly, params: { segments: 5 } })).toBe('changed');
-    expect(await queue.getDelayedCount()).toBe(1);
+    expect(await stored()).toEqual(before);
+    expect(await schedules.upsert({ ...nightly, catchUp: 'all', catchUpMax: 3 })).toBe('changed');
+    expect(await stored()).toEqual({ ...(before as object), catchUp: 'all', catchUpMax: 3 });
     expect(await schedules.remove('nightly')).toBe(true);
     expect(await schedules.remove('nightly')).toBe(false);
-    expect(await queue.getDelayedCount()).toBe(0);
-    await queue.close();
+    expect(await schedules.list()).toEqual([]);
+  });
+
+  it('tells how its last five ticks ended, newest first, what was missed, and what no worker takes', async () => {
+    await using fixture = new RedisFixture();
+    const { schedules } = fixture.connect();
+    await schedules.upsert({ ...nightly, cron: '* * * * *' });
+    const cursor = Date.now() - 600_000;
+    const recent = [
+      { tick: 1, did: 'on-time', run: 'run-0' },
+      { tick: 2, did: 'on-time', run: 'run-1' },
+      { tick: 3, did: 'skipped' },
+      { tick: 4, did: 'skipped' },
+      { tick: 5, did: 'caught-up', run: 'run-2' },
+      { tick: 6, did: 'on-time', run: 'run-3' },
+    ];
+    const missed = { count: 3, from: 3, to: 5, caughtUp: 1, seenAt: 5 };
+    await fixture.redis.hset(tickMirrorKey(fixture.prefix), 'main.nightly', JSON.stringify({ cursor, recent, missed }));
+    const record = JSON.parse((await fixture.redis.hget(schedulesKey(fixture.prefix), 'main.nightly')) ?? '') as object;
+    await fixture.redis.hset(
+      schedulesKey(fixture.prefix),
+      'main.nightly',
+      JSON.stringify({ ...record, declaredAt: cursor }),
+    );
+    await write(fixture, documentOf('committed', {}));
+    const [listed] = await schedules.list();
+    expect(listed?.last.map(({ tick, state }) => [tick, state])).toEqual([
+      [6, 'gone'],
+      [5, 'gone'],
+      [4, undefined],
+      [3, undefined],
+      [2, 'committed'],
+    ]);
+    expect(listed?.missed).toEqual(missed);
+    expect(listed?.overdue).toBe(Math.floor(cursor / 60_000) * 60_000 + 60_000);
   });
 
   it('is listed with its next five ticks, for its tenant only', async () => {
@@ -121,7 +159,7 @@ describe.skipIf(REDIS_URL === undefined)('a schedule', () => {
     const listed = await schedules.list();
     expect(listed.map(({ name }) => name)).toEqual(['nightly', ...SCHEDULES.map(({ name }) => name)].sort());
     const { next, ...rest } = listed.find(({ name }) => name === 'nightly') ?? { next: [] };
-    expect(rest).toEqual({ ...nightly, params: {} });
+    expect(rest).toEqual({ ...nightly, params: {}, catchUp: 'latest', catchUpMax: 24, last: [] });
     expect(next).toHaveLength(5);
     for (const at of next) expect(new Date(at).toISOString()).toContain('T21:30:00.000Z'); // 03:00 in Kolkata
   });
@@ -140,12 +178,5 @@ describe.skipIf(REDIS_URL === undefined)('a schedule', () => {
         code: 'SCHEDULE_INVALID',
       });
     expect(await schedules.list()).toEqual([]);
-  });
-});
-
-describe('the ticks of a schedule', () => {
-  it('skip the hour that a clock change removes and do not double the one it repeats', () => {
-    const at = ticksOf('30 2 * * *', 'Europe/Berlin', Date.UTC(2026, 9, 24, 12), 2);
-    expect(at.map((ms) => new Date(ms).toISOString().slice(0, 10))).toEqual(['2026-10-25', '2026-10-26']);
   });
 });

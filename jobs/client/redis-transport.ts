@@ -1,7 +1,7 @@
 /** Owns carrying jobs over Redis: BullMQ queues on one shared producer connection, watches on connections of their own. */
-import type { Job, JobSchedulerJson, Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type Envelope, type Tick, tickSchema } from '../../shared/contract-kit/envelope.ts';
+import { type Envelope, type ScheduleRecord, scheduleRecordSchema } from '../../shared/contract-kit/envelope.ts';
 import {
   CANCEL_TTL_S,
   cancelChannel,
@@ -9,19 +9,18 @@ import {
   pipelineChannel,
   pipelineKey,
   pipelineProgressField,
-  TICK_NAME,
+  schedulesKey,
 } from '../../shared/contract-kit/names.ts';
-import { CONTRACTS, type JobKind } from '../registry.ts';
+import type { JobKind } from '../registry.ts';
 import { AdmittingQueue } from './admitting-queue.ts';
 import { JobWatch } from './job-watch.ts';
-import { kindOptions, type MadeJob } from './make-job.ts';
+import type { MadeJob } from './make-job.ts';
 import { RedisConnection } from './redis-connection.ts';
+import { parsedOrUndefined, readStoredSchedules } from './stored-schedules.ts';
 import type { JobListener, StoredJob, StoredSchedule, Transport } from './transport.ts';
 
 /** A pipeline's mirror is read again at least this often, should an announcement be lost. */
 const MIRROR_SWEEP_MS = 5_000;
-/** Most schedules that one list shows. */
-const SCHEDULES_MAX = 1_000;
 
 export interface RedisTransportOptions {
   readonly url: string;
@@ -130,28 +129,21 @@ export class RedisTransport implements Transport {
     };
   }
 
-  async readSchedule(id: string): Promise<StoredSchedule | undefined> {
-    const found = await this.#onQueue('pipeline', (queue) => queue.getJobScheduler(id));
-    return found === undefined || found === null ? undefined : storedSchedule(found);
+  async readSchedule(id: string): Promise<ScheduleRecord | undefined> {
+    const text = await this.#connection.run((redis) => redis.hget(schedulesKey(this.#prefix), id));
+    return text === null ? undefined : parsedOrUndefined(scheduleRecordSchema, text);
   }
 
-  async listSchedules(): Promise<StoredSchedule[]> {
-    const found = await this.#onQueue('pipeline', (queue) => queue.getJobSchedulers(0, SCHEDULES_MAX - 1, true));
-    return found.map(storedSchedule).filter((schedule) => schedule !== undefined);
+  listSchedules(): Promise<StoredSchedule[]> {
+    return this.#connection.run((redis) => readStoredSchedules(redis, this.#prefix));
   }
 
-  async writeSchedule({ id, cron, timeZone, tick }: Omit<StoredSchedule, 'nextAt'>): Promise<void> {
-    await this.#onQueue('pipeline', (queue) =>
-      queue.upsertJobScheduler(
-        id,
-        { pattern: cron, tz: timeZone },
-        { name: TICK_NAME, data: tick, opts: { ...kindOptions(CONTRACTS.pipeline) } },
-      ),
-    );
+  async writeSchedule(id: string, record: ScheduleRecord): Promise<void> {
+    await this.#connection.run((redis) => redis.hset(schedulesKey(this.#prefix), id, JSON.stringify(record)));
   }
 
-  removeSchedule(id: string): Promise<boolean> {
-    return this.#onQueue('pipeline', (queue) => queue.removeJobScheduler(id));
+  async removeSchedule(id: string): Promise<boolean> {
+    return (await this.#connection.run((redis) => redis.hdel(schedulesKey(this.#prefix), id))) === 1;
   }
 
   async close(): Promise<void> {
@@ -205,14 +197,6 @@ function stateOf(state: string): StoredJob['state'] | undefined {
     default:
       return 'waiting'; // waiting, prioritized, waiting-children
   }
-}
-
-/** Undefined for a scheduler that is not one of ours. */
-function storedSchedule(found: JobSchedulerJson): StoredSchedule | undefined {
-  const tick = tickSchema.safeParse(found.template?.data);
-  if (!tick.success || found.pattern === undefined) return undefined;
-  const data: Tick = tick.data;
-  return { id: found.key, cron: found.pattern, timeZone: found.tz ?? 'UTC', tick: data, nextAt: found.next };
 }
 
 /** The mirrored document with the newest progress of its steps, which lies in fields of its own: it changes far more often. */

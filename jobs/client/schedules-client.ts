@@ -1,19 +1,32 @@
-/** Owns declaring what recurs: a schedule is a BullMQ job scheduler whose ticks start a pipeline. */
-import { getNextMillis } from 'bullmq';
+/** Owns declaring what recurs, and telling how it went: workers see each tick through from what is declared here. */
 import { isDeepStrictEqual } from 'node:util';
+import { ticksOf } from '../../shared/contract-kit/cron.ts';
+import type { MissedTicks, TickDecision } from '../../shared/contract-kit/envelope.ts';
 import { schedulerId } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineName } from '../pipelines.ts';
-import { parseSchedule, type Schedule, type ScheduleInput } from '../schedules.ts';
+import { overdueTick, parseSchedule, recordOf, type Schedule, type ScheduleInput } from '../schedules.ts';
 import type { ClientCore } from './job-client.ts';
+import { PipelineRun, type PipelineState } from './pipelines-client.ts';
 import type { StoredSchedule } from './transport.ts';
 
-/** Ticks that a listed schedule shows. */
-const NEXT_TICKS = 5;
+/** Ticks that a listed schedule shows, to come and gone by. */
+const TICKS_SHOWN = 5;
+
+export interface TickOutcome extends TickDecision {
+  /** `gone`: not taken by a worker yet, or forgotten. Absent where the tick was skipped. */
+  readonly state?: PipelineState | 'gone';
+}
 
 export interface ListedSchedule extends Schedule {
   /** The next ticks, ms since 1970, ascending. */
   readonly next: readonly number[];
+  /** The last ticks, newest first. */
+  readonly last: readonly TickOutcome[];
+  /** The last ticks that were missed together. */
+  readonly missed?: MissedTicks;
+  /** A tick that is due and that no worker has taken. */
+  readonly overdue?: number;
 }
 
 export class SchedulesClient {
@@ -27,42 +40,27 @@ export class SchedulesClient {
   async upsert(input: ScheduleInput): Promise<'created' | 'changed' | 'unchanged'> {
     const schedule = parseSchedule(input);
     const { cron, timeZone } = schedule;
-    if (ticksOf(cron, timeZone, this.#core.nowMs(), 1).length === 0)
+    const now = this.#core.nowMs();
+    if (ticksOf(cron, timeZone, now, 1).length === 0)
       throw new AppError('SCHEDULE_INVALID', {
-        message: `"${cron}" is not a cron expression that ever comes true.`,
-        details: { issues: [{ path: ['cron'], message: 'not a cron expression that ever comes true' }] },
+        message: `"${cron}" never comes true.`,
+        details: { issues: [{ path: ['cron'], message: 'never comes true' }] },
       });
-    const wanted = {
-      id: this.#idOf(schedule.name),
-      cron,
-      timeZone,
-      tick: {
-        schedule: schedule.name,
-        tenant: this.#core.tenant,
-        pipeline: schedule.pipeline,
-        params: schedule.params,
-      },
-    };
-    const stored = await this.#core.transport.readSchedule(wanted.id);
-    if (stored !== undefined && same(stored, wanted)) return 'unchanged';
-    await this.#core.transport.writeSchedule(wanted);
+    const id = this.#idOf(schedule.name);
+    const stored = await this.#core.transport.readSchedule(id);
+    const sameRhythm = stored?.cron === cron && stored.timeZone === timeZone;
+    const record = recordOf(this.#core.tenant, schedule, sameRhythm ? stored.declaredAt : now);
+    if (isDeepStrictEqual(stored, record)) return 'unchanged';
+    await this.#core.transport.writeSchedule(id, record);
     return stored === undefined ? 'created' : 'changed';
   }
 
-  /** This tenant's schedules by name, with their next ticks. */
+  /** This tenant's schedules by name, with their next ticks and what became of the last ones. */
   async list(): Promise<ListedSchedule[]> {
     const stored = await this.#core.transport.listSchedules();
-    return stored
-      .filter(({ tick }) => tick.tenant === this.#core.tenant)
-      .map(({ cron, timeZone, tick, nextAt }) => ({
-        name: tick.schedule,
-        pipeline: tick.pipeline as PipelineName,
-        params: tick.params as Record<string, unknown>,
-        cron,
-        timeZone,
-        next: nextTicks(cron, timeZone, nextAt ?? this.#core.nowMs(), nextAt !== undefined),
-      }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const own = stored.filter(({ record }) => record.tick.tenant === this.#core.tenant);
+    const listed = await Promise.all(own.map((schedule) => this.#listed(schedule)));
+    return listed.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** False when there was none of that name. */
@@ -70,31 +68,32 @@ export class SchedulesClient {
     return this.#core.transport.removeSchedule(this.#idOf(name));
   }
 
+  async #listed({ record, mirror }: StoredSchedule): Promise<ListedSchedule> {
+    const { cron, timeZone, catchUp, catchUpMax, tick } = record;
+    const now = this.#core.nowMs();
+    const overdue = overdueTick(record, mirror, now);
+    const recent = (mirror?.recent ?? []).slice(-TICKS_SHOWN).toReversed();
+    return {
+      name: tick.schedule,
+      pipeline: tick.pipeline as PipelineName,
+      params: tick.params as Record<string, unknown>,
+      cron,
+      timeZone,
+      catchUp,
+      catchUpMax,
+      next: ticksOf(cron, timeZone, now, TICKS_SHOWN),
+      last: await Promise.all(recent.map((decision) => this.#outcome(decision))),
+      ...(mirror?.missed === undefined ? {} : { missed: mirror.missed }),
+      ...(overdue === undefined ? {} : { overdue }),
+    };
+  }
+
+  async #outcome(decision: TickDecision): Promise<TickOutcome> {
+    if (decision.run === undefined) return decision;
+    return { ...decision, state: await new PipelineRun(this.#core, decision.run).state() };
+  }
+
   #idOf(name: string): string {
     return schedulerId(this.#core.tenant, name);
   }
-}
-
-const same = (stored: StoredSchedule, wanted: Omit<StoredSchedule, 'nextAt'>): boolean =>
-  stored.cron === wanted.cron && stored.timeZone === wanted.timeZone && isDeepStrictEqual(stored.tick, wanted.tick);
-
-function nextTicks(cron: string, timeZone: string, fromMs: number, fromIsTick: boolean): number[] {
-  if (!fromIsTick) return ticksOf(cron, timeZone, fromMs, NEXT_TICKS);
-  return [fromMs, ...ticksOf(cron, timeZone, fromMs, NEXT_TICKS - 1)];
-}
-
-/** The first `count` ticks after `fromMs`; fewer, or none, where the expression is wrong or runs out. */
-export function ticksOf(cron: string, timeZone: string, fromMs: number, count: number): number[] {
-  const ticks: number[] = [];
-  try {
-    for (let at = fromMs; ticks.length < count; ) {
-      const next = getNextMillis(at, { pattern: cron, tz: timeZone });
-      if (next === undefined) break;
-      ticks.push(next);
-      at = next;
-    }
-  } catch {
-    return ticks;
-  }
-  return ticks;
 }

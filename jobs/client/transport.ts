@@ -2,7 +2,7 @@
  * Owns what the client needs from whatever carries its jobs: Redis in a service, memory in a service's own tests.
  * Everything that decides (contracts, sealing, parts, errors) lies on this side of it.
  */
-import type { Envelope, Tick } from '../../shared/contract-kit/envelope.ts';
+import type { Envelope, ScheduleRecord, TickMirror } from '../../shared/contract-kit/envelope.ts';
 import type { JobKind } from '../registry.ts';
 import type { MadeJob } from './make-job.ts';
 
@@ -32,14 +32,10 @@ export interface JobListener {
   failed(error: unknown): void;
 }
 
-/** A schedule as the carrier keeps it. */
+/** A schedule as the carrier keeps it, and how far it has got (undefined: no worker has seen it yet). */
 export interface StoredSchedule {
-  readonly id: string;
-  readonly cron: string;
-  readonly timeZone: string;
-  readonly tick: Tick;
-  /** Next tick, ms since 1970. */
-  readonly nextAt: number | undefined;
+  readonly record: ScheduleRecord;
+  readonly mirror: TickMirror | undefined;
 }
 
 export interface Transport {
@@ -58,9 +54,9 @@ export interface Transport {
   readPipeline(id: string): Promise<unknown>;
   /** Calls `changed` soon after each change of a mirror, and from time to time. */
   watchPipeline(id: string, changed: () => void): () => void;
-  readSchedule(id: string): Promise<StoredSchedule | undefined>;
+  readSchedule(id: string): Promise<ScheduleRecord | undefined>;
   listSchedules(): Promise<StoredSchedule[]>;
-  writeSchedule(schedule: Omit<StoredSchedule, 'nextAt'>): Promise<void>;
+  writeSchedule(id: string, record: ScheduleRecord): Promise<void>;
   removeSchedule(id: string): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -41,7 +41,7 @@ export const envelopeSchema = z.object({
 });
 export type Envelope = z.output<typeof envelopeSchema>;
 
-/** Data of a job that a schedule produced: the tick is in the job's id. */
+/** What a tick of a schedule starts. */
 export const tickSchema = z.object({
   schedule: z.string(),
   tenant: tenantSchema,
@@ -49,3 +49,49 @@ export const tickSchema = z.object({
   params: z.unknown(),
 });
 export type Tick = z.output<typeof tickSchema>;
+
+/** What becomes of ticks that nobody took at their time: none is run, the latest is, or all are, up to a bound. */
+export const CATCH_UPS = ['skip', 'latest', 'all'] as const;
+/** Most missed ticks that `all` runs unless the schedule says otherwise. */
+export const CATCH_UP_DEFAULT = 24;
+
+/** A schedule as Redis keeps it, in the hash `schedulesKey`. */
+export const scheduleRecordSchema = z.object({
+  cron: z.string(),
+  timeZone: z.string(),
+  catchUp: z.enum(CATCH_UPS),
+  catchUpMax: z.int().min(1),
+  /** ms since 1970; earlier ticks are not owed. */
+  declaredAt: z.int(),
+  tick: tickSchema,
+});
+export type ScheduleRecord = z.output<typeof scheduleRecordSchema>;
+
+/** What was decided of a tick: run at its time, run late, or left out. */
+export const tickDecisionSchema = z.object({
+  tick: z.int(),
+  did: z.enum(['on-time', 'caught-up', 'skipped']),
+  /** The pipeline run, where there is one. */
+  run: z.string().optional(),
+});
+export type TickDecision = z.output<typeof tickDecisionSchema>;
+
+/** The last ticks that were missed together. */
+export const missedTicksSchema = z.object({
+  count: z.int(),
+  from: z.int(),
+  to: z.int(),
+  caughtUp: z.int(),
+  seenAt: z.int(),
+});
+export type MissedTicks = z.output<typeof missedTicksSchema>;
+
+/** How far a schedule has got, as Redis mirrors it in the hash `tickMirrorKey`; the store is the authority. */
+export const tickMirrorSchema = z.object({
+  /** The last tick that was decided, or when the schedule was first seen. */
+  cursor: z.int(),
+  /** Oldest first. */
+  recent: z.array(tickDecisionSchema),
+  missed: missedTicksSchema.optional(),
+});
+export type TickMirror = z.output<typeof tickMirrorSchema>;

@@ -20,6 +20,11 @@ export const TICK_NAME = 'tick';
 /** Id of a tenant's schedule in the queue. */
 export const schedulerId = (tenant: string, name: string): string => `${tenant}.${name}`;
 
+/** Hash of all schedules by id; a name of no kind, so no queue meets it. */
+export const schedulesKey = (prefix: string): string => `${prefix}:schedules`;
+/** Hash that mirrors how far each schedule has got, for clients without a store. */
+export const tickMirrorKey = (prefix: string): string => `${prefix}:schedule-ticks`;
+
 /** Default prefix of every Redis key; `{...}` keeps one deployment's keys in one cluster slot. */
 export const DEFAULT_PREFIX = 'millrace';
 
@@ -46,6 +51,13 @@ export function runKeyOf(tenant: string, kind: string, key: string): string {
 /** The run key of a job enqueued without a key: as unlikely to meet another as a hash. */
 export function freshRunKey(tenant: string, kind: string): string {
   return `${tenant}.${kind}.${randomHex()}`;
+}
+
+const RUN_HASH_LENGTH = 12;
+
+/** The id of the pipeline run that a job of kind `pipeline` starts. */
+export function pipelineRunId(tenant: string, pipeline: string, startRunKey: string): string {
+  return `${tenant}.${pipeline}.${sha256Hex(startRunKey).slice(0, RUN_HASH_LENGTH)}`;
 }
 
 export function jobIdOf(runKey: string): string {

@@ -13,6 +13,7 @@ import type { PipelineRuns } from './ports/pipeline-runs.ts';
 import type { Releases } from './ports/releases.ts';
 import type { Ledger } from './ports/runs.ts';
 import type { Exposures, Served } from './ports/served.ts';
+import type { Ticks } from './ports/ticks.ts';
 import type { Versions } from './ports/versions.ts';
 import type { Webhooks } from './ports/webhooks.ts';
 
@@ -25,6 +26,7 @@ export type * from './ports/pipeline-runs.ts';
 export type * from './ports/releases.ts';
 export * from './ports/runs.ts';
 export type * from './ports/served.ts';
+export type * from './ports/ticks.ts';
 export * from './ports/versions.ts';
 export type * from './ports/webhooks.ts';
 
@@ -32,6 +34,7 @@ export interface Store extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly releases: Releases;
   readonly pipelineRuns: PipelineRuns;
+  readonly ticks: Ticks;
   readonly people: People;
   readonly items: Items;
   readonly consents: Consents;

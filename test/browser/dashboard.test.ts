@@ -61,8 +61,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     for (let index = 0; index < DONE; index++) await add('feature-build', { dataset: `d${index}` }, `done-${index}`);
     await add('feature-build', { dataset: 'broken' }, 'broken');
     await add('segmentation', { features: 'features-1' }, 'waiting');
-    const pipelines = queueOf('pipeline');
-    if (pipelines !== undefined) await declareDefaults(pipelines, redis, prefix, TENANT);
+    await declareDefaults(redis, prefix, TENANT, Date.now());
     await ended;
     await worker.close();
     connection.disconnect();

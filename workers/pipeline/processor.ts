@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { pipeline, type ReleaseParts } from '../../jobs/pipeline/contract.ts';
 import { pipelineOf } from '../../jobs/pipelines.ts';
+import { pipelineRunId } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument, Release, RunDocument, Store } from '../../shared/store/ports.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
@@ -44,7 +45,7 @@ async function planStart(name: string, params: Record<string, unknown>, context:
   const steps = Object.fromEntries(Object.keys(definition.steps).map((step) => [step, { state: 'waiting' as const }]));
   return {
     start: {
-      id: `${context.tenant}.${name}.${shortHash(context.runKey)}`,
+      id: pipelineRunId(context.tenant, name, context.runKey),
       tenant: context.tenant,
       pipeline: name,
       params: parsed.data,

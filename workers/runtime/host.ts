@@ -30,9 +30,10 @@ import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 import { Pruner } from './pruner.ts';
 import { measureQueues } from './queue-gauges.ts';
-import { adaptTick, declareDefaults } from './schedules.ts';
+import { adaptTick, adoptSchedulers, declareDefaults } from './schedules.ts';
 import { Sweeper } from './sweeper.ts';
 import { threadEvents } from './thread-events.ts';
+import { Ticker } from './ticker.ts';
 
 export interface HostOptions {
   readonly config: Config;
@@ -142,7 +143,8 @@ export async function startHost({
   );
   orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log, telemetry });
   const relay = relayOf(orchestrator, enqueuer);
-  if (schedules) await declareDefaults(enqueuer.queue('pipeline'), redis, prefix, config.tenant);
+  await adoptSchedulers(enqueuer.queue('pipeline'), redis, prefix);
+  if (schedules) await declareDefaults(redis, prefix, config.tenant, systemClock.now());
   const pools: WorkerPool[] = [];
   // All at once: while one pool finishes its jobs, another must not take new ones.
   stack.defer(async () => {
@@ -170,6 +172,7 @@ export async function startHost({
   const sweeper = stack.use(
     new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors.get(kind) }),
   );
+  const ticker = stack.use(new Ticker({ store, redis, prefix, enqueuer, clock: systemClock, log }));
   stack.use(pruning({ config, redis, enqueuer, log }));
   const outboxes = [stack.use(await openJournalOutbox(url, database))];
   if (config.outbox.collections.length > 0) outboxes.push(stack.use(await openOutbox(config.outbox)));
@@ -178,6 +181,7 @@ export async function startHost({
   const queues = kinds.map((kind) => enqueuer.queue(kind));
   if (meter !== undefined) stack.defer(measureQueues(meter, queues, pools));
   if (health !== undefined) watch(health, config.healthWindowMs, { redis, store, pools });
+  ticker.start();
   const owned = stack.move();
   return { store, pools, sweeper, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

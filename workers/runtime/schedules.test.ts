@@ -1,78 +1,141 @@
-import { type Job, Worker } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
+import { readStoredSchedules } from '../../jobs/client/stored-schedules.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
-import { runKeyOf } from '../../shared/contract-kit/names.ts';
-import { testServices } from '../../test/services.ts';
+import { recordOf, parseSchedule, SCHEDULES } from '../../jobs/schedules.ts';
+import { manualClock } from '../../shared/clock.ts';
+import { runKeyOf, schedulerId, schedulesKey } from '../../shared/contract-kit/names.ts';
+import type { Log } from '../../shared/telemetry/log.ts';
+import { silentLog, type TestServices, testServices } from '../../test/services.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { parseEnvelope } from './parse.ts';
-import { adaptTick, declareDefaults, declareSchedule } from './schedules.ts';
+import { adaptTick, adoptSchedulers, declareDefaults } from './schedules.ts';
+import { Ticker } from './ticker.ts';
 
-test('the job of each tick names its moment: one run key a tick, and the tick is what the run speaks of', async () => {
-  await using services = await testServices();
+const MINUTE_MS = 60_000;
+const START = Date.UTC(2026, 9, 25);
+
+function open(services: TestServices) {
   const { redis, prefix, store } = services;
-  await using enqueuer = new Enqueuer({
-    redis,
-    prefix,
-    contracts: { pipeline },
-    claims: store.claims,
-    ring: undefined,
-  });
+  const stack = new AsyncDisposableStack();
+  onTestFinished(() => stack.disposeAsync());
+  const enqueuer = stack.use(
+    new Enqueuer({ redis, prefix, contracts: { pipeline }, claims: store.claims, ring: undefined }),
+  );
+  const clock = manualClock(START);
   const queue = enqueuer.queue('pipeline');
-  const schedule = {
-    name: 'each-second',
-    pipeline: 'refresh',
-    cron: '* * * * * *',
-    timeZone: 'Asia/Kolkata',
-    params: {},
-  };
-  const startedAt = Date.now();
-  await declareSchedule(queue, 'main', schedule as never);
-  await declareSchedule(queue, 'main', schedule as never);
-  const taken: Job[] = [];
-  const three = Promise.withResolvers<void>();
-  const connection = redis.duplicate();
-  const worker = new Worker(
-    'pipeline',
-    async (job) => {
-      taken.push(job);
-      if (taken.length === 3) three.resolve();
+  return {
+    clock,
+    enqueuer,
+    queue,
+    ticker: (log = silentLog) => new Ticker({ store, redis, prefix, enqueuer, clock, log }),
+    async declare(catchUp: 'skip' | 'latest' | 'all', catchUpMax = 3) {
+      const schedule = parseSchedule({ name: catchUp, pipeline: 'refresh', cron: '*/10 * * * *', catchUp, catchUpMax });
+      const record = recordOf('main', schedule, START);
+      await redis.hset(schedulesKey(prefix), schedulerId('main', catchUp), JSON.stringify(record));
     },
-    { connection, prefix },
+    /** The ticks that were enqueued, as minutes after the start, in the order in which they run. */
+    async ticks() {
+      const jobs = await queue.getJobs(['waiting'], 0, -1, true);
+      const envelopes = jobs.map(({ id, data }) =>
+        parseEnvelope({ id: id as string, data: data as unknown }, pipeline),
+      );
+      return envelopes.map(({ asOf }) => (asOf - START) / MINUTE_MS);
+    },
+  };
+}
+
+test('many schedulers at once start each tick once, under a run key that names it', async () => {
+  await using services = await testServices();
+  const { clock, queue, ticker, declare, ticks } = open(services);
+  await declare('latest');
+  const tickers = Array.from({ length: 5 }, () => ticker());
+  for (let minute = 0; minute < 31; minute++) {
+    await Promise.all(tickers.map((one) => one.turn()));
+    clock.advance(MINUTE_MS);
+  }
+  expect(await ticks()).toEqual([10, 20, 30]);
+  const runKeys = (await queue.getJobs(['waiting'], 0, -1, true)).map(
+    ({ data }) => (data as { runKey: string }).runKey,
   );
-  onTestFinished(async () => {
-    await worker.close();
-    connection.disconnect();
+  expect(runKeys).toEqual([10, 20, 30].map((at) => runKeyOf('main', 'pipeline', `latest.${START + at * MINUTE_MS}`)));
+});
+
+test.each([
+  { catchUp: 'skip', run: [] },
+  { catchUp: 'latest', run: [60] },
+  { catchUp: 'all', run: [40, 50, 60] },
+] as const)(
+  'after an hour of downtime "$catchUp" runs the ticks $run, once, and raises an alert',
+  async ({ catchUp, run }) => {
+    await using services = await testServices();
+    const { redis, prefix, store } = services;
+    const { clock, ticker, declare, ticks } = open(services);
+    await declare(catchUp);
+    await ticker().turn();
+    clock.advance(65 * MINUTE_MS);
+    const told: unknown[] = [];
+    const log = { ...silentLog, error: (fields: unknown) => told.push(fields) } as unknown as Log;
+    await Promise.all([ticker(log).turn(), ticker(log).turn()]);
+    expect(await ticks()).toEqual(run);
+    const missed = { count: 6, from: START + 10 * MINUTE_MS, to: START + 60 * MINUTE_MS, caughtUp: run.length };
+    expect(told).toEqual([expect.objectContaining({ event: 'schedule.missed', schedule: catchUp, ...missed })]);
+    expect((await store.ticks.begin('main', catchUp, 0)).missed).toMatchObject(missed);
+    expect((await readStoredSchedules(redis, prefix))[0]?.mirror?.missed).toMatchObject(missed);
+    clock.advance(5 * MINUTE_MS);
+    await ticker().turn();
+    expect(await ticks()).toEqual([...run, 70]);
+  },
+);
+
+test('a scheduler that is killed after it enqueued and before it noted so doubles nothing', async () => {
+  await using services = await testServices();
+  const { clock, enqueuer, ticker, declare, ticks } = open(services);
+  await declare('all');
+  clock.advance(35 * MINUTE_MS);
+  const killed = new Ticker({
+    store: {
+      ticks: {
+        begin: (...args) => services.store.ticks.begin(...args),
+        advance: () => Promise.reject(new Error('killed')),
+      },
+    },
+    redis: services.redis,
+    prefix: services.prefix,
+    enqueuer,
+    clock,
+    log: silentLog,
   });
-  await three.promise;
-  const envelopes = taken
-    .slice(0, 3)
-    .map((job) => parseEnvelope({ id: job.id as string, data: adaptTick(job) }, pipeline));
-  const ticks = envelopes.map(({ asOf }) => asOf);
-  expect(ticks.every((tick) => tick % 1000 === 0 && tick > startedAt && tick <= Date.now())).toBe(true);
-  expect(new Set(ticks).size).toBe(3);
-  expect(ticks).toEqual(ticks.toSorted((a, b) => a - b));
-  expect(envelopes.map(({ runKey }) => runKey)).toEqual(
-    ticks.map((tick) => runKeyOf('main', 'pipeline', `each-second.${tick}`)),
-  );
+  await killed.turn();
+  expect(await ticks()).toEqual([10, 20, 30]);
+  await ticker().turn();
+  expect(await ticks()).toEqual([10, 20, 30]);
 });
 
 test('a default schedule is declared once: what an operator changed or removed stays so', async () => {
   await using services = await testServices();
-  const { redis, prefix, store } = services;
-  await using enqueuer = new Enqueuer({
-    redis,
-    prefix,
-    contracts: { pipeline },
-    claims: store.claims,
-    ring: undefined,
-  });
-  const queue = enqueuer.queue('pipeline');
-  await declareDefaults(queue, redis, prefix, 'main');
-  const [removed, changed] = (await queue.getJobSchedulers()).map(({ key }) => key);
-  await queue.removeJobScheduler(removed as string);
-  await queue.upsertJobScheduler(changed as string, { pattern: '5 5 * * *' }, { name: 'tick', data: {} });
-  await declareDefaults(queue, redis, prefix, 'main');
-  const after = await queue.getJobSchedulers();
-  expect(after.map(({ key }) => key)).not.toContain(removed);
-  expect(after.find(({ key }) => key === changed)?.pattern).toBe('5 5 * * *');
+  const { redis, prefix } = services;
+  await declareDefaults(redis, prefix, 'main', START);
+  const [removed, changed] = SCHEDULES.map(({ name }) => schedulerId('main', name)) as [string, string];
+  await redis.hdel(schedulesKey(prefix), removed);
+  await redis.hset(schedulesKey(prefix), changed, 'changed');
+  await declareDefaults(redis, prefix, 'main', START);
+  expect(await redis.hget(schedulesKey(prefix), removed)).toBeNull();
+  expect(await redis.hget(schedulesKey(prefix), changed)).toBe('changed');
+});
+
+test('schedules of an earlier version are taken over with the tick they owe, and a tick of theirs under way is that tick', async () => {
+  await using services = await testServices();
+  const { redis, prefix } = services;
+  const { queue } = open(services);
+  const data = { schedule: 'old', tenant: 'main', pipeline: 'refresh', params: {} };
+  await queue.upsertJobScheduler('main.old', { pattern: '0 3 * * *', tz: 'Asia/Kolkata' }, { name: 'tick', data });
+  const [job] = await queue.getDelayed();
+  if (job === undefined) throw new Error('BullMQ planned no tick');
+  const envelope = parseEnvelope({ id: job.id as string, data: adaptTick(job) }, pipeline);
+  await adoptSchedulers(queue, redis, prefix);
+  const [adopted] = await readStoredSchedules(redis, prefix);
+  expect(adopted?.record).toMatchObject({ cron: '0 3 * * *', timeZone: 'Asia/Kolkata', tick: data });
+  expect(adopted?.record.declaredAt).toBe(envelope.asOf - 1);
+  expect(envelope.runKey).toBe(runKeyOf('main', 'pipeline', `old.${envelope.asOf}`));
+  expect(await queue.getDelayedCount()).toBe(0);
 });

@@ -1,51 +1,54 @@
 /**
- * Owns what recurs: declares schedules as BullMQ job schedulers on the pipeline queue, and turns their ticks into envelopes.
- * The run key of a tick is `schedule.tick`, so a tick that is delivered twice starts one run.
+ * Owns what recurs at the start of a worker: the schedules of a fresh deployment, and those of earlier versions, which BullMQ's
+ * job schedulers carried: they are taken over, and ticks of theirs that are in the queue already are turned into envelopes.
  */
 import { hash } from 'node:crypto';
 import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { kindOptions } from '../../jobs/client/make-job.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
-import { SCHEDULES, type Schedule } from '../../jobs/schedules.ts';
-import { ENVELOPE_VERSION, tickSchema } from '../../shared/contract-kit/envelope.ts';
-import { runKeyOf, schedulerId, TICK_NAME } from '../../shared/contract-kit/names.ts';
+import { recordOf, SCHEDULES } from '../../jobs/schedules.ts';
+import {
+  CATCH_UP_DEFAULT,
+  ENVELOPE_VERSION,
+  type ScheduleRecord,
+  tickSchema,
+} from '../../shared/contract-kit/envelope.ts';
+import { runKeyOf, schedulerId, schedulesKey, TICK_NAME } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 
+const SCHEDULERS_MAX = 1_000;
 /** Set of the default schedules that were declared once. */
 const declaredKey = (prefix: string): string => `${prefix}:declared-schedules`;
-
-/** Declares a schedule; declaring the same again changes nothing. */
-export async function declareSchedule(queue: Queue, tenant: string, schedule: Schedule): Promise<void> {
-  const data = { schedule: schedule.name, tenant, pipeline: schedule.pipeline, params: schedule.params };
-  const repeat = { pattern: schedule.cron, tz: schedule.timeZone };
-  const there = await queue.getJobScheduler(schedulerId(tenant, schedule.name));
-  if (
-    there !== undefined &&
-    there !== null &&
-    there.pattern === repeat.pattern &&
-    there.tz === repeat.tz &&
-    JSON.stringify(there.template?.data) === JSON.stringify(data)
-  )
-    return;
-  await queue.upsertJobScheduler(schedulerId(tenant, schedule.name), repeat, {
-    name: TICK_NAME,
-    data,
-    opts: kindOptions(pipeline),
-  });
-}
 
 /**
  * Declares the schedules of a fresh deployment, each once in its life: what an operator changed or removed stays so.
  * Redis remembers which were declared, in a set under the deployment's prefix.
  */
-export async function declareDefaults(queue: Queue, redis: Redis, prefix: string, tenant: string): Promise<void> {
+export async function declareDefaults(redis: Redis, prefix: string, tenant: string, nowMs: number): Promise<void> {
   for (const schedule of SCHEDULES) {
     const id = schedulerId(tenant, schedule.name);
     if ((await redis.sismember(declaredKey(prefix), id)) === 1) continue;
     // Declared first and noted then: killed in between, it is declared again, which changes nothing.
-    if ((await queue.getJobScheduler(id)) == null) await declareSchedule(queue, tenant, schedule);
+    await redis.hsetnx(schedulesKey(prefix), id, JSON.stringify(recordOf(tenant, schedule, nowMs)));
     await redis.sadd(declaredKey(prefix), id);
+  }
+}
+
+/** Takes over the schedules that an earlier version kept as BullMQ's job schedulers, with the ticks they still owe. */
+export async function adoptSchedulers(queue: Queue, redis: Redis, prefix: string): Promise<void> {
+  for (const { key, pattern, tz, next, template } of await queue.getJobSchedulers(0, SCHEDULERS_MAX - 1, true)) {
+    const tick = tickSchema.safeParse(template?.data);
+    if (!tick.success || pattern === undefined) continue;
+    const record: ScheduleRecord = {
+      cron: pattern,
+      timeZone: tz ?? 'UTC',
+      catchUp: 'latest',
+      catchUpMax: CATCH_UP_DEFAULT,
+      declaredAt: (next ?? Date.now()) - 1,
+      tick: tick.data,
+    };
+    await redis.hsetnx(schedulesKey(prefix), key, JSON.stringify(record));
+    await queue.removeJobScheduler(key);
   }
 }
 

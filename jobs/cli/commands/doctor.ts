@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { PROJECT_DIR, readConfig } from '../../../shared/config.ts';
+import { type Config, PROJECT_DIR, readConfig } from '../../../shared/config.ts';
 import { toAppError } from '../../../shared/errors.ts';
 import { openStore } from '../../../shared/store/mongo/open.ts';
 import { Redis } from 'ioredis';
+import { connect } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, openOutput, table } from '../output.ts';
+import { missedLine } from './schedules.ts';
 
 const findingSchema = z.object({
   name: z.string(),
@@ -56,9 +58,22 @@ async function probeRedis(url: string): Promise<Finding> {
   }
 }
 
+/** Ticks that are due and that no worker takes. */
+async function probeSchedules({ redisUrl, sealKeys, tenant, prefix }: Config): Promise<Finding[]> {
+  await using client = connect({ redis: redisUrl, seal: sealKeys, tenant, prefix });
+  const overdue = (await client.schedules.list()).filter((schedule) => schedule.overdue !== undefined);
+  return overdue.map((schedule) => ({
+    name: 'schedule',
+    state: 'failed',
+    detail: missedLine(schedule) ?? schedule.name,
+    todo: 'start workers: npm start',
+  }));
+}
+
 async function probeServices(): Promise<Finding[]> {
   try {
-    const { redisUrl, mongodbUrl: url, database, masterKey, tenantKey } = readConfig();
+    const config = readConfig();
+    const { redisUrl, mongodbUrl: url, database, masterKey, tenantKey } = config;
     const redis = await probeRedis(redisUrl);
     try {
       await using store = await openStore({ url, database, masterKey, tenantKey });
@@ -66,6 +81,7 @@ async function probeServices(): Promise<Finding[]> {
       return [
         redis,
         { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
+        ...(redis.state === 'ready' ? await probeSchedules(config) : []),
       ];
     } catch (thrown) {
       return [

@@ -1,6 +1,8 @@
 /** Owns `millrace schedules`: what recurs, and changing it. */
-import type { Command } from 'commander';
-import { jsonObject } from '../arguments.ts';
+import { type Command, Option } from 'commander';
+import { CATCH_UP_DEFAULT, CATCH_UPS } from '../../../shared/contract-kit/envelope.ts';
+import type { ListedSchedule } from '../../client/schedules-client.ts';
+import { jsonObject, wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { table } from '../output.ts';
 import { parseSchedule } from '../../schedules.ts';
@@ -10,13 +12,22 @@ interface SetOptions {
   readonly cron: string;
   readonly timeZone: string;
   readonly params: string;
+  readonly catchUp: string;
+  readonly catchUpMax: number;
+}
+
+/** What a person must know of ticks that did not come at their time. */
+export function missedLine({ name, missed, overdue }: ListedSchedule): string | undefined {
+  if (overdue !== undefined) return `${name} was due ${new Date(overdue).toISOString()}: no worker took it`;
+  if (missed === undefined) return undefined;
+  return `${name} missed ${missed.count} up to ${new Date(missed.to).toISOString()}, ${missed.caughtUp} run late`;
 }
 
 export function registerSchedules({ program, run }: Cli): void {
   const schedules = program.command('schedules').description('what recurs');
   schedules
     .command('list', { isDefault: true })
-    .description('all schedules with their next tick')
+    .description('all schedules with their next tick, the outcomes of the last five, and what was missed')
     .action((_options: unknown, command: Command) =>
       run(command, async ({ output, client }) => {
         const found = await client().schedules.list();
@@ -30,6 +41,8 @@ export function registerSchedules({ program, run }: Cli): void {
                   s.cron,
                   s.timeZone,
                   s.next[0] === undefined ? '' : new Date(s.next[0]).toISOString(),
+                  s.last.map(({ did, state }) => (did === 'skipped' ? did : (state ?? ''))).join(' '),
+                  missedLine(s) ?? '',
                 ]),
               ),
         );
@@ -42,14 +55,22 @@ export function registerSchedules({ program, run }: Cli): void {
     .requiredOption('--cron <fields>', 'minute hour day month weekday')
     .option('--time-zone <zone>', 'IANA time zone', 'UTC')
     .option('--params <json>', 'parameters of the pipeline', '{}')
+    .addOption(
+      new Option('--catch-up <policy>', 'missed ticks after downtime: none, the latest, or all')
+        .choices([...CATCH_UPS])
+        .default('latest'),
+    )
+    .option('--catch-up-max <n>', 'most missed ticks that `all` runs', wholeNumber(1, 1000), CATCH_UP_DEFAULT)
     .action((name: string, options: SetOptions, command: Command) =>
       run(command, async ({ output, client }) => {
-        const { pipeline, cron, timeZone } = options;
+        const { pipeline, cron, timeZone, catchUp, catchUpMax } = options;
         const schedule = parseSchedule({
           name,
           pipeline,
           cron,
           timeZone,
+          catchUp,
+          catchUpMax,
           params: jsonObject(options.params, '--params'),
         });
         await client().schedules.upsert(schedule);

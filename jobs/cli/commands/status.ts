@@ -6,6 +6,8 @@ import type { Release, RunDocument, Store } from '../../../shared/store/ports.ts
 import { RedisConnection } from '../../client/redis-connection.ts';
 import { JOB_KINDS } from '../../registry.ts';
 import type { Cli } from '../cli.ts';
+import type { Session } from '../session.ts';
+import { missedLine } from './schedules.ts';
 import { count, duration, table } from '../output.ts';
 
 interface QueueCounts {
@@ -57,9 +59,10 @@ function releaseLines(live: Release | undefined): string[] {
   return [`  ${live.version}, of ${new Date(live.asOf).toISOString()}`, ...table(parts)];
 }
 
-async function gather(config: Config, store: Store, limit: number) {
+async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
-  const [queues, runs, pipelines, live, people, items, events] = await Promise.all([
+  const [schedules, queues, runs, pipelines, live, people, items, events] = await Promise.all([
+    client().schedules.list(),
     countQueues(config),
     store.ledger.latest(tenant, limit),
     store.pipelineRuns.latest(tenant, 5),
@@ -68,7 +71,7 @@ async function gather(config: Config, store: Store, limit: number) {
     store.items.count(tenant),
     store.events.count(tenant),
   ]);
-  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live };
+  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live, schedules };
 }
 
 export function registerStatus({ program, run }: Cli): void {
@@ -76,10 +79,13 @@ export function registerStatus({ program, run }: Cli): void {
     .command('status')
     .description('queues, latest runs, what is published')
     .action((_options: unknown, command: Command) =>
-      run(command, async ({ config, output, store }) => {
-        const status = await gather(config, await store(), 12);
+      run(command, async (session) => {
+        const { output, store } = session;
+        const status = await gather(session, await store(), 12);
+        const missed = status.schedules.map(missedLine).filter((line) => line !== undefined);
         output.result(status, () => [
           `Stored      ${count(status.stored.people)} people, ${count(status.stored.items)} items, ${count(status.stored.events)} events`,
+          ...(missed.length === 0 ? [] : ['Missed ticks', ...missed.map((line) => `  ${line}`)]),
           'Published',
           ...releaseLines(status.live),
           'Queues',

@@ -22,6 +22,7 @@ import { mongoPeople } from './people.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
+import { mongoTicks } from './ticks.ts';
 import { mongoVersions } from './versions.ts';
 import { mongoWebhooks } from './webhooks.ts';
 
@@ -155,6 +156,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     ledger: port('ledger', mongoLedger(db)),
     releases: port('releases', mongoReleases(db)),
     pipelineRuns: port('pipelineRuns', mongoPipelineRuns(db)),
+    ticks: port('ticks', mongoTicks(db)),
     people: port('people', people),
     items: port('items', mongoItems(db)),
     consents: port('consents', mongoConsents(db, ring, people, staleGap)),

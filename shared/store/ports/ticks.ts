@@ -1,0 +1,15 @@
+/** Owns the port of ticks: how far each schedule has got, one document a schedule, advanced by compare-and-set. */
+import type { TickMirror } from '../../contract-kit/envelope.ts';
+
+export interface TickState extends TickMirror {
+  readonly tenant: string;
+  readonly schedule: string;
+  readonly seq: number;
+}
+
+export interface Ticks {
+  /** Inserts if absent; returns what is there. */
+  begin(tenant: string, schedule: string, cursor: number): Promise<TickState>;
+  /** Compare-and-set on `seq`; false when somebody else decided these ticks. */
+  advance(before: TickState, after: TickMirror): Promise<boolean>;
+}
