@@ -28,13 +28,13 @@ function open(services: TestServices) {
     enqueuer,
     queue,
     ticker: (log = silentLog) => new Ticker({ store, redis, prefix, enqueuer, clock, log }),
-    async declare(catchUp: 'skip' | 'latest' | 'all', catchUpMax = 3) {
+    declare: async (catchUp: 'skip' | 'latest' | 'all', catchUpMax = 3): Promise<void> => {
       const schedule = parseSchedule({ name: catchUp, pipeline: 'refresh', cron: '*/10 * * * *', catchUp, catchUpMax });
       const record = recordOf('main', schedule, START);
       await redis.hset(schedulesKey(prefix), schedulerId('main', catchUp), JSON.stringify(record));
     },
     /** The ticks that were enqueued, as minutes after the start, in the order in which they run. */
-    async ticks() {
+    ticks: async (): Promise<number[]> => {
       const jobs = await queue.getJobs(['waiting'], 0, -1, true);
       const envelopes = jobs.map(({ id, data }) =>
         parseEnvelope({ id: id as string, data: data as unknown }, pipeline),
