@@ -29,7 +29,7 @@ export interface ChaosOptions {
   readonly strikeTimes?: StrikeTimes;
   /** How long what is wrong may last once nothing is queued; absent: 15 s, three sweeps. */
   readonly hopelessMs?: number;
-  /** Longest wait, after everything is healed, for everything to end. */
+  /** Longest wait, after everything is healed, without one more job that ends. */
   readonly settleMsMax: number;
   readonly subject: 'millrace' | 'plain';
   readonly plant?: Plant;
@@ -160,7 +160,8 @@ async function strike(
 /** Judges again and again until nothing is wrong; gives up at the limit, or once all has ended and what is wrong cannot heal. */
 async function settled(judge: () => Promise<Judged>, fleet: Fleet, options: ChaosOptions): Promise<Judged> {
   const { settleMsMax, hopelessMs = HOPELESS_MS } = options;
-  const from = performance.now();
+  let from = performance.now();
+  let fewest = Number.POSITIVE_INFINITY;
   let emptySince: number | undefined;
   for (;;) {
     const judged = await judge();
@@ -169,6 +170,10 @@ async function settled(judge: () => Promise<Judged>, fleet: Fleet, options: Chao
     if (isQuiet && judged.violations.length === 0) return judged;
     emptySince = isQuiet ? (emptySince ?? now) : undefined;
     const isHopeless = judged.violations.some(({ sort }) => sort !== 'stuck');
+    if (judged.violations.length < fewest) {
+      fewest = judged.violations.length;
+      from = now;
+    }
     if (now - from > settleMsMax) return judged;
     if (isHopeless && emptySince !== undefined && now - emptySince > hopelessMs) return judged;
     await pause(POLL_MS);

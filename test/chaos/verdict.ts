@@ -1,5 +1,5 @@
 /** Owns how a chaos run is told: its figures, its violations, and the last line. */
-import type { ViolationSort } from './check.ts';
+import type { Violation, ViolationSort } from './check.ts';
 import { FAULTS, type FaultName } from './faults.ts';
 import type { ChaosReport } from './run.ts';
 
@@ -49,6 +49,9 @@ export function forgottenOf({ forgotten, failovers, dealt }: ChaosReport): strin
   return `${forgotten} direct adds, in ${failovers} failovers and ${dealt['redis-emptied']} emptied Redis servers`;
 }
 
+const WORST_FIRST: readonly ViolationSort[] = ['doubled', 'lost', 'stuck'];
+const worstFirst = (a: Violation, b: Violation): number => WORST_FIRST.indexOf(a.sort) - WORST_FIRST.indexOf(b.sort);
+
 /** What happened, line by line. */
 export function tellRun(report: ChaosReport): string[] {
   const { recoveriesMs, states, violations, settledMs, fleet } = report;
@@ -61,7 +64,10 @@ export function tellRun(report: ChaosReport): string[] {
     `  forgotten  by Redis: ${forgottenOf(report)}`,
     `  re-run     after SIGKILL: ${recoveriesMs.length} jobs, median ${inSeconds(percentile(recoveriesMs, 0.5))}, longest ${inSeconds(percentile(recoveriesMs, 1))}`,
     ...(fleet.crashes === 0 ? [] : [`  crashes    ${fleet.crashes} worker processes ended by themselves`]),
-    ...violations.slice(0, VIOLATIONS_SHOWN).map(({ sort, what }) => `  ${sort.padEnd(9)}  ${what}`),
+    ...violations
+      .toSorted(worstFirst)
+      .slice(0, VIOLATIONS_SHOWN)
+      .map(({ sort, what }) => `  ${sort.padEnd(9)}  ${what}`),
     ...(violations.length > VIOLATIONS_SHOWN ? [`  and ${violations.length - VIOLATIONS_SHOWN} more`] : []),
   ];
 }
