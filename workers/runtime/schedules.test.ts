@@ -35,7 +35,7 @@ function open(services: TestServices) {
     },
     /** The ticks that were enqueued, as minutes after the start, in the order in which they run. */
     ticks: async (): Promise<number[]> => {
-      const jobs = await queue.getJobs(['waiting'], 0, -1, true);
+      const jobs = await queue.getJobs(['prioritized'], 0, -1, true);
       const envelopes = jobs.map(({ id, data }) =>
         parseEnvelope({ id: id as string, data: data as unknown }, pipeline),
       );
@@ -54,7 +54,7 @@ test('many schedulers at once start each tick once, under a run key that names i
     clock.advance(MINUTE_MS);
   }
   expect(await ticks()).toEqual([10, 20, 30]);
-  const runKeys = (await queue.getJobs(['waiting'], 0, -1, true)).map(
+  const runKeys = (await queue.getJobs(['prioritized'], 0, -1, true)).map(
     ({ data }) => (data as { runKey: string }).runKey,
   );
   expect(runKeys).toEqual([10, 20, 30].map((at) => runKeyOf('main', 'pipeline', `latest.${START + at * MINUTE_MS}`)));
