@@ -103,11 +103,8 @@ export const ROWS: readonly Row[] = [
     need: 'Ticks missed during downtime',
     plain: 'of ten there is one',
     plainShown: queue('ticks that were missed are not caught up: of ten there is one'),
-    ours: 'a tick runs once however often it is delivered; those missed are not caught up either',
-    oursShown: runtime(
-      'schedules',
-      'the job of each tick names its moment: one run key a tick, and the tick is what the run speaks of',
-    ),
+    ours: 'run as the schedule says (`skip`, `latest`, `all`), each once, and an alert is raised',
+    oursShown: runtime('catch-up', 'every tick is decided once, in order, as its policy says, whatever the downtimes'),
   },
   {
     need: 'What an emptied Redis forgot',
