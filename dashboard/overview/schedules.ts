@@ -1,6 +1,6 @@
 /** Owns what the dashboard shows of schedules: the next ticks, what became of the last ones, and what was missed. */
 import type { Redis } from 'ioredis';
-import { readStoredSchedules } from '../../jobs/client/stored-schedules.ts';
+import { readStoredSchedules } from '../../jobs/client/declared-schedules.ts';
 import type { StoredSchedule } from '../../jobs/client/transport.ts';
 import { overdueTick, recordOf, SCHEDULES } from '../../jobs/schedules.ts';
 import { ticksOf } from '../../shared/contract-kit/cron.ts';

@@ -16,7 +16,7 @@ import { AdmittingQueue } from './admitting-queue.ts';
 import { JobWatch } from './job-watch.ts';
 import type { MadeJob } from './make-job.ts';
 import { RedisConnection } from './redis-connection.ts';
-import { parsedOrUndefined, readStoredSchedules } from './stored-schedules.ts';
+import { parsedOrUndefined, readStoredSchedules } from './declared-schedules.ts';
 import type { JobListener, StoredJob, StoredSchedule, Transport } from './transport.ts';
 
 /** A pipeline's mirror is read again at least this often, should an announcement be lost. */

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { readStoredSchedules } from '../../jobs/client/stored-schedules.ts';
+import { readStoredSchedules } from '../../jobs/client/declared-schedules.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import { recordOf, parseSchedule, SCHEDULES } from '../../jobs/schedules.ts';
 import { manualClock } from '../../shared/clock.ts';

@@ -8,7 +8,7 @@
  * 3. The Redis mirror is for watching; nothing is decided by it.
  */
 import type { Redis } from 'ioredis';
-import { readStoredSchedules } from '../../jobs/client/stored-schedules.ts';
+import { readStoredSchedules } from '../../jobs/client/declared-schedules.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ticksOf } from '../../shared/contract-kit/cron.ts';
 import type { MissedTicks, ScheduleRecord, TickDecision, TickMirror } from '../../shared/contract-kit/envelope.ts';
