@@ -5,7 +5,7 @@ import { parseInput } from '../../jobs/client/make-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import { type RunDocument, type Store, VERSION_KINDS } from '../../shared/store/ports.ts';
 import type { AnyProcessor, Ports } from '../runtime/processor.ts';
-import { bytesOf, peopleByConsent, withdraw } from './consents.ts';
+import { bytesOf, hexKeys, peopleByConsent, withdraw } from './consents.ts';
 import { ENTRIES, type Made, madeIn } from './entries.ts';
 import { openWorld, runOnce, TENANT, type World } from './world.ts';
 
@@ -112,13 +112,25 @@ async function contentOf({ version, output }: RunDocument): Promise<unknown> {
   return Object.keys(arrays).length > 0 ? arrays : (output as { users: number }).users;
 }
 
+/** External ids of people with likings of whom no test has withdrawn anything yet: the others may be missing from the content already. */
+async function peopleWithEveryConsent(): Promise<string[]> {
+  const purposes = [...new Set(JOB_KINDS.flatMap((kind) => CONTRACTS[kind].purposes))];
+  const perPurpose = await Promise.all(purposes.map((purpose) => peopleByConsent(world.store, purpose)));
+  const arrays = await world.store.versions.arrays(TENANT, await world.store.versions.read(TENANT, made.embeddings));
+  const trained = hexKeys(arrays.get('subjects') as Uint8Array);
+  return trained.flatMap((key) => {
+    const ids = perPurpose.map(({ allowed }) => allowed.get(key));
+    return ids.every((id) => id !== undefined) ? [ids[0]!] : [];
+  });
+}
+
 describe.for(JOB_KINDS.filter((kind) => CONTRACTS[kind].purposes.length > 0))('%s and consent', (kind) => {
   test('leaves out who withdrew a purpose of its kind, before the load or before the commit', async () => {
     const processor = processors.get(kind)!;
     const purpose = processor.contract.purposes[0]!;
     const input = ENTRIES[kind]!.input(made) as never;
     const { allowed } = await peopleByConsent(world.store, purpose);
-    const [early, late] = [...allowed.values()];
+    const [early, late] = await peopleWithEveryConsent();
     const before = await runOnce(world.ports, processor, input);
     await withdraw(world.ports, early!, purpose);
     const midway = async (verb: string): Promise<void> => {
