@@ -3,7 +3,8 @@ import { type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { BacklogRelease } from './backlog.ts';
 import { admit } from '../../shared/compute/memory-watch.ts';
-import { Executor, type ExecutorOptions } from './executor.ts';
+import type { ExecutorOptions } from './attempt.ts';
+import { Executor } from './executor.ts';
 
 /** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
 const LOCK_MS = 6_000;
@@ -110,7 +111,7 @@ export class WorkerPool implements AsyncDisposable {
 
   /** Resolves once ledger and backlog have been told, as far as they can be, of the runs that ended here. */
   async told(): Promise<void> {
-    await Promise.all([this.#executor.marks.arrived(), this.#backlog.flush()]);
+    await Promise.all([this.#executor.told(), this.#backlog.flush()]);
   }
 
   /** Takes no new jobs, waits for those at work up to a limit, then gives them back to other workers. */
