@@ -104,6 +104,34 @@ export interface RankedPeople {
   readonly itemKeys?: Uint8Array | undefined;
 }
 
+/** A fit between two epochs: enough to go on with the very same bytes. */
+export interface FitState {
+  /** Epochs that are done. */
+  readonly epoch: number;
+  /** Small numbers of the course so far; JSON. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly arrays: Readonly<Record<string, Float32Array>>;
+}
+
+/** An engine offers what it could go on from. */
+export interface OfferedState {
+  /** Two engines of this name give the same bytes. */
+  readonly engine: string;
+  readonly epoch: number;
+  /** No epoch comes after it. */
+  readonly isLast: boolean;
+  /** Asked for when the state is to be kept. Its arrays are the fit's own: they do not change before the offer resolves. */
+  readonly state: () => Omit<FitState, 'epoch'>;
+}
+
+/** Where a fit keeps its states. Whoever gives it makes sure that they come from the same data, parameters, seed and code. */
+export interface FitCheckpoints {
+  /** The newest state that this engine can go on from; undefined: begin at the beginning. */
+  last(engine: string): Promise<FitState | undefined>;
+  /** After each epoch; whether it is kept is decided there. */
+  offer(offered: OfferedState): Promise<void>;
+}
+
 /** What a fit runs on. A fit is a coordinator: it awaits phases and does no maths on the event loop. */
 export interface FitContext {
   readonly pool: ComputePool;
@@ -118,4 +146,6 @@ export interface FitContext {
   readonly memoryBytesMax?: number;
   /** Where models on TensorFlow find the native engine, and which engine to try first. */
   readonly tensorflow?: EngineOptions;
+  /** Models that learn in epochs go on from the last state here, and offer one after each epoch. The others fit from the start. */
+  readonly checkpoints?: FitCheckpoints;
 }

@@ -12,6 +12,7 @@ import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
 import { type Engine, loadEngine } from '../engine/load.ts';
 import { i32 } from '../engine/memory.ts';
+import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { sharedFloat32 } from '../sparse.ts';
@@ -44,7 +45,8 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const fit = new IalsFit({ module: engine.module, memory, layout }, resolved, context);
-  await fit.run(input);
+  const { items, users } = layout;
+  await fit.run(input, new MemoryState(context, engine, memory, { users: users.factors, items: items.factors }));
   const factors = await fit.factors();
   return fittedModel(engine, factors, input, resolved, context);
 }
@@ -75,17 +77,19 @@ class IalsFit {
     this.#context = context;
   }
 
-  async run(input: TrainInput): Promise<void> {
+  async run(input: TrainInput, state: MemoryState): Promise<void> {
     const { epochs } = this.#params;
     const { onProgress, seed, signal } = this.#context;
     await this.#once('prepare', { input });
     await this.#everywhere('initialise', { itemKeys: input.itemKeys, seed });
+    const begun = await state.resume();
     await this.#everywhere('gram', { side: 'items' });
-    for (let epoch = 0; epoch < epochs; epoch++) {
+    for (let epoch = begun; epoch < epochs; epoch++) {
       if (signal?.aborted) throw cancellation(signal);
       await this.#solve('users');
       await this.#solve('items');
       onProgress?.({ done: epoch + 1, total: epochs, label: 'epochs' });
+      await state.offer(epoch + 1, epoch + 1 === epochs);
     }
   }
 

@@ -12,10 +12,11 @@ import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
 import { randomStream } from '../../random.ts';
 import { loadEngine } from '../engine/load.ts';
-import { i32 } from '../engine/memory.ts';
+import { i32, type Region } from '../engine/memory.ts';
+import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
-import { layOutPairwise, type PairwiseSettings } from '../sgd/pairwise-layout.ts';
+import { layOutPairwise, type PairwiseLayout, type PairwiseSettings } from '../sgd/pairwise-layout.ts';
 import { blockCount } from '../sgd/strata.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
@@ -64,7 +65,7 @@ async function fitPairwise(
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const fit = new PairwiseFit(name, { module: engine.module, memory, layout, params }, input, context);
-  await fit.run();
+  await fit.run(new MemoryState(context, engine, memory, stateOf(layout)));
   const factors = await fit.factors();
   const { itemKeys, userKeys } = input;
   return {
@@ -90,7 +91,7 @@ class PairwiseFit {
     this.#context = context;
   }
 
-  async run(): Promise<void> {
+  async run(state: MemoryState): Promise<void> {
     const { onProgress, seed, signal } = this.#context;
     const { layout, params } = this.#shared;
     const input = this.#input;
@@ -98,13 +99,14 @@ class PairwiseFit {
     const kernel: PairwiseSweep = this.#name === 'bpr' ? 'bprSweep' : 'warpSweep';
     await this.#once('prepare', { input, settings: settingsOf(params) });
     await this.#everywhere('initialise', { input, seed, purpose });
-    for (let epoch = 0; epoch < params.epochs; epoch++) {
+    for (let epoch = await state.resume(); epoch < params.epochs; epoch++) {
       if (signal?.aborted) throw cancellation(signal);
       const key = randomStream(seed, purpose, 'epoch', epoch).uint32();
       await this.#once('beginEpoch', { input, key, rate: rateOf(params, epoch) });
       await this.#everywhere('deal', {});
       for (let round = 0; round < layout.blocks; round++) await this.#everywhere('sweep', { kernel, round });
       onProgress?.({ done: epoch + 1, total: params.epochs, label: 'epochs', metrics: this.#metrics() });
+      await state.offer(epoch + 1, epoch + 1 === params.epochs);
     }
   }
 
@@ -148,6 +150,12 @@ class PairwiseFit {
     if (finite !== true) throw diverged();
     return { users, items };
   }
+}
+
+/** What an epoch leaves to the next. */
+function stateOf(layout: PairwiseLayout): Record<string, Region> {
+  const { biasSquares, biases, itemFactors, itemSquares, userFactors, userSquares } = layout;
+  return { userFactors, itemFactors, biases, userSquares, itemSquares, biasSquares };
 }
 
 function settingsOf(params: PairwiseParams): PairwiseSettings {

@@ -11,6 +11,7 @@ import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
 import { randomStream } from '../../random.ts';
 import { type EngineName, loadEngine } from '../engine/load.ts';
+import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, FitContext } from '../types.ts';
@@ -99,10 +100,11 @@ export async function trainSgns(input: SgnsInput, params: SgnsParams, context: F
     subsampled: params.subsample > 0,
   });
   const memory = plan.allocate(context.memoryBytesMax);
-  const { module, name } = await loadEngine(context);
-  const fit = new SgnsFit({ module, memory, layout, params }, context);
-  await fit.run(input);
-  return { ...(await fit.vectors()), engine: name };
+  const engine = await loadEngine(context);
+  const fit = new SgnsFit({ module: engine.module, memory, layout, params }, context);
+  const { inputs, outputs } = layout;
+  await fit.run(input, new MemoryState(context, engine, memory, { inputs, outputs }));
+  return { ...(await fit.vectors()), engine: engine.name };
 }
 
 /** @throws RangeError: models check what users give, so a bound that is broken here is a fault of the caller. */
@@ -133,12 +135,12 @@ class SgnsFit {
     this.#context = context;
   }
 
-  async run({ sequenceKeys, sequences, wordKeys }: SgnsInput): Promise<void> {
+  async run({ sequenceKeys, sequences, wordKeys }: SgnsInput, state: MemoryState): Promise<void> {
     const { onProgress, seed, signal } = this.#context;
     const { layout, memory, params } = this.#shared;
     await this.#once('prepare', { sequences, wordKeys, sequenceKeys });
     await this.#everywhere('initialise', { wordKeys, seed });
-    for (let epoch = 0; epoch < params.epochs; epoch++) {
+    for (let epoch = await state.resume(); epoch < params.epochs; epoch++) {
       const stream = randomStream(seed, 'sgns', 'epoch', epoch);
       await this.#once('beginEpoch', { key: stream.uint32(), centreKey: stream.uint32() });
       if (params.shuffled) await this.#everywhere('shuffleOrder', {});
@@ -149,6 +151,7 @@ class SgnsFit {
       }
       const metrics = { residual: meanResidual(memory, layout) };
       onProgress?.({ done: epoch + 1, total: params.epochs, label: 'epochs', metrics });
+      await state.offer(epoch + 1, epoch + 1 === params.epochs);
     }
   }
 

@@ -8,13 +8,13 @@ import { AppError } from '../../../errors.ts';
 import { checkMemory } from '../../engine/memory.ts';
 import { rankByFactors } from '../../ranking/rank-factors.ts';
 import type { DenseRows, FitContext, FittedModel, HistoryOptions, RankedLists, TrainInput } from '../../types.ts';
+import { type Pass, runCourse, type Trainee } from './course.ts';
 import type { DenseFactors, DenseState, TrainedEpoch } from './dense.task.ts';
 import type { DenseData, DenseTables } from './dense-definition.ts';
 import type { DenseModelName } from './dense-models.ts';
 import type { DenseTraining } from './dense-params.ts';
 import type { EngineName, EngineOptions } from './engine.ts';
 import type { TrainingRecord } from './two-tower.ts';
-import { newTable } from './two-tower-memory.ts';
 
 export interface FittedDense extends FittedModel {
   readonly factors: { readonly users: DenseRows; readonly items: DenseRows };
@@ -60,7 +60,6 @@ export async function fitDense(
 class DenseFit {
   engine: EngineName = 'tfjs-cpu';
   #version = '';
-  #steps = 0;
   readonly #model: DenseModelName;
   readonly #params: DenseTraining;
   readonly #context: FitContext;
@@ -80,52 +79,33 @@ class DenseFit {
     const state = await this.#once<DenseState>('begin', { input });
     if (state.all.interactions.indices.length === 0) throw new AppError('DATASET_EMPTY');
     const split = state.held.item.length > 0 && state.train.interactions.indices.length > 0;
-    const record = split ? await this.#runUntilBest(state) : await this.#runAll(state);
+    const record = await runCourse(this.#trainee(state, split), this.#context);
     return { state, training: { ...record, version: this.#version } };
   }
 
-  async #runAll({ all, tables }: DenseState): Promise<Omit<TrainingRecord, 'version'>> {
-    const losses: number[] = [];
-    for (let epoch = 0; epoch < this.#params.epochs; epoch++) losses.push(await this.#epoch(tables, all, epoch, {}));
-    return { losses, validation: [], bestEpoch: losses.length };
-  }
-
-  async #runUntilBest({ all, held, tables, train }: DenseState): Promise<Omit<TrainingRecord, 'version'>> {
+  #trainee({ all, held, tables, train }: DenseState, isSplit: boolean): Trainee {
     const { epochs, patience } = this.#params;
-    const best = emptyTables(tables);
-    const losses: number[] = [];
-    const validation: number[] = [];
-    let [bestEpoch, bestSteps] = [0, 0];
-    for (let epoch = 0; epoch < epochs && epoch - bestEpoch < patience; epoch++) {
-      const known = validation.at(-1);
-      losses.push(await this.#epoch(tables, train, epoch, known === undefined ? {} : { validationNdcg: known }));
-      validation.push((await this.#once<number | null>('validate', { tables, data: train, held })) ?? 0);
-      if (epoch > 0 && validation[epoch]! <= validation[bestEpoch - 1]!) continue;
-      await this.#once('copyTables', { from: tables, to: best });
-      bestEpoch = epoch + 1;
-      bestSteps = this.#steps;
-    }
-    await this.#once('copyTables', { from: best, to: tables });
-    this.#steps = bestSteps;
-    losses.push(await this.#epoch(tables, all, losses.length, { validationNdcg: validation[bestEpoch - 1]! }));
-    return { losses, validation, bestEpoch };
+    return {
+      tables,
+      epochs,
+      patience,
+      isSplit,
+      engine: () => this.#nameEngine(),
+      epoch: (pass) => this.#epoch(tables, pass.over === 'all' ? all : train, pass),
+      validate: async () => (await this.#once<number | null>('validate', { tables, data: train, held })) ?? 0,
+      copy: (from, to) => this.#once('copyTables', { from, to }),
+    };
   }
 
-  async #epoch(
-    tables: DenseTables,
-    data: DenseData,
-    epoch: number,
-    metrics: Readonly<Record<string, number>>,
-  ): Promise<number> {
+  async #epoch(tables: DenseTables, data: DenseData, { epoch, metrics, stepsBefore }: Pass): Promise<TrainedEpoch> {
     const { onProgress, signal } = this.#context;
     if (signal?.aborted) throw cancellation(signal);
-    const done = await this.#once<TrainedEpoch>('trainEpoch', { tables, data, epoch, stepsBefore: this.#steps });
-    this.#steps += done.steps;
+    const done = await this.#once<TrainedEpoch>('trainEpoch', { tables, data, epoch, stepsBefore });
     this.engine = done.engine;
     this.#version = done.version;
     const total = Math.max(this.#params.epochs, epoch + 1);
     onProgress?.({ done: epoch + 1, total, label: 'epochs', metrics: { ...metrics, epoch, loss: done.loss } });
-    return done.loss;
+    return done;
   }
 
   async factors(tables: DenseTables, data: DenseData): Promise<Pick<FittedDense, 'factors'>> {
@@ -150,19 +130,17 @@ class DenseFit {
     return rankByFactors({ ...factors, userKeys, itemKeys }, options, this.#context);
   }
 
+  async #nameEngine(): Promise<string> {
+    const { engine, version } = await this.#once<{ engine: EngineName; version: string }>('nameEngine', {});
+    this.engine = engine;
+    this.#version = version;
+    return `${engine} ${version}`;
+  }
+
   async #once<T>(name: string, more: object): Promise<T> {
     const { pool, seed, signal } = this.#context;
     const payload = { model: this.#model, params: this.#params, seed, tensorflow: this.#tensorflow, ...more };
     const [result] = await pool.runPhase<T>([{ module: TASKS, name, payload }], signal);
     return result as T;
   }
-}
-
-function emptyTables(tables: DenseTables): DenseTables {
-  return Object.fromEntries(
-    Object.entries(tables).map(([name, { perUser, rows, width }]) => [
-      name,
-      { ...newTable(rows, width), rows, perUser },
-    ]),
-  );
 }

@@ -15,6 +15,9 @@ import { product, shareEntropy } from './two-tower-loss.ts';
 import { adamStep, everyRow, gatherRows } from './two-tower-memory.ts';
 import { meanNdcg } from './validation.ts';
 
+export { copyTables } from './course.ts';
+export { nameEngine } from './engine.ts';
+
 export interface DenseState {
   readonly tables: DenseTables;
   /** Without the internal validation part, and everything. */
@@ -156,13 +159,6 @@ function lossOf(
   const entropy = shareEntropy(tf, shifted, batch.target!);
   const penalty = model.penalty?.(tf, tensors, batch, params);
   return penalty === undefined ? entropy : entropy.add(penalty);
-}
-
-/** Copies parameters and moments, for going back to the best epoch. */
-export function copyTables({ from, to }: { readonly from: DenseTables; readonly to: DenseTables }): void {
-  for (const [name, table] of Object.entries(from)) {
-    for (const part of ['values', 'first', 'second'] as const) to[name]![part].set(table[part]);
-  }
 }
 
 export interface DenseFactors {

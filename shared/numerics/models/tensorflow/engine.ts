@@ -46,6 +46,14 @@ export function loadTensorFlow(options: EngineOptions = {}): Promise<TensorFlowE
   return loading;
 }
 
+/** The engine of this thread: two of one name and version train alike. */
+export async function nameEngine(payload: {
+  readonly tensorflow: EngineOptions;
+}): Promise<{ readonly engine: EngineName; readonly version: string }> {
+  const { engine, version } = await loadTensorFlow(payload.tensorflow);
+  return { engine, version };
+}
+
 /** Where the native package lies: `override` (MILLRACE_TFJS_NATIVE), else under the user's cache folder. */
 export function nativePackagePath(options: { override?: string | undefined; cacheFolder: string }): string {
   if (options.override !== undefined && options.override !== '') return options.override;

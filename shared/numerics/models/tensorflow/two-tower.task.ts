@@ -25,6 +25,9 @@ import { adamStep, everyRow, gatherRows, newMemory, type Table, type TwoTowerMem
 import type { TwoTowerParams } from './two-tower-params.ts';
 import { meanNdcg } from './validation.ts';
 
+export { copyTables } from './course.ts';
+export { nameEngine } from './engine.ts';
+
 /** Pairs to learn from and all that is derived from them alone. */
 export interface TrainingSet {
   readonly pairs: Pairs;
@@ -152,22 +155,6 @@ function trainOnce(
 /** TensorFlow keeps what it is given by reference on some engines; the tables change under it. */
 function copy(table: Table): Float32Array {
   return table.values.slice();
-}
-
-/** Copies parameters and moments, for going back to the best epoch. */
-export function copyMemory({ from, to }: { readonly from: TwoTowerMemory; readonly to: TwoTowerMemory }): void {
-  const pairs: [Table, Table][] = [
-    [from.users, to.users],
-    [from.items, to.items],
-  ];
-  if (from.hidden !== undefined && to.hidden !== undefined) {
-    pairs.push([from.hidden.up, to.hidden.up]);
-    pairs.push([from.hidden.bias, to.hidden.bias]);
-    pairs.push([from.hidden.down, to.hidden.down]);
-  }
-  for (const [source, target] of pairs) {
-    for (const part of ['values', 'first', 'second'] as const) target[part].set(source[part]);
-  }
 }
 
 /** Rows a matrix product takes at a time: bounds the tensors' memory. */

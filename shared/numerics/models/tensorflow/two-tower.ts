@@ -16,10 +16,11 @@ import { checkMemory } from '../../engine/memory.ts';
 import { rankByFactors } from '../../ranking/rank-factors.ts';
 import { sharedFloat32, sharedInt32 } from '../../sparse.ts';
 import type { DenseRows, FitContext, FittedModel, SparseRows, TrainInput } from '../../types.ts';
+import { type Pass, runCourse, type Tables, type Trainee } from './course.ts';
 import type { EngineName, EngineOptions } from './engine.ts';
 import type { EmbeddedFactors, TrainedSteps, TrainingSet, TwoTowerState } from './two-tower.task.ts';
 import type { EntityKeys } from './two-tower-batches.ts';
-import type { Table, TwoTowerMemory } from './two-tower-memory.ts';
+import type { TwoTowerMemory } from './two-tower-memory.ts';
 import type { TwoTowerParams } from './two-tower-params.ts';
 
 export { type TwoTowerParams, twoTowerParams } from './two-tower-params.ts';
@@ -93,7 +94,6 @@ class TwoTowerFit {
   engine: EngineName = 'tfjs-cpu';
   #version = '';
   #state: TwoTowerState | undefined;
-  #steps = 0;
   readonly #input: TrainInput;
   readonly #params: TwoTowerParams;
   readonly #context: FitContext;
@@ -118,42 +118,30 @@ class TwoTowerFit {
     this.#state = state;
     if (state.all.pairs.item.length === 0) throw new AppError('DATASET_EMPTY');
     const split = state.held.item.length > 0 && state.train.pairs.item.length > 0;
-    const record = split ? await this.#runUntilBest(state) : await this.#runAll(state);
+    const record = await runCourse(this.#trainee(state, split), this.#context);
     return { ...record, version: this.#version };
   }
 
-  async #runAll(state: TwoTowerState): Promise<Omit<TrainingRecord, 'version'>> {
-    const losses: number[] = [];
-    for (let epoch = 0; epoch < this.#params.epochs; epoch++) losses.push(await this.#epoch(state.all, epoch, {}));
-    return { losses, validation: [], bestEpoch: losses.length };
-  }
-
-  async #runUntilBest(state: TwoTowerState): Promise<Omit<TrainingRecord, 'version'>> {
+  #trainee(state: TwoTowerState, isSplit: boolean): Trainee {
     const { epochs, patience } = this.#params;
-    const best = emptyMemory(state.memory);
-    const losses: number[] = [];
-    const validation: number[] = [];
-    let bestEpoch = 0;
-    let bestSteps = 0;
-    for (let epoch = 0; epoch < epochs && epoch - bestEpoch < patience; epoch++) {
-      const known = validation.at(-1);
-      losses.push(await this.#epoch(state.train, epoch, known === undefined ? {} : { validationNdcg: known }));
-      const { memory, held } = state;
-      const now = await this.#once<number | null>('validate', { memory, train: state.train.pairs, held });
-      validation.push(now ?? 0);
-      if (epoch > 0 && validation[epoch]! <= validation[bestEpoch - 1]!) continue;
-      await this.#once('copyMemory', { from: memory, to: best });
-      bestEpoch = epoch + 1;
-      bestSteps = this.#steps;
-    }
-    await this.#once('copyMemory', { from: best, to: state.memory });
-    this.#steps = bestSteps;
-    losses.push(await this.#epoch(state.all, losses.length, { validationNdcg: validation[bestEpoch - 1]! }));
-    return { losses, validation, bestEpoch };
+    const { memory, held, train } = state;
+    return {
+      tables: tablesOf(memory),
+      epochs,
+      patience,
+      isSplit,
+      engine: () => this.#nameEngine(),
+      epoch: (pass) => this.#epoch(pass.over === 'all' ? state.all : train, pass),
+      validate: async () => (await this.#once<number | null>('validate', { memory, train: train.pairs, held })) ?? 0,
+      copy: (from, to) => this.#once('copyTables', { from, to }),
+    };
   }
 
-  /** One pass over a set; returns the mean loss. Epochs have different orders by their number. */
-  async #epoch(set: TrainingSet, epoch: number, metrics: Readonly<Record<string, number>>): Promise<number> {
+  /** One pass over a set. Epochs have different orders by their number. */
+  async #epoch(
+    set: TrainingSet,
+    { epoch, metrics, stepsBefore }: Pass,
+  ): Promise<{ readonly loss: number; readonly steps: number }> {
     const { seed, signal, onProgress } = this.#context;
     const { batchSize, epochs } = this.#params;
     const { memory } = this.#state!;
@@ -163,8 +151,8 @@ class TwoTowerFit {
     let lossSum = 0;
     for (let from = 0; from < steps; from += STEPS_PER_PHASE) {
       const to = Math.min(steps, from + STEPS_PER_PHASE);
-      const done = await this.#once<TrainedSteps>('trainSteps', { memory, set, from, to, stepsBefore: this.#steps });
-      this.#steps += to - from;
+      const phase = { memory, set, from, to, stepsBefore: stepsBefore + from };
+      const done = await this.#once<TrainedSteps>('trainSteps', phase);
       this.engine = done.engine;
       this.#version = done.version;
       lossSum += done.lossSum;
@@ -172,7 +160,7 @@ class TwoTowerFit {
       const total = Math.max(epochs, epoch + 1) * steps;
       onProgress?.({ done: epoch * steps + to, total, label: 'steps', metrics: { ...metrics, epoch, loss } });
     }
-    return lossSum / steps;
+    return { loss: lossSum / steps, steps };
   }
 
   async factors(): Promise<FittedTwoTower['factors']> {
@@ -189,6 +177,13 @@ class TwoTowerFit {
       users: { rows: users.length / width, width, data: users },
       items: { rows: items.length / width, width, data: items },
     };
+  }
+
+  async #nameEngine(): Promise<string> {
+    const { engine, version } = await this.#once<{ engine: EngineName; version: string }>('nameEngine', {});
+    this.engine = engine;
+    this.#version = version;
+    return `${engine} ${version}`;
   }
 
   async #once<T>(name: string, more: object): Promise<T> {
@@ -209,14 +204,7 @@ function sharedRows(rows: SparseRows): SparseRows {
   };
 }
 
-function emptyMemory({ users, items, hidden }: TwoTowerMemory): TwoTowerMemory {
-  const like = ({ width, values }: Table): Table => ({
-    width,
-    values: sharedFloat32(values.length),
-    first: sharedFloat32(values.length),
-    second: sharedFloat32(values.length),
-  });
-  const tables = { users: like(users), items: like(items) };
-  if (hidden === undefined) return tables;
-  return { ...tables, hidden: { up: like(hidden.up), bias: like(hidden.bias), down: like(hidden.down) } };
+function tablesOf({ hidden, items, users }: TwoTowerMemory): Tables {
+  if (hidden === undefined) return { users, items };
+  return { users, items, up: hidden.up, bias: hidden.bias, down: hidden.down };
 }
