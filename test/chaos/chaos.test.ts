@@ -83,7 +83,7 @@ const SHOWN: readonly { readonly plant: Plant; readonly strike: Strike; readonly
 
 describe('processes are killed and frozen at named places of their jobs', { concurrent: true }, () => {
   test('while Redis restarts: nothing is lost, doubled or stuck', async () => {
-    const counts = { ...NO_FAULTS, kill: 1, 'redis-restart': 1 };
+    const counts = { ...NO_FAULTS, kill: 1, 'gateway-kill': 1, 'redis-restart': 1 };
     const strikes = [...CERTAIN, ...OTHERS];
     const report = await run('sound', {
       seed: 11,

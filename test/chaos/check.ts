@@ -23,8 +23,8 @@ export interface Asked {
   readonly at: number;
   /** Its processor refuses it: it must not have an effect. */
   readonly isRefused: boolean;
-  /** It was written into an outbox: Redis may forget it, Millrace may not. */
-  readonly isOutbox?: boolean;
+  /** It was written into an outbox, or answered by the gateway: Redis may forget it, Millrace may not. */
+  readonly isKept?: boolean;
   /** The output that it must have. */
   readonly square?: number;
   /** Ids of the events that it carries, hex. */
@@ -139,8 +139,8 @@ class Check {
     this.#states[state] = (this.#states[state] ?? 0) + 1;
   }
 
-  #mayBeForgotten({ at, isOutbox = false }: Asked): boolean {
-    return !isOutbox && this.#options.forgettings.some(({ from, until }) => from <= at && at <= until);
+  #mayBeForgotten({ at, isKept = false }: Asked): boolean {
+    return !isKept && this.#options.forgettings.some(({ from, until }) => from <= at && at <= until);
   }
 
   #judgeJob(job: Asked): void {
@@ -166,7 +166,7 @@ class Check {
       return;
     }
     this.#count(run.state === 'dead-lettered' ? `dead-lettered as ${run.error?.code}` : run.state);
-    if (job.isOutbox === true && run.error?.code === 'INTERNAL' && run.state === 'dead-lettered')
+    if (job.isKept === true && run.error?.code === 'INTERNAL' && run.state === 'dead-lettered')
       this.#violate('lost', `${where}: Redis forgot it, and its outbox did not bring it back`);
     if (completed.has(jobId) && run.state !== 'committed')
       this.#violate('lost', `${where}: acknowledged, but ${run.state}`);
@@ -207,11 +207,17 @@ class Check {
 
   /** Entries go once their runs have ended. */
   async #judgeOutbox(): Promise<void> {
-    const left = await this.#options.db
-      .collection<{ runKey: string; millrace: { error?: { code: string } } }>('chaos_orders')
-      .find({ millrace: { $exists: true } })
-      .toArray();
-    for (const { runKey, millrace } of left) {
+    const { db } = this.#options;
+    const entries = async (name: string) =>
+      db
+        .collection<{ runKey?: string; millrace: { error?: { code: string } } }>(name)
+        .find({ millrace: { $exists: true } })
+        .toArray();
+    // The gateway's own entries are named by their runs.
+    for (const { _id, runKey = String(_id), millrace } of [
+      ...(await entries('chaos_orders')),
+      ...(await entries('outbox')),
+    ]) {
       const { error } = millrace;
       if (error === undefined) this.#violate('stuck', `${runKey}: its outbox entry is still there`);
       else this.#violate('lost', `${runKey}: its outbox entry was parked as ${error.code}`);

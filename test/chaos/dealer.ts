@@ -10,10 +10,12 @@ export class Dealer {
   readonly skipped = new Map<FaultName, string>();
   readonly #fleet: Fleet;
   readonly #servers: ChaosServers;
+  readonly #gateway: Fleet | undefined;
   /** What is done to one server is done in turn. */
   readonly #busy = new Map<object, Promise<void>>();
 
-  constructor(fleet: Fleet, servers: ChaosServers) {
+  constructor(fleet: Fleet, servers: ChaosServers, gateway: Fleet | undefined) {
+    this.#gateway = gateway;
     this.#fleet = fleet;
     this.#servers = servers;
   }
@@ -28,6 +30,7 @@ export class Dealer {
   #obstacle(name: FaultName): string | undefined {
     const { redis, mongodb } = this.#servers;
     if (name === 'mongodb-restart' && mongodb.restart === undefined) return 'the server is not ours';
+    if (name === 'gateway-kill' && this.#gateway === undefined) return 'there is no gateway';
     return name === 'redis-disk-full' ? redis.noDisk : undefined;
   }
 
@@ -37,6 +40,8 @@ export class Dealer {
     switch (name) {
       case 'kill':
         return this.#fleet.kill(pick);
+      case 'gateway-kill':
+        return this.#gateway?.kill(pick);
       case 'freeze':
         return this.#fleet.freeze(pick, ms);
       case 'clock-step':

@@ -3,6 +3,7 @@ import { randomStream } from '../../shared/random.ts';
 
 export const FAULTS = [
   'kill',
+  'gateway-kill',
   'freeze',
   'clock-step',
   'redis-restart',
@@ -28,6 +29,7 @@ export type FaultCounts = Readonly<Record<FaultName, number>>;
 const AT_ONCE = { min: 0, max: 0 };
 const RANGES: Readonly<Record<FaultName, { readonly min: number; readonly max: number }>> = {
   kill: AT_ONCE,
+  'gateway-kill': AT_ONCE,
   // Longer than the lock of 6 s and a stalled check of 3 s: another worker has the job by then.
   freeze: { min: 10_000, max: 13_000 },
   // Either way. A retry that a fast clock has put off waits as long as the clock is ahead.
@@ -49,6 +51,7 @@ export const NO_FAULTS: FaultCounts = faultCounts(() => 0);
 /** Seconds between two faults of a name, unless their number is given. */
 const PERIOD_S: Readonly<Record<FaultName, number>> = {
   kill: 3,
+  'gateway-kill': 10,
   freeze: 20,
   'clock-step': 10,
   'redis-restart': 30,

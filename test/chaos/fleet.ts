@@ -15,6 +15,8 @@ class Member implements Target {
   readonly held = new Set<string>();
   isReady = false;
   isFrozen = false;
+  /** Where it listens, if it does. */
+  address: string | undefined;
   readonly #child: ChildProcess;
   readonly #thawed: () => void;
 
@@ -130,6 +132,11 @@ export class Fleet implements AsyncDisposable {
     for (const member of this.#members) member?.send({ type: 'clock', shiftMs: 0 });
   }
 
+  /** Where the first process listens; undefined: it is down, or does not listen. */
+  get address(): string | undefined {
+    return this.#members[0]?.address;
+  }
+
   get frozen(): number {
     return this.#members.filter((member) => member?.isFrozen === true).length;
   }
@@ -173,6 +180,7 @@ export class Fleet implements AsyncDisposable {
   #hear(member: Member, message: WorkerMessage): void {
     if (message.type === 'ready') {
       member.isReady = true;
+      member.address = message.address;
       this.strikes.changed();
       for (const resolve of this.#ready.splice(0)) resolve();
     } else if (message.type === 'clock') this.counts.clockSteps++;

@@ -7,15 +7,25 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { defaultCounts, parseCounts } from './faults.ts';
+import { defaultCounts, FAULTS, parseCounts } from './faults.ts';
 import { writeGuarantees } from './guarantees.ts';
 import { PLANTS } from './plants.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
 
+import { progressBar } from '../../jobs/cli/progress-bar.ts';
 import { openServers } from './servers.ts';
 import { tellRun, verdictOf } from './verdict.ts';
 
 const SETTLE_MS_MAX = 120_000;
+
+const USAGE = [
+  'npm run chaos -- [--seed N] [--seconds S] [--kills N | --faults NAME=COUNT,...] [--workers N] [--jobs-per-second N]',
+  `                 [--plant ${PLANTS.join('|')}] [--plain] [--write-docs] [--verbose]`,
+  '',
+  'Kills, freezes and cuts off real worker processes and their servers, then judges what is in the stores. The last line is the',
+  'verdict; the exit code is 1 on a violation, 2 for a wrong argument.',
+  `Faults: ${FAULTS.join(', ')}.`,
+].join('\n');
 
 function readArguments() {
   const { values } = parseArgs({
@@ -30,8 +40,13 @@ function readArguments() {
       plain: { type: 'boolean', default: false },
       'write-docs': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
   const whole = (name: 'seed' | 'seconds' | 'kills' | 'workers' | 'jobs-per-second', min: number): number => {
     const value = Number(values[name]);
     if (Number.isSafeInteger(value) && value >= min) return value;
@@ -56,15 +71,28 @@ function readArguments() {
   };
 }
 
+function argumentsOrExit(): ReturnType<typeof readArguments> {
+  try {
+    return readArguments();
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError || thrown instanceof RangeError)) throw thrown;
+    console.error(`USAGE: ${thrown.message}\n\n${USAGE}`);
+    return process.exit(2);
+  }
+}
+
 async function main(): Promise<boolean> {
-  const { isPlainToo, writesDocs, ...scenario } = readArguments();
+  const { isPlainToo, writesDocs, ...scenario } = argumentsOrExit();
   const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
   try {
     await using servers = await openServers(folder, process.env.MONGODB_URL);
     const one = async (subject: ChaosOptions['subject']): Promise<ChaosReport> => {
       const name = `chaos_${process.pid}_${subject}`;
-      const own = { settleMsMax: SETTLE_MS_MAX, subject, servers, folder: join(folder, subject), name };
+      const bar = progressBar({ title: subject === 'plain' ? 'plain BullMQ' : 'Millrace' });
+      const onProgress = (share: number, what: string) => bar.update(share, 1, what);
+      const own = { settleMsMax: SETTLE_MS_MAX, subject, servers, folder: join(folder, subject), name, onProgress };
       const report = await runChaos({ ...scenario, ...own });
+      bar.end('judged');
       console.log(
         `\n${subject === 'plain' ? 'Plain BullMQ' : 'Millrace'}, seed ${scenario.seed}, ${scenario.seconds} s`,
       );

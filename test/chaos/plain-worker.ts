@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import { type ChaosInput, PLAIN_QUEUE } from './contracts.ts';
 import { Points, tell } from './points.ts';
-import type { ChaosWorkerOptions } from './worker.ts';
+import type { ChaosWorkerOptions } from './worker-options.ts';
 
 async function main({ redisUrl, mongodbUrl, database, prefix, folder }: ChaosWorkerOptions): Promise<void> {
   const points = new Points(folder);

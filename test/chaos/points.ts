@@ -39,7 +39,7 @@ export class Points {
 
 /** What worker processes tell the harness. */
 export type WorkerMessage =
-  | { readonly type: 'ready' }
+  | { readonly type: 'ready'; readonly address?: string }
   /** Its clock has been shifted. */
   | { readonly type: 'clock' }
   | { readonly type: 'at'; readonly n: number; readonly id: string; readonly at: PointName }

@@ -15,6 +15,7 @@ import { AppError, toAppError } from '../../shared/errors.ts';
 import { TEST_KEYS } from '../services.ts';
 import type { Asked } from './check.ts';
 import { CHAOS_CONTRACTS, ORDERS } from './contracts.ts';
+import type { GatewayCaller } from './gateway-caller.ts';
 import type { JobPlan } from './schedule.ts';
 import type { Strikes } from './strikes.ts';
 
@@ -43,6 +44,14 @@ function runKeyFor(plan: JobPlan): string {
   return runKeyOf(DEFAULT_TENANT, plan.kind === 'publish' ? pipeline.kind : plan.kind, key);
 }
 
+export interface ProducerOptions {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly db: Db;
+  /** Absent: what is planned for it is added to Redis. */
+  readonly gateway: GatewayCaller | undefined;
+}
+
 export class Producer implements AsyncDisposable {
   readonly asked: Asked[] = [];
   /** Hand-overs that Redis did not take the first time. */
@@ -53,8 +62,11 @@ export class Producer implements AsyncDisposable {
 
   readonly #orders: Collection<Order>;
 
+  readonly #gateway: GatewayCaller | undefined;
+
   /** `db`: where services have their documents. */
-  constructor(redisUrl: string, prefix: string, db: Db) {
+  constructor({ redisUrl, prefix, db, gateway }: ProducerOptions) {
+    this.#gateway = gateway;
     this.#orders = db.collection(ORDERS);
     this.#transport = new RedisTransport({ url: redisUrl, prefix, tenant: DEFAULT_TENANT });
     this.#client = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
@@ -98,7 +110,7 @@ export class Producer implements AsyncDisposable {
     const asOf = this.#startedAt + Math.floor(plan.n / 20); // ties and an order
     if (plan.kind === 'publish') {
       const input = { publish: { parts: { dataset: `dataset-${plan.n}` }, asOf } };
-      if (!plan.isOutbox) return this.#add(pipeline, input, plan.n, asOf);
+      if (plan.via === 'direct') return this.#add(pipeline, input, plan.n, asOf);
       return this.#order(plan, outboxEntry('pipeline', input, { key: keyOf(plan), asOf }));
     }
     const contract = CHAOS_CONTRACTS[plan.kind];
@@ -125,7 +137,7 @@ export class Producer implements AsyncDisposable {
       throw new AppError('SERVICE_UNAVAILABLE', { cause });
     }
     const kind = plan.kind === 'publish' ? pipeline.kind : plan.kind;
-    return { kind, effect: 'dataset', runKey, jobId: jobIdOf(runKey), isRefused: false, isOutbox: true };
+    return { kind, effect: 'dataset', runKey, jobId: jobIdOf(runKey), isRefused: false, isKept: true };
   }
 
   async #ingest(plan: JobPlan): Promise<Omit<Asked, 'at'>> {
@@ -139,7 +151,18 @@ export class Producer implements AsyncDisposable {
       occurredAt: this.#startedAt - 60_000 - at,
     }));
     const batch = { source: SOURCE, events, allowUnknownItems: true };
-    if (plan.isOutbox) {
+    if (plan.via === 'gateway' && this.#gateway !== undefined) {
+      const taken = await this.#gateway.ingest(batch, keyOf(plan));
+      return {
+        kind: 'ingestion',
+        effect: 'dataset',
+        ...taken,
+        isRefused: false,
+        isKept: true,
+        events: ids.map(eventHash),
+      };
+    }
+    if (plan.via === 'outbox') {
       const entry = outboxEntry('ingestion', batch, { key: keyOf(plan), seal: TEST_KEYS.sealKeys });
       return { ...(await this.#order(plan, entry)), events: ids.map(eventHash) };
     }

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import { DEFAULT_TENANT } from '../../shared/contract-kit/names.ts';
+import { openStore } from '../../shared/store/mongo/open.ts';
 import { TEST_KEYS } from '../services.ts';
 import { check, type Violation } from './check.ts';
 import { Fleet, type FleetCounts } from './fleet.ts';
@@ -11,11 +12,12 @@ import { judgePlain, PlainProducer } from './plain.ts';
 import type { Plant } from './plants.ts';
 import { Producer } from './producer.ts';
 import { Dealer } from './dealer.ts';
+import { GatewayCaller } from './gateway-caller.ts';
 import { type FaultCounts, type FaultName, planFaults } from './faults.ts';
 import { type JobPlan, planJobs, type Strike } from './schedule.ts';
 import type { ChaosServers } from './servers.ts';
 import type { Planned, StrikeTimes } from './strikes.ts';
-import type { ChaosWorkerOptions } from './worker.ts';
+import type { ChaosWorkerOptions } from './worker-options.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -39,6 +41,8 @@ export interface ChaosOptions {
   /** Prefix in Redis and name of the database. */
   readonly name: string;
   readonly verbose?: boolean;
+  /** Told now and then how far it is, 0 to 1, and what is going on. */
+  readonly onProgress?: (share: number, what: string) => void;
 }
 
 export interface ChaosReport {
@@ -68,6 +72,8 @@ interface Judged {
 }
 
 const POLL_MS = 500;
+/** Share of a run that is over when the last fault has been dealt. */
+const PROGRESS_STRIKING = 0.9;
 /** What a sweeper has not healed after this long of empty queues will not heal, save what is stuck. */
 const HOPELESS_MS = 15_000;
 
@@ -93,10 +99,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const fleet = stack.use(
     new Fleet({ entry, argument, size: options.workers, folder, strikeTimes: options.strikeTimes }),
   );
-  await fleet.ready();
+  const gateway =
+    subject === 'plain' || options.counts['gateway-kill'] === 0
+      ? undefined
+      : stack.use(new Fleet({ entry: new URL('./gateway.ts', import.meta.url), argument, size: 1, folder }));
+  await Promise.all([fleet.ready(), gateway?.ready()]);
   const { jobsPerSecond: perSecond, strikes } = options;
   const plans = planJobs(seed, { seconds, perSecond, strikes });
-  const dealer = new Dealer(fleet, servers);
+  const dealer = new Dealer(fleet, servers, gateway);
   const failoversBefore = servers.redis.failovers;
   const { forgettings } = servers.redis;
   let judge: () => Promise<Judged>;
@@ -107,7 +117,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     judge = () => judgePlain({ db, redis, prefix: name, asked: producer.asked, forgettings });
     asked = () => producer.asked.length;
   } else {
-    const producer = stack.use(new Producer(servers.redis.url, name, db));
+    const caller = gateway && new GatewayCaller(() => gateway.address, await gatewayKey(servers.mongodb.url, name));
+    const producer = stack.use(new Producer({ redisUrl: servers.redis.url, prefix: name, db, gateway: caller }));
     await producer.prepare();
     await strike(plans, (plan) => producer.ask(plan, fleet.strikes), dealer, options);
     const { masterKey } = TEST_KEYS;
@@ -120,7 +131,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { dealt, skipped } = dealer;
   return {
     jobs: asked(),
-    fleet: fleet.counts,
+    fleet: { ...fleet.counts, crashes: fleet.counts.crashes + (gateway?.counts.crashes ?? 0) },
     dealt,
     skipped,
     forgotten,
@@ -131,8 +142,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     violations,
     recoveriesMs: fleet.recoveriesMs,
     settledMs: performance.now() - from,
-    stderr: fleet.stderr,
+    stderr: fleet.stderr + (gateway?.stderr ?? ''),
   };
+}
+
+async function gatewayKey(url: string, database: string): Promise<string> {
+  const { masterKey, tenantKey } = TEST_KEYS;
+  await using store = await openStore({ url, database, masterKey, tenantKey });
+  return (await store.apiKeys.create(DEFAULT_TENANT, 'chaos', ['events:write'])).secret;
 }
 
 /** Asks for the jobs and deals the faults, each at its time; ends with everything healed. */
@@ -140,9 +157,10 @@ async function strike(
   plans: readonly JobPlan[],
   ask: (plan: JobPlan) => Promise<void>,
   dealer: Dealer,
-  { seed, seconds, counts }: ChaosOptions,
+  { seed, seconds, counts, onProgress }: ChaosOptions,
 ): Promise<void> {
   const from = performance.now();
+  let dealt = 0;
   const until = (atMs: number) => pause(Math.max(0, from + atMs - performance.now()));
   const asking = plans.map(async (plan) => {
     await until(plan.atMs);
@@ -151,6 +169,7 @@ async function strike(
   for (const fault of planFaults(seed, seconds, counts)) {
     await until(fault.atMs);
     dealer.deal(fault);
+    onProgress?.((PROGRESS_STRIKING * fault.atMs) / (seconds * 1000), `${++dealt} faults dealt`);
   }
   await until(seconds * 1000);
   await dealer.healed();
@@ -159,7 +178,7 @@ async function strike(
 
 /** Judges again and again until nothing is wrong; gives up at the limit, or once all has ended and what is wrong cannot heal. */
 async function settled(judge: () => Promise<Judged>, fleet: Fleet, options: ChaosOptions): Promise<Judged> {
-  const { settleMsMax, hopelessMs = HOPELESS_MS } = options;
+  const { settleMsMax, hopelessMs = HOPELESS_MS, onProgress } = options;
   let from = performance.now();
   let fewest = Number.POSITIVE_INFINITY;
   let emptySince: number | undefined;
@@ -168,6 +187,7 @@ async function settled(judge: () => Promise<Judged>, fleet: Fleet, options: Chao
     const now = performance.now();
     const isQuiet = fleet.frozen === 0 && judged.queued === 0;
     if (isQuiet && judged.violations.length === 0) return judged;
+    onProgress?.(PROGRESS_STRIKING, `healed; ${judged.violations.length} not settled, ${judged.queued} queued`);
     emptySince = isQuiet ? (emptySince ?? now) : undefined;
     const isHopeless = judged.violations.some(({ sort }) => sort !== 'stuck');
     if (judged.violations.length < fewest) {

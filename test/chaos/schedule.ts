@@ -12,6 +12,9 @@ export interface Strike {
   readonly blow: Blow;
 }
 
+/** Who takes the job in: Redis itself, an outbox in a document of the producer's, or the gateway. */
+export type Via = 'direct' | 'outbox' | 'gateway';
+
 /** One job that is asked for. */
 export type JobPlan = {
   readonly n: number;
@@ -19,8 +22,7 @@ export type JobPlan = {
   /** Asked for twice under one key. */
   readonly isRepeated: boolean;
   readonly isCancelled: boolean;
-  /** Written into an outbox instead of into Redis. */
-  readonly isOutbox: boolean;
+  readonly via: Via;
   readonly strike?: Strike | undefined;
 } & ({ readonly kind: ChaosKind; readonly input: ChaosInput } | { readonly kind: Exclude<PlannedKind, ChaosKind> });
 
@@ -90,13 +92,15 @@ export function planJobs(seed: number, { seconds, perSecond, strikes }: JobScale
       atMs: ((n + random.uniform()) / count) * seconds * 1000,
       isRepeated: random.uniform() < 0.1,
       isCancelled: random.uniform() < 0.03,
-      isOutbox: false,
+      via: 'direct' as Via,
     };
-    const isOutbox = random.uniform() < 0.5;
+    const taken = random.uniform();
+    const via: Via = taken < 0.4 ? 'outbox' : taken < 0.7 ? 'gateway' : 'direct';
     const struck = (kind: PlannedKind) => (shared.isCancelled ? undefined : striking.next(kind));
     const share = random.uniform();
-    if (share < 0.1) return { ...shared, isOutbox, kind: 'ingestion', strike: struck('ingestion') };
-    if (share < 0.2) return { ...shared, isOutbox, kind: 'publish', strike: struck('publish') };
+    if (share < 0.1) return { ...shared, via, kind: 'ingestion', strike: struck('ingestion') };
+    if (share < 0.2)
+      return { ...shared, via: via === 'gateway' ? 'direct' : via, kind: 'publish', strike: struck('publish') };
     if (share < 0.23) return { ...shared, kind: 'chaos-start', strike: struck('chaos-start') };
     const kind = share < 0.45 ? 'chaos-none' : share < 0.65 ? 'chaos-record' : 'chaos-dataset';
     const workMs = Math.round(random.uniform() < 0.1 ? 500 + random.uniform() * 1500 : random.uniform() * 150);

@@ -9,7 +9,7 @@ import { computePool } from '../../shared/compute/pool.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { openStore } from '../../shared/store/mongo/open.ts';
-import { openOutbox } from '../../shared/store/mongo/outbox.ts';
+import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { openLog } from '../../shared/telemetry/log.ts';
 import { logEvents } from '../../shared/telemetry/log-events.ts';
@@ -27,20 +27,10 @@ import type { AnyProcessor, Ports } from '../../workers/runtime/processor.ts';
 import { Sweeper } from '../../workers/runtime/sweeper.ts';
 import { TEST_KEYS } from '../services.ts';
 import { CHAOS_CONTRACTS, DIAMOND, ORDERS } from './contracts.ts';
-import { hitLedger, type Plant } from './plants.ts';
+import { hitLedger } from './plants.ts';
 import { Points, tell } from './points.ts';
+import type { ChaosWorkerOptions } from './worker-options.ts';
 import { chaosProcessors } from './processors.ts';
-
-export interface ChaosWorkerOptions {
-  readonly redisUrl: string;
-  readonly mongodbUrl: string;
-  readonly prefix: string;
-  readonly database: string;
-  /** Where it is remembered what has failed once. */
-  readonly folder: string;
-  readonly plant?: Plant | undefined;
-  readonly verbose?: boolean;
-}
 
 async function openChaosStore(options: ChaosWorkerOptions, points: Points, pool: Ports['pool']) {
   const { mongodbUrl: url, database } = options;
@@ -91,11 +81,15 @@ async function main(options: ChaosWorkerOptions): Promise<void> {
     worker.on('failed', (job) => void tell({ type: 'ended', id: job?.data.runKey ?? '' }));
     await worker.waitUntilReady();
   }
-  const outbox = await openOutbox({ url: options.mongodbUrl, collections: [`${options.database}.${ORDERS}`] });
-  const outboxRelay = new OutboxRelay({ outbox, ports, enqueuer });
+  const { mongodbUrl: url, database } = options;
+  const outboxes = [
+    await openOutbox({ url, collections: [`${database}.${ORDERS}`] }),
+    await openJournalOutbox(url, database),
+  ];
+  const outboxRelays = outboxes.map((outbox) => new OutboxRelay({ outbox, ports, enqueuer }));
   const sweeper = new Sweeper({ ports, enqueuer, orchestrator, relay, processorOf: (kind) => processors[kind] });
   process.once('disconnect', () => {
-    for (const one of [outboxRelay, sweeper]) void one[Symbol.asyncDispose](); // the harness is gone
+    for (const one of [...outboxRelays, sweeper]) void one[Symbol.asyncDispose](); // the harness is gone
     process.exit(0);
   });
   await tell({ type: 'ready' });
