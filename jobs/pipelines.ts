@@ -1,50 +1,18 @@
 /**
- * Owns what runs after what. A pipeline is a static graph of steps with joins; each step is an ordinary job
+ * Owns what runs after what: the list of pipelines (what one is: define-pipeline.ts). Each step is an ordinary job
  * whose input is made from the parameters, the outputs of earlier steps and the release that was live at the start.
  * Only the last step, `publish`, moves the release pointer.
  */
 import { z } from 'zod';
-import type { Contract, ContractInput, ContractOutput } from '../shared/contract-kit/define-job.ts';
 import { AppError } from '../shared/errors.ts';
 import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
+import { definePipeline, type Pipeline, type Step, type StepContext, step } from './define-pipeline.ts';
 import { EMBEDDING_MODELS, embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { pipeline, type ReleaseParts } from './pipeline/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
-
-/** What a step's input is made from. */
-export interface StepContext {
-  readonly params: Readonly<Record<string, unknown>>;
-  /** Moment the run speaks of, ms since 1970. */
-  readonly asOf: number;
-  /** Parts of the release that was live when the run started. */
-  readonly live: ReleaseParts;
-  /** The committed output of an earlier step, parsed by its contract. */
-  readonly output: <C extends Contract>(step: string, contract: C) => ContractOutput<C>;
-}
-
-export interface Step {
-  readonly contract: Contract;
-  readonly after: readonly string[];
-  input(context: StepContext): unknown;
-}
-
-export interface Pipeline {
-  readonly name: string;
-  readonly title: string;
-  readonly params: z.ZodType<Record<string, unknown>>;
-  readonly steps: Readonly<Record<string, Step>>;
-}
-
-function step<C extends Contract>(
-  contract: C,
-  after: readonly string[],
-  input: (context: StepContext) => ContractInput<C>,
-): Step {
-  return { contract, after, input };
-}
 
 const params = z.strictObject({
   model: z.enum(EMBEDDING_MODELS).default('ials'),
@@ -99,7 +67,7 @@ const madeAudit = (context: StepContext): string => context.output('audit', bias
 const madeSegments = (context: StepContext): string => context.output('segments', segmentation).version;
 
 export const PIPELINES = {
-  refresh: {
+  refresh: definePipeline({
     name: 'refresh',
     title: 'Everything: data set, features, segments, embeddings, candidates, audit, publish.',
     params,
@@ -122,8 +90,8 @@ export const PIPELINES = {
         audit: madeAudit(context),
       })),
     },
-  },
-  'refresh-segments': {
+  }),
+  'refresh-segments': definePipeline({
     name: 'refresh-segments',
     title: 'New segments from the newest events; the rest of the release stays.',
     params,
@@ -134,8 +102,8 @@ export const PIPELINES = {
       audit: audit(['segments'], (context) => livePart(context, 'candidates'), datasetOf),
       publish: publish(['audit'], (context) => ({ segments: madeSegments(context), audit: madeAudit(context) })),
     },
-  },
-  'refresh-candidates': {
+  }),
+  'refresh-candidates': definePipeline({
     name: 'refresh-candidates',
     title: 'New candidates from the newest events and the live embeddings.',
     params,
@@ -153,8 +121,8 @@ export const PIPELINES = {
         audit: madeAudit(context),
       })),
     },
-  },
-  'audit-live': {
+  }),
+  'audit-live': definePipeline({
     name: 'audit-live',
     title: 'A fresh audit of what is live.',
     params,
@@ -166,7 +134,7 @@ export const PIPELINES = {
       ),
       publish: publish(['audit'], (context) => ({ audit: madeAudit(context) })),
     },
-  },
+  }),
 } as const satisfies Record<string, Pipeline>;
 
 export type PipelineName = keyof typeof PIPELINES;

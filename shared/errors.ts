@@ -304,6 +304,18 @@ export const ERROR_CODES = {
     what: 'A sealed payload cannot be opened.',
     todo: 'Client and workers must share the seal key.',
   },
+  PIPELINE_INVALID: {
+    retry: 'never',
+    status: 409,
+    what: 'The definition of a pipeline and one of its runs do not fit.',
+    todo: 'A run outlived a change of its pipeline, or the definition is defective: start a new run, and report a defect.',
+  },
+  PIPELINE_TOO_LARGE: {
+    retry: 'never',
+    status: 422,
+    what: 'A pipeline run would get more steps or rounds than are allowed.',
+    todo: 'Ask for fewer parts or rounds; `details` names the bound.',
+  },
   PIPELINE_UNKNOWN: { retry: 'never', status: 404, what: 'There is no such pipeline.', todo: 'See `details.known`.' },
   POINTER_CONFLICT: {
     retry: 'backoff',

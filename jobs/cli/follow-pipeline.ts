@@ -3,6 +3,8 @@ import type { StartedPipeline } from '../client/index.ts';
 import { duration } from './output.ts';
 import { progressBar } from './progress-bar.ts';
 
+const NAMES_SHOWN_MAX = 4;
+
 export interface StepTimes {
   readonly [step: string]: number;
 }
@@ -16,7 +18,7 @@ export async function followPipeline(
   const bar = progressBar({ title, silent });
   const times: Record<string, number> = {};
   const watching = (async () => {
-    for await (const { steps } of run.progress()) {
+    for await (const { steps, counts } of run.progress()) {
       const all = Object.entries(steps);
       const ended = all.filter(([, step]) => step.state === 'committed');
       for (const [name, step] of ended)
@@ -28,7 +30,11 @@ export async function followPipeline(
           sum + (progress == null ? 0 : Math.min(1, progress.done / Math.max(1, progress.total))),
         0,
       );
-      bar.update(ended.length + inner, all.length, atWork.join(', '));
+      bar.update(
+        (counts?.ended ?? ended.length) + inner,
+        counts?.all ?? all.length,
+        atWork.slice(0, NAMES_SHOWN_MAX).join(', '),
+      );
     }
   })();
   await run.done({ signal });

@@ -25,11 +25,15 @@ export const pipelineDocumentSchema = z.object({
   pipeline: z.string(),
   state: z.enum(PIPELINE_STATES),
   error: failureSchema.nullish(),
+  /** Of all steps, those that a large run leaves out of `steps` included. */
+  counts: z.object({ all: z.number(), atWork: z.number(), ended: z.number(), failed: z.number() }).optional(),
   steps: z.record(
     z.string(),
     z.object({
-      /** waiting, enqueued, running, committed, failed or cancelled. */
+      /** waiting, enqueued, expanded (a group that has become further steps), committed, skipped or failed. */
       state: z.string(),
+      /** Of a group: rounds so far. */
+      rounds: z.number().nullish(),
       /** ms since 1970. */
       startedAt: z.number().nullish(),
       endedAt: z.number().nullish(),

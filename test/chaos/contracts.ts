@@ -1,6 +1,6 @@
 /** Owns the jobs that exist for the chaos runs alone: one kind of every effect class, and one that starts a diamond of steps. */
 import { z } from 'zod';
-import type { Pipeline, Step } from '../../jobs/pipelines.ts';
+import type { Pipeline, Step } from '../../jobs/define-pipeline.ts';
 import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
 
 /** The queue of the same scenario on plain BullMQ. */

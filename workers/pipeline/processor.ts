@@ -18,6 +18,8 @@ type Plan =
 const CONFLICT_TRIES_MAX = 20;
 /** How far back a repeated publish looks for itself. */
 const RELEASES_BACK_MAX = 50;
+/** Parameters are part of the run's document, which is read and written often. */
+const PARAMS_BYTES_MAX = 64 * 1024;
 const PART_NAMES = ['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const;
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -40,6 +42,8 @@ async function planStart(name: string, params: Record<string, unknown>, context:
       details: { pipeline: name, issues },
     });
   }
+  if (Buffer.byteLength(JSON.stringify(parsed.data)) > PARAMS_BYTES_MAX)
+    throw new AppError('INPUT_TOO_LARGE', { details: { pipeline: name, field: 'params', bytesMax: PARAMS_BYTES_MAX } });
   const now = context.clock.now();
   const live = partsOf(await context.store.releases.live(context.tenant));
   const steps = Object.fromEntries(Object.keys(definition.steps).map((step) => [step, { state: 'waiting' as const }]));

@@ -8,26 +8,29 @@
  * 3. The Redis mirror is for watching; nothing is decided by it.
  */
 import type { Redis } from 'ioredis';
-import { parseInput } from '../../jobs/client/make-job.ts';
-import { type Pipeline, pipelineOf, type Step } from '../../jobs/pipelines.ts';
-import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
+import { isGroup, type Pipeline, STEPS_MAX } from '../../jobs/define-pipeline.ts';
+import { pipelineOf } from '../../jobs/pipelines.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
 import {
   PIPELINE_TTL_S,
   pipelineChannel,
   pipelineKey,
   pipelineProgressField,
-  runKeyOf,
 } from '../../shared/contract-kit/names.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, PipelineStepState, RunError, Store } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, RunError, Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { CancelWatch } from './cancellation.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import { tellAdvance } from './pipeline-events.ts';
+import { mirrorOf } from './pipeline-mirror.ts';
+import { isDone, type Loaded, OutputsAbsent, StepGraph, type Steps } from './step-graph.ts';
+import { hasFailed, keptError, keptOutput, planSteps } from './step-plan.ts';
 
 const CONFLICT_TRIES_MAX = 20;
+/** A run that does not fit this process's definition may be a newer one's; after this long without a step it is nobody's. */
+const UNFIT_MS_MAX = 10 * 60_000;
 
 /** The name under which a pipeline run is cancelled. */
 export const pipelineCancelName = (id: string): string => `pipeline:${id}`;
@@ -44,11 +47,16 @@ export interface OrchestratorOptions {
   readonly pipelineOf?: (name: string) => Pipeline;
 }
 
-type Steps = Record<string, PipelineStepState>;
+/** Advancing one run in this process: a call that comes while another is at work shares the turn after it. */
+interface Turns {
+  readonly now: Promise<void>;
+  next?: Promise<void>;
+}
 
 export class Orchestrator {
   readonly #options: OrchestratorOptions;
   readonly #pipelineOf: (name: string) => Pipeline;
+  readonly #turns = new Map<string, Turns>();
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
@@ -56,18 +64,35 @@ export class Orchestrator {
   }
 
   /** Brings a pipeline run as far as the ledger allows. Idempotent; safe from many processes at once. */
-  async advance(id: string): Promise<void> {
+  advance(id: string): Promise<void> {
+    const turns = this.#turns.get(id);
+    if (turns === undefined) return this.#turn(id);
+    turns.next ??= turns.now.catch(() => {}).then(() => this.#turn(id));
+    return turns.next;
+  }
+
+  #turn(id: string): Promise<void> {
+    const turns: Turns = {
+      now: this.#advance(id).finally(() => {
+        if (this.#turns.get(id) === turns && turns.next === undefined) this.#turns.delete(id);
+      }),
+    };
+    this.#turns.set(id, turns);
+    return turns.now;
+  }
+
+  async #advance(id: string): Promise<void> {
     for (let attempt = 0; attempt < CONFLICT_TRIES_MAX; attempt++) {
       const before = await this.#options.store.pipelineRuns.read(id);
       if (before === undefined) return;
       const after = before.state === 'running' ? await this.#next(before) : before;
       if (after === before) return this.#mirror(before);
       // Before the document says so: after it, nobody would look at the steps of an ended run again.
-      if (after.state === 'cancelled') await this.#cancelSteps(after);
+      if (after.state !== 'running') await this.#cancelSteps(after);
       if (!(await this.#options.store.pipelineRuns.advance(before, after))) continue;
       tellAdvance(this.#options.telemetry, before, after);
       await this.#mirror(after);
-      if (after.state === 'running') await this.#enqueueSteps(after);
+      if (after.state === 'running') await this.#enqueueSteps(after, before.steps);
       return;
     }
     throw new AppError('POINTER_CONFLICT', {
@@ -84,78 +109,86 @@ export class Orchestrator {
 
   /** Enqueues again what should be at work but left no trace (a crash between the document and Redis, or an emptied Redis). */
   async repair(run: PipelineRunDocument): Promise<void> {
-    await this.#enqueueSteps(run);
     await this.advance(run.id);
+    const now = await this.#options.store.pipelineRuns.read(run.id);
+    if (now?.state === 'running') await this.#enqueueSteps(now);
   }
 
   /** The document after this moment, or `before` itself when nothing changes. */
   async #next(before: PipelineRunDocument): Promise<PipelineRunDocument> {
-    const { cancels } = this.#options;
-    const pipeline = this.#pipelineOf(before.pipeline);
     const now = Date.now();
-    const end = (state: PipelineRunDocument['state'], steps: Steps) => ({
+    const end = (state: PipelineRunDocument['state'], steps: Steps, error?: RunError) => ({
       ...before,
       state,
       steps,
       changedAt: now,
       endedAt: now,
+      ...(error === undefined ? {} : { error }),
     });
-    const steps = await this.#observe(before, now);
+    const observed = await this.#observe(before, now);
     // What has had its whole effect is not cancelled any more.
-    if (Object.values(steps).every(({ state }) => state === 'committed')) return end('committed', steps);
-    if (await cancels.isCancelled(pipelineCancelName(before.id))) return end('cancelled', steps);
-    const states = (): string[] => Object.values(steps).map(({ state }) => state);
-    const failed = states().includes('failed');
-    if (!failed) this.#start(before, pipeline, steps, now);
-    if (states().includes('failed') && !states().includes('enqueued')) return end('failed', steps);
+    if (Object.values(observed).every(isDone)) return end('committed', observed);
+    if (await this.#options.cancels.isCancelled(pipelineCancelName(before.id))) return end('cancelled', observed);
+    let steps: Steps;
+    try {
+      steps = await this.#withOutputs((loaded) =>
+        planSteps(this.#pipelineOf(before.pipeline), { ...before, steps: observed }, loaded, now),
+      );
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.retry !== 'never' || now - before.changedAt < UNFIT_MS_MAX) throw error;
+      return end('failed', observed, keptError(error.toJSON()));
+    }
+    if (Object.values(steps).every(isDone)) return end('committed', steps);
+    if (hasFailed(steps) && !Object.values(steps).some(({ state }) => state === 'enqueued'))
+      return end('failed', steps);
     const changed = Object.keys(steps).some((name) => steps[name] !== before.steps[name]);
     return changed ? { ...before, steps, changedAt: now } : before;
   }
 
   /** What the ledger says of the steps that were enqueued. */
   async #observe(run: PipelineRunDocument, now: number): Promise<Steps> {
-    const steps: Steps = { ...run.steps };
-    for (const [name, step] of Object.entries(run.steps)) {
-      if (step.state !== 'enqueued' || step.runKey === undefined) continue;
+    const observed = Object.entries(run.steps).map(async ([name, step]) => {
+      if (step.state !== 'enqueued' || step.runKey === undefined) return [name, step] as const;
       const recorded = await this.#options.store.ledger.read(step.runKey);
-      if (recorded === undefined || recorded.state === 'running' || !recorded.followed) continue;
+      if (recorded === undefined || recorded.state === 'running' || !recorded.followed) return [name, step] as const;
       const endedAt = recorded.endedAt ?? now;
       if (recorded.state === 'committed')
-        steps[name] = { ...step, state: 'committed', output: recorded.output, endedAt };
-      else
-        steps[name] = { ...step, state: 'failed', endedAt, error: recorded.error ?? stepError(name, recorded.state) };
-    }
-    return steps;
+        return [name, { ...step, state: 'committed', ...keptOutput(recorded.output), endedAt }] as const;
+      const error = keptError(recorded.error ?? stepError(name, recorded.state));
+      return [name, { ...step, state: 'failed', endedAt, error }] as const;
+    });
+    return Object.fromEntries(await Promise.all(observed));
   }
 
-  /** Marks the steps whose predecessors have committed as enqueued; their jobs follow once the document says so. */
-  #start(run: PipelineRunDocument, pipeline: Pipeline, steps: Steps, now: number): void {
-    for (const [name, step] of Object.entries(pipeline.steps)) {
-      if (steps[name]?.state !== 'waiting') continue;
-      if (!step.after.every((earlier) => steps[earlier]?.state === 'committed')) continue;
+  /** Runs a part of a definition, with the outputs it asks for that lie in the ledger alone. */
+  async #withOutputs<T>(work: (loaded: Loaded) => T): Promise<T> {
+    const loaded = new Map<string, unknown>();
+    for (let turn = 0; turn <= STEPS_MAX; turn++) {
       try {
-        parseInput(step.contract, inputOf({ ...run, steps }, step));
-        steps[name] = {
-          state: 'enqueued',
-          runKey: runKeyOf(run.tenant, step.contract.kind, `${run.id}.${name}`),
-          startedAt: now,
-        };
+        return work(loaded);
       } catch (thrown) {
-        steps[name] = { state: 'failed', startedAt: now, endedAt: now, error: toAppError(thrown).toJSON() };
+        if (!(thrown instanceof OutputsAbsent)) throw thrown;
+        const runs = await Promise.all(thrown.runKeys.map((runKey) => this.#options.store.ledger.read(runKey)));
+        for (const [index, runKey] of thrown.runKeys.entries()) loaded.set(runKey, runs[index]?.output);
       }
     }
+    throw new AppError('PIPELINE_TOO_LARGE', { details: { stepsMax: STEPS_MAX } });
   }
 
-  async #enqueueSteps(run: PipelineRunDocument): Promise<void> {
-    const { enqueuer, store } = this.#options;
+  /** Enqueues the steps that were not at work before; without `earlier`, all that the ledger does not know as ended. */
+  async #enqueueSteps(run: PipelineRunDocument, earlier?: Steps): Promise<void> {
+    const due = Object.entries(run.steps).flatMap(([name, { state, runKey }]) =>
+      state === 'enqueued' && runKey !== undefined && earlier?.[name]?.state !== 'enqueued' ? [{ name, runKey }] : [],
+    );
+    if (due.length === 0) return;
     const pipeline = this.#pipelineOf(run.pipeline);
-    for (const [name, state] of Object.entries(run.steps)) {
-      const step = pipeline.steps[name];
-      if (step === undefined || state.state !== 'enqueued' || state.runKey === undefined) continue;
-      const recorded = await store.ledger.read(state.runKey);
+    for (const { name, runKey } of due) {
+      const recorded = earlier === undefined ? await this.#options.store.ledger.read(runKey) : undefined;
       if (recorded !== undefined && recorded.state !== 'running') continue;
-      const place = { tenant: run.tenant, runKey: state.runKey, asOf: run.asOf, step: { run: run.id, step: name } };
-      await enqueuer.enqueue(step.contract.kind, inputOf(run, step), place);
+      const { kind, input } = await this.#withOutputs((loaded) => jobOf(new StepGraph(pipeline, run, loaded), name));
+      const place = { tenant: run.tenant, runKey, asOf: run.asOf, step: { run: run.id, step: name } };
+      await this.#options.enqueuer.enqueue(kind, input, place);
     }
   }
 
@@ -168,24 +201,10 @@ export class Orchestrator {
   async #mirror(run: PipelineRunDocument): Promise<void> {
     const { redis, prefix, log } = this.#options;
     const key = pipelineKey(prefix, run.tenant, run.id);
-    const steps = Object.fromEntries(
-      Object.entries(run.steps).map(([name, { state, startedAt, endedAt, error }]) => [
-        name,
-        { state, startedAt, endedAt, error },
-      ]),
-    );
-    const document = JSON.stringify({
-      id: run.id,
-      pipeline: run.pipeline,
-      state: run.state,
-      createdAt: run.createdAt,
-      endedAt: run.endedAt,
-      steps,
-    });
     try {
       await redis
         .multi()
-        .hset(key, { state: run.state, document })
+        .hset(key, { state: run.state, document: JSON.stringify(mirrorOf(run)) })
         .expire(key, PIPELINE_TTL_S)
         .publish(pipelineChannel(prefix, run.tenant, run.id), JSON.stringify({ type: 'state', state: run.state }))
         .exec();
@@ -206,15 +225,10 @@ export class Orchestrator {
   }
 }
 
-/** A step's input from the document alone; throws what the pipeline's definition throws. */
-function inputOf(run: PipelineRunDocument, step: Step): unknown {
-  return step.input({
-    params: run.params,
-    asOf: run.asOf,
-    live: run.live,
-    output: <C extends Contract>(name: string, contract: C): ContractOutput<C> =>
-      contract.output.parse(run.steps[name]?.output) as ContractOutput<C>,
-  });
+function jobOf(graph: StepGraph, name: string): { readonly kind: string; readonly input: unknown } {
+  const placed = graph.nodes.get(name);
+  if (placed === undefined || isGroup(placed.node)) throw new RangeError(`${name} is no step with a job`);
+  return { kind: placed.node.contract.kind, input: graph.inputOf(placed) };
 }
 
 const stepError = (step: string, state: string): RunError =>

@@ -1,7 +1,7 @@
 import { type Job, UnrecoverableError, Worker } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import type { Pipeline } from '../../jobs/pipelines.ts';
+import type { Pipeline } from '../../jobs/define-pipeline.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';

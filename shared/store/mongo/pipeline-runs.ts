@@ -33,8 +33,14 @@ class MongoPipelineRuns implements PipelineRuns {
   }
 
   async advance(before: PipelineRunDocument, after: Omit<PipelineRunDocument, 'seq'>): Promise<boolean> {
-    const { id, ...rest } = after;
-    const result = await this.#runs.updateOne({ _id: id, seq: before.seq }, { $set: { ...rest, seq: before.seq + 1 } });
+    const { id, steps, ...rest } = after;
+    // Only what changed: a run of many steps is advanced as often as it has steps.
+    const changed = Object.entries(steps).filter(([name, step]) => step !== before.steps[name]);
+    const named = Object.fromEntries(changed.map(([name, step]) => [`steps.${name}`, step]));
+    const result = await this.#runs.updateOne(
+      { _id: id, seq: before.seq },
+      { $set: { ...rest, ...named, seq: before.seq + 1 } },
+    );
     return result.matchedCount === 1;
   }
 

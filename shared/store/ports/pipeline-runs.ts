@@ -1,12 +1,16 @@
 /** Owns the port of pipeline runs: one document a run, advanced by compare-and-set. */
 import type { RunError } from './runs.ts';
 
-export type StepState = 'waiting' | 'enqueued' | 'committed' | 'failed';
+/** `expanded`: a group that has become further steps. `skipped`: an optional step that did not finish. */
+export type StepState = 'waiting' | 'enqueued' | 'expanded' | 'committed' | 'skipped' | 'failed';
 export interface PipelineStepState {
   readonly state: StepState;
   readonly runKey?: string;
+  /** Of a committed step, unless it is large: then the ledger alone has it. */
   readonly output?: unknown;
   readonly error?: RunError;
+  /** Of a group: rounds it has been expanded to. */
+  readonly rounds?: number;
   readonly startedAt?: number;
   readonly endedAt?: number;
 }
@@ -19,6 +23,8 @@ export interface PipelineRunDocument {
   readonly live: Readonly<Record<string, string>>;
   readonly state: 'running' | 'committed' | 'failed' | 'cancelled';
   readonly seq: number;
+  /** What ended the run beside its steps. */
+  readonly error?: RunError;
   readonly steps: Readonly<Record<string, PipelineStepState>>;
   readonly createdAt: number;
   readonly changedAt: number;

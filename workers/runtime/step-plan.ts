@@ -1,0 +1,121 @@
+/**
+ * Owns what a run's document says next, given what is known of its steps: which groups become which steps, and which steps start.
+ * Pure, as the graph is: what advances twice, or in two processes, advances to the same place.
+ */
+import { isGroup, type Pipeline, STEPS_MAX } from '../../jobs/define-pipeline.ts';
+import { parseInput } from '../../jobs/client/make-job.ts';
+import { runKeyOf } from '../../shared/contract-kit/names.ts';
+import { AppError, toAppError } from '../../shared/errors.ts';
+import type { PipelineRunDocument, RunError } from '../../shared/store/ports.ts';
+import { isDone, type Loaded, OutputsAbsent, type Placed, StepGraph, type Steps } from './step-graph.ts';
+
+/** Larger outputs stay in the ledger alone, so that a document of STEPS_MAX steps stays far below the store's 16 MB. */
+const OUTPUT_BYTES_MAX = 1_024;
+const ERROR_BYTES_MAX = 2_048;
+const MESSAGE_LENGTH_MAX = 500;
+
+/** An output as the document keeps it: not at all, where it is large. */
+export function keptOutput(output: unknown): { readonly output?: unknown } {
+  if (output === undefined) return {};
+  return Buffer.byteLength(JSON.stringify(output)) <= OUTPUT_BYTES_MAX ? { output } : {};
+}
+
+export function keptError(error: RunError): RunError {
+  if (Buffer.byteLength(JSON.stringify(error)) <= ERROR_BYTES_MAX) return error;
+  return { code: error.code, message: error.message.slice(0, MESSAGE_LENGTH_MAX), details: {} };
+}
+
+export const hasFailed = (steps: Steps): boolean => Object.values(steps).some(({ state }) => state === 'failed');
+
+/** A moment of a run: the graph shows what `steps` has become, and is made anew only where a group has. */
+interface Moment {
+  readonly graph: StepGraph;
+  readonly steps: Steps;
+}
+
+/** The steps after this moment. Throws OutputsAbsent, and PIPELINE_INVALID when the document does not fit the definition. */
+export function planSteps(pipeline: Pipeline, run: PipelineRunDocument, loaded: Loaded, now: number): Steps {
+  const open = (steps: Steps): Moment => ({ steps, graph: new StepGraph(pipeline, { ...run, steps }, loaded) });
+  const first = open(run.steps);
+  const steps = skipOptional(first);
+  let moment = steps === first.steps ? first : open(steps);
+  // Every turn but the last expands or ends a group.
+  for (let turn = 0; turn <= STEPS_MAX * 2 && !hasFailed(moment.steps); turn++) {
+    const ready = readyGroup(moment);
+    if (ready === undefined) return startSteps(moment, run, now);
+    moment = settleGroup(moment, ready, open, now);
+  }
+  return moment.steps;
+}
+
+function skipOptional({ graph, steps }: Moment): Steps {
+  const skipped = [...graph.nodes.values()].flatMap(({ name, node }) => {
+    const step = steps[name];
+    if (step?.state !== 'failed' || isGroup(node) || node.optional !== true) return [];
+    return [[name, { ...step, state: 'skipped' as const }] as const];
+  });
+  return skipped.length === 0 ? steps : { ...steps, ...Object.fromEntries(skipped) };
+}
+
+/** The first group that can be expanded or ended. */
+function readyGroup({ graph, steps }: Moment): Placed | undefined {
+  return [...graph.nodes.values()].find(({ name, node, after }) => {
+    if (!isGroup(node)) return false;
+    if (steps[name]?.state === 'waiting') return after.every((other) => isDone(steps[other]));
+    return steps[name]?.state === 'expanded' && graph.childrenOf(name).every((child) => isDone(steps[child.name]));
+  });
+}
+
+function settleGroup(moment: Moment, placed: Placed, open: (steps: Steps) => Moment, now: number): Moment {
+  const { graph, steps } = moment;
+  const { name, node } = placed;
+  const { rounds = 0, startedAt = now } = steps[name] ?? {};
+  const end = (how: 'committed' | 'failed', error?: RunError): Moment => {
+    const ended = { state: how, rounds, startedAt, endedAt: now, ...(error === undefined ? {} : { error }) };
+    return { graph, steps: { ...steps, [name]: ended } };
+  };
+  if (!isGroup(node) || (node.layout === 'parts' && rounds > 0)) return end('committed');
+  try {
+    const children = graph.expand(placed, rounds);
+    if (children.length === 0) return end('committed');
+    if (rounds >= node.roundsMax || Object.keys(steps).length + children.length > STEPS_MAX)
+      throw new AppError('PIPELINE_TOO_LARGE', {
+        details: { step: name, round: rounds, roundsMax: node.roundsMax, stepsMax: STEPS_MAX },
+      });
+    const waiting = Object.fromEntries(children.map((child) => [child, { state: 'waiting' as const }]));
+    // What cannot be a graph fails here, with the group that made it.
+    return open({ ...steps, ...waiting, [name]: { state: 'expanded', rounds: rounds + 1, startedAt } });
+  } catch (thrown) {
+    return end('failed', errorOf(thrown));
+  }
+}
+
+/** Marks the steps whose predecessors have ended as enqueued, as many as may be; their jobs follow once the document says so. */
+function startSteps({ graph, steps }: Moment, run: PipelineRunDocument, now: number): Steps {
+  const next = { ...steps };
+  let free = graph.parallel - Object.values(steps).filter(({ state }) => state === 'enqueued').length;
+  for (const placed of graph.nodes.values()) {
+    const { name, node, after } = placed;
+    if (free <= 0) break;
+    if (isGroup(node) || steps[name]?.state !== 'waiting' || !after.every((other) => isDone(steps[other]))) continue;
+    try {
+      parseInput(node.contract, graph.inputOf(placed));
+      const runKey = runKeyOf(run.tenant, node.contract.kind, `${run.id}.${name}`);
+      next[name] = { state: 'enqueued', runKey, startedAt: now };
+      free -= 1;
+    } catch (thrown) {
+      const state = node.optional === true ? 'skipped' : 'failed';
+      next[name] = { state, startedAt: now, endedAt: now, error: errorOf(thrown) };
+      if (state === 'failed') break;
+    }
+  }
+  return next;
+}
+
+/** The error of a definition's function; what asks for outputs goes on up. */
+function errorOf(thrown: unknown): RunError {
+  if (thrown instanceof OutputsAbsent) throw thrown;
+  if (thrown instanceof RangeError)
+    return keptError(new AppError('PIPELINE_INVALID', { message: `${thrown.message}.` }).toJSON());
+  return keptError(toAppError(thrown).toJSON());
+}
