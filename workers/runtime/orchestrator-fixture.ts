@@ -5,7 +5,7 @@ import type { Pipeline, Step } from '../../jobs/define-pipeline.ts';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument } from '../../shared/store/ports.ts';
-import { silentLog, type TestServices, testServices } from '../../test/services.ts';
+import { silentLog, type TestServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { Orchestrator } from './orchestrator.ts';

@@ -15,7 +15,7 @@ const pipelineOf = (steps: Pipeline['steps'], more: Partial<Pipeline> = {}): Pip
 /** As many parts as the name of the first step's output has letters. */
 const shards = fanOut(part, {
   after: ['cut'],
-  over: ({ output }) => [...(output('cut', part).more ?? '')],
+  over: ({ output }) => (output('cut', part).more ?? '').split(''),
   input: ({ output }, letter) => ({ name: letter, of: [output('cut', part).name] }),
 });
 const merge = typed(part, ['shards'], ({ outputs }) => ({
