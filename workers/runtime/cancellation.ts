@@ -5,8 +5,13 @@
 import type { Redis } from 'ioredis';
 import { CANCEL_TTL_S, cancelChannel, cancelKey } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
+import { answered, Gather } from '../../shared/gather.ts';
 
 const READ_INTERVAL_MS = 200;
+/** Marks of one read. */
+const READ_RUNS_MAX = 256;
+/** Reads under way at once: whoever asks never waits for the answer to others. */
+const READS_MAX = 16;
 
 export class CancelWatch implements AsyncDisposable {
   readonly #redis: Redis;
@@ -14,6 +19,8 @@ export class CancelWatch implements AsyncDisposable {
   readonly #prefix: string;
   readonly #active = new Map<string, AbortController>();
   readonly #onOther: (runKey: string) => void;
+  /** Runs that are claimed or committed at the same moment ask together. */
+  readonly #marks: Gather<string, boolean>;
   #timer: NodeJS.Timeout | undefined;
   #reading = false;
 
@@ -22,6 +29,11 @@ export class CancelWatch implements AsyncDisposable {
     this.#subscriber = redis.duplicate();
     this.#prefix = prefix;
     this.#onOther = onOther;
+    this.#marks = new Gather({
+      itemsMax: READ_RUNS_MAX,
+      flightsMax: READS_MAX,
+      send: async (runKeys) => (await this.#read(runKeys)).map(answered),
+    });
   }
 
   /** `onOther` hears of runs that are not at work here (the orchestrator looks for its pipelines there). */
@@ -43,8 +55,8 @@ export class CancelWatch implements AsyncDisposable {
     };
   }
 
-  async isCancelled(runKey: string): Promise<boolean> {
-    return (await this.#redis.exists(cancelKey(this.#prefix, runKey))) === 1;
+  isCancelled(runKey: string): Promise<boolean> {
+    return this.#marks.add(runKey);
   }
 
   /** Throws CANCELLED when the run carries the mark. */
@@ -68,13 +80,18 @@ export class CancelWatch implements AsyncDisposable {
     if (this.#reading || runKeys.length === 0) return;
     this.#reading = true;
     try {
-      const marks = await this.#redis.mget(runKeys.map((runKey) => cancelKey(this.#prefix, runKey)));
-      for (const [index, mark] of marks.entries()) if (mark !== null) this.#heard(runKeys[index]!);
+      for (const [index, isMarked] of (await this.#read(runKeys)).entries())
+        if (isMarked) this.#heard(runKeys[index] as string);
     } catch {
       // Redis is away: the next round reads again, and no commit happens without the key being read.
     } finally {
       this.#reading = false;
     }
+  }
+
+  async #read(runKeys: readonly string[]): Promise<boolean[]> {
+    const marks = await this.#redis.mget(runKeys.map((runKey) => cancelKey(this.#prefix, runKey)));
+    return marks.map((mark) => mark !== null);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

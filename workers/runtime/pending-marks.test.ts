@@ -45,10 +45,10 @@ test('a mark that fails is logged and rejects nothing', async () => {
 
 test('when many marks are on their way, the next one waits for room', async () => {
   const marks = new PendingMarks(silentLog);
-  const gates = Array.from({ length: 33 }, () => Promise.withResolvers<void>());
-  for (const [n, { promise }] of gates.slice(0, 32).entries()) await marks.add(`run-${n}`, promise);
+  const gates = Array.from({ length: 129 }, () => Promise.withResolvers<void>());
+  for (const [n, { promise }] of gates.slice(0, 128).entries()) await marks.add(`run-${n}`, promise);
   let added = false;
-  const adding = marks.add('run-32', gates[32]!.promise).finally(() => {
+  const adding = marks.add('run-128', gates[128]!.promise).finally(() => {
     added = true;
   });
   await Promise.resolve();

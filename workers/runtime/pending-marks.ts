@@ -5,8 +5,8 @@
 import { toAppError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 
-/** More than these wait for room: a store that is slow slows its runs. */
-const PENDING_MAX = 32;
+/** A group of the ledger's writes. More than these wait for room: a store that is slow slows its runs. */
+const PENDING_MAX = 128;
 
 export class PendingMarks {
   readonly #pending = new Set<Promise<void>>();

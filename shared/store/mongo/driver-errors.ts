@@ -2,11 +2,12 @@
  * Owns the translation of the driver's failures: a store that does not answer becomes SERVICE_UNAVAILABLE, for every port at once.
  * The text never holds a connection string.
  */
-import { MongoBulkWriteError, MongoNetworkError, MongoServerSelectionError } from 'mongodb';
+import { MongoBulkWriteError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { AppError, toAppError } from '../../errors.ts';
-import { isDuplicateKey } from './ledger.ts';
 
-const DUPLICATE_KEY = 11_000;
+export const DUPLICATE_KEY = 11_000;
+/** FerretDB 2.7 answers an upserting findAndModify that meets its key with the code 1 and PostgreSQL's own words. */
+const INTERNAL = 1;
 const UNREACHABLE = new Set([
   'MongoNotConnectedError',
   'MongoTopologyClosedError',
@@ -17,6 +18,18 @@ const UNREACHABLE = new Set([
   'MongoPoolClosedError',
   'MongoWaitQueueTimeoutError',
 ]);
+
+export function isDuplicateKey(thrown: unknown): boolean {
+  if (!(thrown instanceof MongoServerError)) return false;
+  return (
+    thrown.code === DUPLICATE_KEY || (thrown.code === INTERNAL && thrown.message.startsWith('duplicate key value'))
+  );
+}
+
+/** The driver gives a bulk write that no server answered an error of its own, whatever was the matter; a server's would have a code. */
+export function neverAnswered(thrown: MongoBulkWriteError): boolean {
+  return typeof thrown.code !== 'number' && [thrown.writeErrors].flat().length === 0;
+}
 
 /** host:port as the driver names them; credentials are no part of it. */
 export function hostsOf(url: string): string {
@@ -34,6 +47,7 @@ export function unavailable(where: string, cause?: unknown): AppError {
 export function translated(thrown: unknown, where: string): unknown {
   if (thrown instanceof MongoNetworkError || thrown instanceof MongoServerSelectionError)
     return unavailable(where, thrown);
+  if (thrown instanceof MongoBulkWriteError && neverAnswered(thrown)) return unavailable(where, thrown);
   if (thrown instanceof Error && UNREACHABLE.has(thrown.name)) return unavailable(where, thrown);
   return thrown;
 }
@@ -107,5 +121,3 @@ export async function refusedAsDuplicates(insert: Promise<unknown>): Promise<num
     return errors.map(({ index }) => index);
   }
 }
-
-export { isDuplicateKey };

@@ -2,7 +2,7 @@
 import { type Collection, type Db, MongoBulkWriteError } from 'mongodb';
 import { OUTBOX_FIELD } from '../../contract-kit/outbox.ts';
 import type { Journal, JournalEntry } from '../ports.ts';
-import { isDuplicateKey } from './ledger.ts';
+import { isDuplicateKey } from './driver-errors.ts';
 import { COLLECTIONS, chunksOf } from './names.ts';
 
 interface JournalDocument {

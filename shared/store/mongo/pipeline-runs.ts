@@ -1,7 +1,7 @@
 /** Owns the state of pipeline runs: one document a run, advanced by compare-and-set on `seq`. */
 import type { Collection, Db } from 'mongodb';
 import type { PipelineRunDocument, PipelineRuns } from '../ports.ts';
-import { isDuplicateKey } from './ledger.ts';
+import { isDuplicateKey } from './driver-errors.ts';
 
 type Stored = Omit<PipelineRunDocument, 'id'> & { _id: string };
 

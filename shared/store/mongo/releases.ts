@@ -4,7 +4,7 @@
  */
 import type { Collection, Db } from 'mongodb';
 import type { Pointer, Release, Releases } from '../ports.ts';
-import { isDuplicateKey } from './ledger.ts';
+import { isDuplicateKey } from './driver-errors.ts';
 
 type StoredPointer = Pointer & { _id: string };
 type StoredRelease = Omit<Release, 'version'> & { _id: string; version: string };

@@ -1,7 +1,7 @@
 /** Owns how far schedules have got: one document a schedule, advanced by compare-and-set on `seq`. */
 import type { Collection, Db } from 'mongodb';
 import type { Ticks, TickState } from '../ports.ts';
-import { isDuplicateKey } from './ledger.ts';
+import { isDuplicateKey } from './driver-errors.ts';
 import { idOf } from './names.ts';
 
 type Stored = TickState & { _id: string };
