@@ -46,6 +46,9 @@ const environmentSchema = z.object({
   MILLRACE_KEEP_COMPLETED_HOURS: z.coerce.number().min(1).max(8_760).default(24),
   MILLRACE_KEEP_COMPLETED_MAX: z.coerce.number().int().min(0).max(10_000_000).default(10_000),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
+  MILLRACE_CHECKPOINT_EPOCHS: z.coerce.number().int().min(1).max(10_000).default(1),
+  MILLRACE_CHECKPOINT_SECONDS: z.coerce.number().min(0).max(86_400).default(30),
+  MILLRACE_CHECKPOINT_MB_MAX: z.coerce.number().int().min(0).max(65_536).default(1_024),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MILLRACE_OUTBOX: z
@@ -59,6 +62,16 @@ const environmentSchema = z.object({
   MILLRACE_WEBHOOK_PRIVATE: z.stringbool().default(false),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
+
+/** When a training keeps what it could go on from. */
+export interface CheckpointRules {
+  /** After every so many epochs. */
+  readonly everyEpochs: number;
+  /** Not before so long after the last one, or after the start: a shorter training is faster begun again. */
+  readonly everyMs: number;
+  /** A larger state is not kept; 0 keeps none. */
+  readonly bytesMax: number;
+}
 
 export interface Config {
   readonly redisUrl: string;
@@ -84,6 +97,7 @@ export interface Config {
   readonly keepCompletedMax: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
+  readonly checkpoints: CheckpointRules;
   readonly tfjsNative?: string;
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
@@ -171,6 +185,11 @@ export function readConfig(environment: Environment = process.env): Config {
     keepCompletedMs: e.MILLRACE_KEEP_COMPLETED_HOURS * 3600_000,
     keepCompletedMax: e.MILLRACE_KEEP_COMPLETED_MAX,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
+    checkpoints: Object.freeze({
+      everyEpochs: e.MILLRACE_CHECKPOINT_EPOCHS,
+      everyMs: e.MILLRACE_CHECKPOINT_SECONDS * 1000,
+      bytesMax: e.MILLRACE_CHECKPOINT_MB_MAX * 2 ** 20,
+    }),
     ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,
     outbox: Object.freeze({

@@ -6,6 +6,7 @@
  * ("follow"), each of them idempotent by runKey, so that a crash anywhere is rolled forward by a retry or the sweeper.
  */
 import type { Accounts, ApiKeys, Claims } from './ports/access.ts';
+import type { Checkpoints } from './ports/checkpoints.ts';
 import type { Events } from './ports/events.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
@@ -18,6 +19,7 @@ import type { Versions } from './ports/versions.ts';
 import type { Webhooks } from './ports/webhooks.ts';
 
 export * from './ports/access.ts';
+export type * from './ports/checkpoints.ts';
 export type * from './ports/events.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
@@ -40,6 +42,7 @@ export interface Store extends AsyncDisposable {
   readonly consents: Consents;
   readonly events: Events;
   readonly versions: Versions;
+  readonly checkpoints: Checkpoints;
   readonly served: Served;
   readonly exposures: Exposures;
   readonly claims: Claims;

@@ -13,8 +13,9 @@ import {
   interactionView,
 } from '../../shared/numerics/interactions/interaction-view.ts';
 import { findModel, type Model } from '../../shared/numerics/models/registry.ts';
-import type { FitContext, FittedModel } from '../../shared/numerics/types.ts';
+import type { FitCheckpoints, FitContext, FittedModel } from '../../shared/numerics/types.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
+import { fitCheckpoints, type Origin } from './checkpoints.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
 
 const MEASURE = new URL('../../shared/numerics/evaluation/measure.task.ts', import.meta.url).href;
@@ -54,7 +55,8 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   const evaluated = input.holdout > 0;
   const measured = evaluated ? await measure(view, loaded, context) : undefined;
   const began = performance.now();
-  const fitted = await model.fit(view, params, fitContext(input, context, evaluated ? [0.5, 1] : [0, 1]));
+  const checkpoints = await fitCheckpoints('published', view, originOf(loaded), context);
+  const fitted = await model.fit(view, params, fitContext(input, context, evaluated ? [0.5, 1] : [0, 1], checkpoints));
   const trainSeconds = (performance.now() - began) / 1000;
   const { factors } = fitted;
   if (factors === undefined)
@@ -87,11 +89,9 @@ async function measure(
   if (test.users.length === 0) return undefined;
   const k = Math.min(input.k, view.interactions.columns);
   const { userKeys, itemKeys } = view;
-  const fitted = await model.fit(
-    { interactions: train, userKeys, itemKeys },
-    params,
-    fitContext(input, context, [0, 0.5]),
-  );
+  const learned = { interactions: train, userKeys, itemKeys };
+  const checkpoints = await fitCheckpoints('measured', learned, originOf({ input, model, params }), context);
+  const fitted = await model.fit(learned, params, fitContext(input, context, [0, 0.5], checkpoints));
   const lists = await fitted.rank({ k, exclude: train, signal });
   const payload: MeasureRequest = { parts: [{ lists, test }], catalogue: view.interactions.columns };
   const [figures] = await pool.runPhase<MeasuredLists>([{ module: MEASURE, name: 'measureLists', payload }], signal);
@@ -102,8 +102,19 @@ async function measure(
   return { metrics: { k, users, recall, ndcg }, lists: lists.items, heldOutPtr, heldOutItems: test.items };
 }
 
+const originOf = ({ input, model, params }: Pick<Loaded, 'input' | 'model' | 'params'>): Origin => ({
+  model: model.name,
+  params,
+  seed: input.seed,
+});
+
 /** Both fits report within one range, so that progress never runs backwards. */
-function fitContext(input: Input, context: RunContext, [from, to]: readonly [number, number]): FitContext {
+function fitContext(
+  input: Input,
+  context: RunContext,
+  [from, to]: readonly [number, number],
+  checkpoints: FitCheckpoints | undefined,
+): FitContext {
   const { pool, signal, progress, tfjsNative } = context;
   return {
     pool,
@@ -113,6 +124,7 @@ function fitContext(input: Input, context: RunContext, [from, to]: readonly [num
       const share = from + (to - from) * (done / Math.max(1, total));
       progress({ done: Math.round(share * 1000), total: 1000, label, ...(metrics && { metrics }) });
     },
+    ...(checkpoints === undefined ? {} : { checkpoints }),
     ...(tfjsNative === undefined ? {} : { tensorflow: { nativePath: tfjsNative } }),
   };
 }

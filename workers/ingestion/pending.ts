@@ -5,7 +5,7 @@
  * Once applied, the blocks are shredded. A repeated follow meets BLOCK_KEY_MISSING there, which therefore means "applied before".
  * A cancelled or dead-lettered run's blocks are never read; they are collected with the run.
  */
-import type { DatasetVersion, Store, VersionDraft } from '../../shared/store/ports.ts';
+import type { Store, VersionDraft } from '../../shared/store/ports.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { RunContext } from '../runtime/processor.ts';
 
@@ -19,8 +19,7 @@ export async function keepPending(payload: unknown, rows: number, context: RunCo
 /** What was kept, or undefined when it was applied and shredded before. */
 export async function readPending<T>(tenant: string, draft: VersionDraft, store: Store): Promise<T | undefined> {
   try {
-    // Reading arrays needs the block references alone; a draft has no other part of a version.
-    const arrays = await store.versions.arrays(tenant, draft as DatasetVersion);
+    const arrays = await store.versions.arrays(tenant, draft);
     const data = arrays.get(ARRAY);
     if (!(data instanceof Uint8Array)) throw new AppError('BLOCK_CORRUPT', { details: { array: ARRAY } });
     // TextDecoder refuses shared memory.

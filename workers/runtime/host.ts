@@ -133,6 +133,7 @@ export async function startHost({
     codeVersion: codeVersion(),
     announcer: new Announcer(store, enqueuer, systemClock),
     webhookPrivate: config.webhookPrivate,
+    checkpoints: config.checkpoints,
     ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
   };
   let orchestrator: Orchestrator | undefined;

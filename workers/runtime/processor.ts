@@ -10,6 +10,7 @@
  *          another process may do it after a crash. May return the final output.
  */
 import type { ComputePool, OnProgress } from '../../shared/compute/task.ts';
+import type { CheckpointRules } from '../../shared/config.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
@@ -27,6 +28,8 @@ export interface Ports {
   readonly telemetry: Telemetry;
   /** Content hash of the sources. */
   readonly codeVersion: string;
+  /** When trainings keep what they could go on from; absent: never. */
+  readonly checkpoints?: CheckpointRules;
   /** Where TensorFlow's native engine lies, if the configuration says so. */
   readonly tfjsNative?: string;
   /** Told of every run that has ended; absent: nobody is. */

@@ -208,3 +208,20 @@ test('a cancel that no process heard is found by the sweep, and reaches the step
   expect((await services.store.pipelineRuns.read('main.single.1'))?.state).toBe('cancelled');
   expect(await cancels.isCancelled(runKey)).toBe(true);
 });
+
+test('what an ended run could have gone on from goes, that of a run at work stays', async () => {
+  await using services = await testServices();
+  const { sweeper } = await open(services);
+  const { checkpoints, ledger } = services.store;
+  const place = { tenant: 'main', kind: 'part', contractVersion: 1, inputHash: 'h', asOf: 1, codeVersion: 'x' };
+  const runs = ['main.part.at-work', 'main.part.committed', 'main.part.cancelled'];
+  for (const runKey of runs) {
+    const { run } = await ledger.claim({ runKey, ...place });
+    const kept = { tenant: 'main', runKey, fence: run.fence, part: 'p', fingerprint: 'f', epoch: 1, consentEpoch: 0 };
+    await checkpoints.write({ ...kept, facts: {} }, { factors: new Float32Array(4) });
+  }
+  await ledger.commit({ runKey: runs[1]!, fence: 1, output: {}, followed: true, next: [], lineage: { inputs: [] } });
+  await ledger.end(runs[2]!, 1, 'cancelled', new AppError('CANCELLED').toJSON());
+  await sweeper.sweep();
+  expect(await checkpoints.runs(10)).toEqual([{ tenant: 'main', runKey: runs[0] }]);
+});

@@ -72,6 +72,7 @@ export class Sweeper implements AsyncDisposable {
       await this.#each('a run could not be compared with its job', run.runKey, () => this.#reconcile(run));
     for (const run of await this.#failed.sweep())
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
+    await this.#each('checkpoints could not be collected', 'checkpoints', () => this.#collectCheckpoints());
     await this.#each('payload claims could not be collected', 'claims', () => this.#claims.sweep());
     for (const kind of enqueuer.kinds)
       await this.#each('the unfinished jobs of a kind could not be counted', kind, () => enqueuer.recount(kind));
@@ -93,6 +94,13 @@ export class Sweeper implements AsyncDisposable {
     const processor = processorOf(run.kind);
     if (processor === undefined && run.state === 'committed') return; // a process that knows the kind will
     await follow(run, processor, ports, relay);
+  }
+
+  /** What an ended run could have gone on from goes. A run that the ledger does not know is as good as ended. */
+  async #collectCheckpoints(): Promise<void> {
+    const { checkpoints, ledger } = this.#options.ports.store;
+    for (const { tenant, runKey } of await checkpoints.runs(BATCH_MAX))
+      if ((await ledger.read(runKey))?.state !== 'running') await checkpoints.remove(tenant, runKey);
   }
 
   /** A run that BullMQ has given up (or forgotten) while the ledger still waits for it ends here. */

@@ -18,6 +18,7 @@ export const COLLECTIONS = {
   candidates: 'candidates',
   segments: 'segments',
   exposures: 'exposures',
+  checkpoints: 'checkpoints',
   claims: 'claims',
   claimParts: 'claim_parts',
   journal: 'outbox',

@@ -8,6 +8,7 @@ import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
 import { mongoBlocks } from './block-store.ts';
+import { createCheckpointIndexes, mongoCheckpoints } from './checkpoints.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
@@ -133,6 +134,7 @@ export function connectFailure(thrown: unknown, hosts: string): AppError {
 async function createIndexes(db: Db): Promise<void> {
   await Promise.all([
     createLedgerIndexes(db),
+    createCheckpointIndexes(db),
     createClaimIndexes(db),
     createReleaseIndexes(db),
     createPipelineRunIndexes(db),
@@ -162,6 +164,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     consents: port('consents', mongoConsents(db, ring, people, staleGap)),
     events: port('events', mongoEvents({ partitions: new Partitions(db, clock), blocks, versions, personal })),
     versions: port('versions', versions),
+    checkpoints: port('checkpoints', mongoCheckpoints(db, versions, clock)),
     served: port('served', mongoServed(db)),
     exposures: port('exposures', mongoExposures(db)),
     claims: port('claims', mongoClaims(db, clock)),

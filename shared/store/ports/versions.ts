@@ -53,7 +53,7 @@ export interface Versions {
   /** The arrays of a version, in shared memory. */
   arrays(
     tenant: string,
-    version: DatasetVersion,
+    version: Pick<VersionDraft, 'blocks'>,
   ): Promise<Map<string, Uint8Array | Int32Array | Float32Array | Float64Array>>;
   latest(tenant: string, kind: VersionKind, limit: number): Promise<DatasetVersion[]>;
   markStale(tenant: string, version: string): Promise<void>;

@@ -1,0 +1,45 @@
+/** A training whose process is killed, taken up by another process from the last epoch that was kept. */
+import { expect, test } from 'vitest';
+import { connect } from '../../jobs/client/index.ts';
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
+import type { Store } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
+import { bytesOf } from '../../workers/conformance/consents.ts';
+import { loadPlatform } from '../../workers/conformance/platform.ts';
+import { redisUrl, silentLog, TEST_KEYS } from '../services.ts';
+import { asUser, kill, TIMEOUT_MS } from './as-a-user.ts';
+
+async function loadInto(store: Store): Promise<string> {
+  await using pool = inlinePool();
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  return (await loadPlatform(ports)).dataset;
+}
+
+test(
+  'a training that was killed with its process is finished by another, byte by byte as if it had not been',
+  async () => {
+    await using user = await asUser();
+    const { store, prefix } = user.services;
+    const dataset = await loadInto(store);
+    await using millrace = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
+    const training = millrace['embedding-training'];
+    const input = { dataset, params: { factors: 32, epochs: 150 } };
+    const env = { MILLRACE_CHECKPOINT_SECONDS: '0', MILLRACE_LOG: 'info', MILLRACE_KINDS: 'embedding-training' };
+
+    const first = user.start('workers/main.ts', [], env);
+    await first.line(/^\{"ready"/);
+    const killed = await training.enqueue(input, { key: 'killed' });
+    for await (const { done, total } of killed.progress()) if (done / total > 0.25) break;
+    await kill(first);
+    expect(await store.checkpoints.runs(10)).toHaveLength(1);
+
+    const second = user.start('workers/main.ts', [], { ...env, MILLRACE_THREADS: '1' });
+    expect(await second.line(/goes on from a checkpoint/)).toMatch(/"epoch":[1-9]/);
+    const resumed = await killed.done();
+    const whole = await (await training.enqueue(input, { key: 'whole' })).done();
+    expect(await bytesOf(store, resumed.version)).toEqual(await bytesOf(store, whole.version));
+    expect(resumed.metrics).toEqual(whole.metrics);
+  },
+  TIMEOUT_MS,
+);
