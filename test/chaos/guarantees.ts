@@ -1,6 +1,6 @@
 /** Owns docs/guarantees.md: what is promised, and what a chaos run showed of Millrace and of plain BullMQ side by side. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT_DIR } from '../../shared/config.ts';
 import { type Row, ROWS, type Shown } from './rows.ts';
@@ -13,6 +13,9 @@ interface Scenario {
   readonly workers: number;
   readonly counts: { readonly kill: number };
 }
+
+const PAGE = join(PROJECT_DIR, 'docs', 'guarantees.md');
+const TABLE_HEAD = '| Need | Plain BullMQ | Millrace |';
 
 const linked = (words: string, shown: Shown | undefined): string =>
   shown === undefined ? words : `[${words}](../${shown.file})`;
@@ -51,9 +54,7 @@ function page({ seed, seconds, workers, counts }: Scenario, ours: ChaosReport, p
     '',
     'Each cell with a link is shown by a test: one that sees plain BullMQ fail, and one that sees Millrace hold.',
     '',
-    '| Need | Plain BullMQ | Millrace |',
-    '| --- | --- | --- |',
-    ...ROWS.map((one) => `| ${rowCells(one).join(' | ')} |`),
+    ...table(),
     '',
     '## One chaos run',
     '',
@@ -87,9 +88,25 @@ function page({ seed, seconds, workers, counts }: Scenario, ours: ChaosReport, p
   ].join('\n');
 }
 
+function table(): string[] {
+  return [TABLE_HEAD, '| --- | --- | --- |', ...ROWS.map((one) => `| ${rowCells(one).join(' | ')} |`)];
+}
+
 export function writeGuarantees(scenario: Scenario, ours: ChaosReport, plain: ChaosReport): void {
-  const path = join(PROJECT_DIR, 'docs', 'guarantees.md');
+  write(page(scenario, ours, plain));
+}
+
+/** Brings the rows of the page up to date and leaves what the last run showed. */
+export function writeRows(): void {
+  const lines = readFileSync(PAGE, 'utf8').trimEnd().split('\n');
+  const words = (line: string): string => line.replaceAll(/\s+/g, ' ');
+  const from = lines.findIndex((line) => words(line) === TABLE_HEAD);
+  const length = lines.slice(from).findIndex((line) => !line.startsWith('|'));
+  write(lines.toSpliced(from, length, ...table()).join('\n'));
+}
+
+function write(text: string): void {
   const biome = join(PROJECT_DIR, 'node_modules', '.bin', 'biome');
-  const input = `${page(scenario, ours, plain)}\n`;
-  writeFileSync(path, execFileSync(biome, ['format', `--stdin-file-path=${path}`], { input, encoding: 'utf8' }));
+  const input = `${text}\n`;
+  writeFileSync(PAGE, execFileSync(biome, ['format', `--stdin-file-path=${PAGE}`], { input, encoding: 'utf8' }));
 }

@@ -1,6 +1,6 @@
 /**
  * Owns `npm run chaos -- --seed N --seconds S [--kills N | --faults NAME=COUNT,...] [--workers N] [--jobs-per-second N]
- * [--plant NAME] [--plain] [--write-docs] [--verbose]`.
+ * [--plant NAME] [--plain] [--write-docs] [--verbose]`, and `--write-rows`.
  * The last line is the verdict; the exit code is 1 on a violation.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultCounts, FAULTS, parseCounts } from './faults.ts';
-import { writeGuarantees } from './guarantees.ts';
+import { writeGuarantees, writeRows } from './guarantees.ts';
 import { PLANTS } from './plants.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
 
@@ -21,9 +21,11 @@ const SETTLE_MS_MAX = 120_000;
 const USAGE = [
   'npm run chaos -- [--seed N] [--seconds S] [--kills N | --faults NAME=COUNT,...] [--workers N] [--jobs-per-second N]',
   `                 [--plant ${PLANTS.join('|')}] [--plain] [--write-docs] [--verbose]`,
+  'npm run chaos -- --write-rows',
   '',
   'Kills, freezes and cuts off real worker processes and their servers, then judges what is in the stores. The last line is the',
-  'verdict; the exit code is 1 on a violation, 2 for a wrong argument.',
+  'verdict; the exit code is 1 on a violation, 2 for a wrong argument. --write-docs writes docs/guarantees.md, --write-rows its',
+  'first table alone, without a run.',
   `Faults: ${FAULTS.join(', ')}.`,
 ].join('\n');
 
@@ -39,12 +41,17 @@ function readArguments() {
       plant: { type: 'string' },
       plain: { type: 'boolean', default: false },
       'write-docs': { type: 'boolean', default: false },
+      'write-rows': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) {
     console.log(USAGE);
+    process.exit(0);
+  }
+  if (values['write-rows']) {
+    writeRows();
     process.exit(0);
   }
   const whole = (name: 'seed' | 'seconds' | 'kills' | 'workers' | 'jobs-per-second', min: number): number => {

@@ -143,6 +143,15 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
+    need: 'Emptying a large queue',
+    plain: 'by one command: Redis answers nobody until it is done',
+    plainShown: queue(
+      'a queue is emptied by one command, however many jobs it holds: nobody else is answered meanwhile',
+    ),
+    ours: 'finished jobs go out-of-band, a few by each command',
+    oursShown: runtime('pruner', 'many jobs go by many commands, each of a few: others are answered in between'),
+  },
+  {
     need: 'Stopping a worker',
     plain: '`close()` waits as long as the job likes',
     plainShown: work('closing waits for a job as long as that likes'),

@@ -1,5 +1,5 @@
 import { Queue, Worker } from 'bullmq';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type TestServices, testServices } from '../../test/services.ts';
 import { Duty } from './duty.ts';
 import { type KeptJobs, Pruner } from './pruner.ts';
@@ -40,6 +40,26 @@ test('prunes completed jobs by age and failed ones by the redrive window, with a
   expect(await queue.getJob('j0')).toBeDefined();
   expect(await new Pruner([queue], { ...KEPT, failedMs: HOUR_MS }).prune(always)).toBe(50);
   expect(await services.redis.keys(`${services.prefix}:pruned:j*`)).toHaveLength(150);
+  await queue.close();
+});
+
+test('many jobs go by many commands, each of a few: others are answered in between', async () => {
+  await using services = await testServices();
+  const queue = await finished(services, 600, () => 2 * HOUR_MS);
+  const completed: number[] = [await queue.getCompletedCount()];
+  const clean = queue.clean.bind(queue);
+  vi.spyOn(queue, 'clean').mockImplementation(async (...asked) => {
+    const sent = vi.spyOn(services.redis, 'sendCommand');
+    const gone = await clean(...asked);
+    expect(sent.mock.calls.filter(([{ name }]) => name.startsWith('eval')).length).toBeLessThanOrEqual(1);
+    sent.mockRestore();
+    completed.push(await queue.getCompletedCount());
+    return gone;
+  });
+  await new Pruner([queue], KEPT).prune(always);
+  expect(completed.at(-1)).toBe(0);
+  const steps = completed.slice(1).map((count, n) => completed[n]! - count);
+  expect(Math.max(...steps)).toBeLessThanOrEqual(50);
   await queue.close();
 });
 

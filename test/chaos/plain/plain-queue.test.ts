@@ -1,6 +1,6 @@
 /** The queue of plain BullMQ, beside the guarantees of the same rows in docs/guarantees.md: each test shows what it does not give. */
 import { FlowProducer } from 'bullmq';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { plainBullMq, QUEUE } from './plain-fixture.ts';
 
 test('a payload of any shape is taken, and reaches the processor', async () => {
@@ -66,4 +66,15 @@ test('a failed step leaves those after it waiting for ever', async () => {
   });
   await failed;
   expect(await (await queue.getJob('join'))?.getState()).toBe('waiting-children');
+});
+
+test('a queue is emptied by one command, however many jobs it holds: nobody else is answered meanwhile', async () => {
+  const { connection, queue } = await plainBullMq();
+  await queue.addBulk(Array.from({ length: 3_000 }, () => ({ name: 'job', data: {} })));
+  const sent = vi.spyOn(connection, 'sendCommand');
+  await queue.drain();
+  const scripts = sent.mock.calls.filter(([{ name }]) => name.startsWith('eval'));
+  sent.mockRestore();
+  expect(scripts).toHaveLength(1);
+  expect(await queue.count()).toBe(0);
 });
