@@ -142,6 +142,34 @@ function contractLines(contract: Contract): string[] {
   ];
 }
 
+/** How a contract may change. */
+const CHANGING = `# Changing a contract
+
+A version that was published once is read for ever. Any change of what a contract takes or gives (a field, a default, a bound; for ingestion
+also a field of a record) makes a new version:
+
+1. Raise \`version\` in \`jobs/<kind>/contract.ts\`.
+2. Give it \`upcasters\`, by the version that each leads away from: \`{ 1: { input: upcast(oldInput, (old) => ...), output: upcast(oldOutput, ...) } }\`.
+   \`upcast\` checks the old value by the old schema and types it. An input is upcast as it was serialised, before any default of today;
+   \`output\` may be left out while old outputs are outputs of the new version as they are. Leave the older upcasters alone: they run one after the other.
+3. Run \`npm run contracts\`: it records schema and samples of the new version in \`test/contracts/<kind>/v<version>/\` and touches nothing that is
+   there. A test reads every sample ever recorded as its contract of today, and fails when a contract changed without a new version.
+
+Deploy workers before those who enqueue, and who reads results before both takes only what both versions give: what a result has may be added to, and
+taken away a deploy later. \`personal\` does not change from version to version: that is another kind.
+
+What a process meets:
+
+- An older version: the input is upcast when the job is opened, outputs of the ledger when they are read (by pipelines, pointers that follow, the
+  gateway, whoever asks for the same run again). The run document says of which version its output is.
+- A newer version than it knows: \`CONTRACT_VERSION_UNKNOWN\`. The job is put off 5 s at a time, 120 times (ten minutes at least), for a newer worker, then
+  parked. A newer output is left to a newer process.
+- An older version than the oldest upcaster: \`CONTRACT_VERSION_RETIRED\`, parked at once.
+
+Identity is of the input as it was made: \`inputHash\` is of the serialised input, whatever its version. So a key that was used under version 1 and is tried again
+by a producer that has moved to version 2 is the same run only if both serialise to the same text; else it is \`KEY_REUSED\`: the first one is in, once, and keeps its outcome.
+`.trimEnd();
+
 /** docs/contracts.md. */
 function contractsPage(): string {
   const text = [
@@ -153,6 +181,8 @@ function contractsPage(): string {
     'Times are integers (milliseconds since 1970, UTC) or ISO 8601 texts with an offset.',
     '',
     ...Object.values(CONTRACTS).flatMap(contractLines),
+    ...CHANGING.split('\n'),
+    '',
     '# Records of ingestion',
     '',
     'Checked one by one: a bad record is reported with its index, field and code, the good ones go in. Which event type needs',

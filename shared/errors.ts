@@ -133,11 +133,17 @@ export const ERROR_CODES = {
     what: 'Consents were withdrawn while the run was at work, and its kind publishes nothing that they went into.',
     todo: 'Nothing: the next attempt leaves these people out.',
   },
+  CONTRACT_VERSION_RETIRED: {
+    retry: 'never',
+    status: 422,
+    what: 'The job was made for a contract version that is not read any more.',
+    todo: 'Enqueue it again with a client of today; `details.known` says which versions are read.',
+  },
   CONTRACT_VERSION_UNKNOWN: {
     retry: 'later',
     status: 422,
-    what: 'The job was made for a contract version that this worker does not know.',
-    todo: 'Deploy workers of the newer version.',
+    what: 'The job was made for a contract version that this worker does not know yet.',
+    todo: 'Deploy workers of the newer version, then redrive it if it was parked meanwhile.',
   },
   DATASET_EMPTY: {
     retry: 'never',

@@ -8,6 +8,8 @@ import { candidateGeneration } from '../../jobs/candidate-generation/contract.ts
 import { embeddingTraining } from '../../jobs/embedding-training/contract.ts';
 import { ingestion } from '../../jobs/ingestion/contract.ts';
 import { segmentation } from '../../jobs/segmentation/contract.ts';
+import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
+import { outputIfReadable } from '../../shared/contract-kit/versions.ts';
 import { toAppError } from '../../shared/errors.ts';
 import type { DatasetVersion, Pointer, Release, RunDocument, Store } from '../../shared/store/ports.ts';
 import type { Failure } from '../words.ts';
@@ -33,18 +35,17 @@ export interface Published {
   readonly simulated: boolean;
 }
 
-async function readPart<O extends z.ZodType>(
+async function readPart<C extends Contract>(
   store: Store,
   tenant: string,
   id: string | undefined,
-  output: O,
-): Promise<PartOr<z.output<O>>> {
+  contract: C,
+): Promise<PartOr<ContractOutput<C>>> {
   if (id === undefined) return undefined;
   try {
     const version = await store.versions.read(tenant, id);
     const run = await store.ledger.read(version.runKey);
-    const parsed = output.safeParse(run?.output);
-    return { version, run, output: parsed.success ? parsed.data : undefined };
+    return { version, run, output: outputIfReadable(contract, run) };
   } catch (thrown) {
     const { code, message } = toAppError(thrown);
     return { failure: { code, message } };
@@ -68,11 +69,11 @@ async function isSimulated(store: Store, tenant: string): Promise<boolean> {
 export async function readPublished(store: Store, release: Release, pointer: Pointer | undefined): Promise<Published> {
   const { tenant } = release;
   const [dataset, embeddings, segments, candidates, audit, simulated] = await Promise.all([
-    readPart(store, tenant, release.dataset, ingestion.output),
-    readPart(store, tenant, release.embeddings, embeddingTraining.output),
-    readPart(store, tenant, release.segments, segmentation.output),
-    readPart(store, tenant, release.candidates, candidateGeneration.output),
-    readPart(store, tenant, release.audit, biasAudit.output),
+    readPart(store, tenant, release.dataset, ingestion),
+    readPart(store, tenant, release.embeddings, embeddingTraining),
+    readPart(store, tenant, release.segments, segmentation),
+    readPart(store, tenant, release.candidates, candidateGeneration),
+    readPart(store, tenant, release.audit, biasAudit),
     isSimulated(store, tenant),
   ]);
   return { release, pointer, dataset, embeddings, segments, candidates, audit, simulated };

@@ -3,6 +3,7 @@
  * withdrawn since it was made, else what newcomers get; and the exposure, written before anything is answered.
  */
 import { randomUUID } from 'node:crypto';
+import { outputIfReadable } from '../../shared/contract-kit/versions.ts';
 import { AppError } from '../../shared/errors.ts';
 import { hexOf } from '../../shared/governance/keys.ts';
 import type { ItemKey, Release, ServedCandidates, Store, StoredItem, SubjectKey } from '../../shared/store/ports.ts';
@@ -189,6 +190,5 @@ async function segmentName(
   segment: number,
 ): Promise<string | undefined> {
   const { runKey } = await store.versions.read(tenant, version);
-  const output = segmentation.output.safeParse((await store.ledger.read(runKey))?.output);
-  return output.data?.segments[segment]?.name;
+  return outputIfReadable(segmentation, await store.ledger.read(runKey))?.segments[segment]?.name;
 }

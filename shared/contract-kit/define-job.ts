@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import type { Purpose } from './purposes.ts';
+import type { Upcaster } from './versions.ts';
 
 /**
  * How an effect becomes true, once:
@@ -44,8 +45,10 @@ export const DEFAULT_LIMITS: JobLimits = {
 
 export interface JobDefinition<K extends string, I extends z.ZodType, O extends z.ZodType> {
   readonly kind: K;
-  /** Raised when an old payload would not mean the same any more. */
+  /** Raised with every change of input or output; `test/contracts/` holds what was published. */
   readonly version: number;
+  /** By the version that each leads away from: together they reach from the oldest version that is still read to the one before today's. */
+  readonly upcasters?: Readonly<Record<number, Upcaster>>;
   /** One sentence for people. */
   readonly title: string;
   readonly input: I;
@@ -63,6 +66,7 @@ export interface JobDefinition<K extends string, I extends z.ZodType, O extends 
 export interface Contract<K extends string = string, I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType>
   extends JobDefinition<K, I, O> {
   readonly strict: boolean;
+  readonly upcasters: Readonly<Record<number, Upcaster>>;
   readonly limits: JobLimits;
 }
 
@@ -82,8 +86,15 @@ export function defineJob<const K extends string, I extends z.ZodType, O extends
   if (!KIND_PATTERN.test(definition.kind)) throw new RangeError(`kind "${definition.kind}" must be kebab-case`);
   if (!Number.isInteger(definition.version) || definition.version < 1)
     throw new RangeError(`${definition.kind}: version must be >= 1`);
+  const upcasters = definition.upcasters ?? {};
+  const olders = Object.keys(upcasters).map(Number);
+  for (let back = 1; back <= olders.length; back++)
+    if (!olders.includes(definition.version - back))
+      throw new RangeError(
+        `${definition.kind}: upcasters must lead from version to version up to ${definition.version}`,
+      );
   const limits = { ...DEFAULT_LIMITS, ...definition.limits };
   for (const [name, value] of Object.entries(limits))
     if (!(Number.isFinite(value) && value > 0)) throw new RangeError(`${definition.kind}: limit ${name} must be > 0`);
-  return Object.freeze({ ...definition, strict: definition.strict ?? false, limits: Object.freeze(limits) });
+  return Object.freeze({ ...definition, strict: definition.strict ?? false, upcasters, limits: Object.freeze(limits) });
 }

@@ -120,11 +120,12 @@ export class Effects implements Readonly<Record<EffectClass, (attempt: Attempt) 
     written: Written<Contract>,
     seconds: number,
   ): Promise<RunDocument> {
-    const { ports } = this.#options;
+    const { ports, contract } = this.#options;
     const consentEpoch = await authoriseAgain(context, written, this.#options.processor);
     await this.#options.cancels.refuseIfCancelled(attempt.envelope.runKey);
     attempt.controller.signal.throwIfAborted();
     const commit = {
+      contractVersion: contract.version,
       output: written.output,
       next: written.next ?? [],
       followed: await this.#verbs.nothingFollows(attempt, written),

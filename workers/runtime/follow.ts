@@ -4,6 +4,7 @@
  * can finish what a killed one began.
  */
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
+import { readOutput } from '../../shared/contract-kit/versions.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Intent, RunDocument } from '../../shared/store/ports.ts';
 import type { PendingMarks } from './pending-marks.ts';
@@ -34,23 +35,30 @@ export async function follow(
   relay: Relay,
   marks?: PendingMarks,
 ): Promise<unknown> {
-  if (run.followed) return run.output;
-  let output = run.output;
+  let output = outputToday(run, processor);
+  if (run.followed) return output;
+  const version = run.state === 'committed' ? processor?.contract.version : undefined;
   if (run.state === 'committed') {
     // Marking it as followed without its processor would lose what it wrote.
     if (processor === undefined)
       throw new AppError('KIND_UNKNOWN', { details: { kind: run.kind, runKey: run.runKey } });
-    if (processor.follow !== undefined) output = (await processor.follow(run, ports)) ?? output;
+    if (processor.follow !== undefined) output = (await processor.follow({ ...run, output }, ports)) ?? output;
     for (const intent of run.next) await relay(intent, run);
   }
   await ports.announcer?.announce(run);
   if (run.step !== undefined) {
     // The pipeline reads the final output from the ledger, so it must stand there first.
-    await ports.store.ledger.markFollowed(run.runKey, output);
+    await ports.store.ledger.markFollowed(run.runKey, output, version);
     await relay({ type: 'advance', run: run.step.run }, run);
     return output;
   }
-  const mark = ports.store.ledger.markFollowed(run.runKey, output);
+  const mark = ports.store.ledger.markFollowed(run.runKey, output, version);
   await (marks === undefined ? mark : marks.add(run.runKey, mark));
   return output;
+}
+
+/** A run of an older version is followed as one of today's; of a newer one CONTRACT_VERSION_UNKNOWN is thrown: a newer process follows it. */
+function outputToday({ state, contractVersion, output }: RunDocument, processor: AnyProcessor | undefined): unknown {
+  if (state !== 'committed' || processor === undefined || processor.contract.version === contractVersion) return output;
+  return readOutput(processor.contract, contractVersion, output);
 }

@@ -154,7 +154,7 @@ export class Orchestrator {
       if (recorded === undefined || recorded.state === 'running' || !recorded.followed) return [name, step] as const;
       const endedAt = recorded.endedAt ?? now;
       if (recorded.state === 'committed')
-        return [name, { ...step, state: 'committed', ...keptOutput(recorded.output), endedAt }] as const;
+        return [name, { ...step, state: 'committed', ...keptOutput(recorded), endedAt }] as const;
       const error = keptError(recorded.error ?? stepError(name, recorded.state));
       return [name, { ...step, state: 'failed', endedAt, error }] as const;
     });

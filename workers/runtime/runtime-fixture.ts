@@ -6,7 +6,7 @@ import { makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { ComputePool } from '../../shared/compute/task.ts';
-import { defineJob } from '../../shared/contract-kit/define-job.ts';
+import { type Contract, defineJob } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -15,7 +15,7 @@ import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, TEST_KEYS, type TestServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { WorkerPool } from './pool.ts';
-import { defineProcessor, type Processor } from './processor.ts';
+import { type AnyProcessor, defineProcessor, type Processor } from './processor.ts';
 
 const ring = sealRing(TEST_KEYS.sealKeys);
 
@@ -65,7 +65,7 @@ export function probe(contract: ProbeContract, over: Partial<Processor<ProbeCont
 
 export async function start(
   services: TestServices,
-  processor: Processor<ProbeContract, number, number>,
+  processor: AnyProcessor,
   {
     log = silentLog,
     finishMs,
@@ -109,22 +109,21 @@ export async function start(
     }),
   );
   await workers.worker.waitUntilReady();
+  const add = async <Output = { square: number }>(madeBy: Contract, input: unknown, key?: string) => {
+    const made = makeJob(madeBy, input, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
+    if (!made.fits) throw new Error('does not fit');
+    const job = await queue.add(made.job.name, made.job.data, made.job.opts);
+    return { job, runKey: made.job.data.runKey, done: () => job.waitUntilFinished(events) as Promise<Output> };
+  };
   return {
     cancels,
     relayed,
     queue,
     events,
     workers,
-    async enqueue(n: number, key?: string) {
-      const made = makeJob(contract, { n }, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
-      if (!made.fits) throw new Error('does not fit');
-      const job = await queue.add(made.job.name, made.job.data, made.job.opts);
-      return {
-        job,
-        runKey: made.job.data.runKey,
-        done: () => job.waitUntilFinished(events) as Promise<{ square: number }>,
-      };
-    },
+    /** Adds a job that was made by a contract which may be another version's. */
+    add,
+    enqueue: (n: number, key?: string) => add(contract, { n }, key),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type StepContext,
 } from '../../jobs/define-pipeline.ts';
 import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
+import { readOutput } from '../../shared/contract-kit/versions.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument, PipelineStepState } from '../../shared/store/ports.ts';
 
@@ -216,9 +217,12 @@ export class StepGraph {
   #output<C extends Contract>(name: string, contract: C): ContractOutput<C> {
     const step = this.#run.steps[name];
     const output = step?.output ?? (step?.runKey === undefined ? undefined : this.#loaded.get(step.runKey));
-    const parsed = contract.output.safeParse(output);
-    if (parsed.success) return parsed.data as ContractOutput<C>;
-    throw invalid(this.#run, `The output of "${name}" is not what ${contract.kind} gives.`);
+    try {
+      return readOutput(contract, step?.outputVersion ?? 1, output);
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'CONTRACT_VERSION_UNKNOWN') throw thrown;
+      throw invalid(this.#run, `The output of "${name}" is not what ${contract.kind} gives.`);
+    }
   }
 }
 

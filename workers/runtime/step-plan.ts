@@ -6,7 +6,7 @@ import { isGroup, type Pipeline, STEPS_MAX } from '../../jobs/define-pipeline.ts
 import { parseInput } from '../../jobs/client/make-job.ts';
 import { runKeyOf } from '../../shared/contract-kit/names.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, RunError } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, PipelineStepState, RunDocument, RunError } from '../../shared/store/ports.ts';
 import { isDone, type Loaded, OutputsAbsent, type Placed, StepGraph, type Steps } from './step-graph.ts';
 
 /** Larger outputs stay in the ledger alone, so that a document of STEPS_MAX steps stays far below the store's 16 MB. */
@@ -15,9 +15,13 @@ const ERROR_BYTES_MAX = 2_048;
 const MESSAGE_LENGTH_MAX = 500;
 
 /** An output as the document keeps it: not at all, where it is large. */
-export function keptOutput(output: unknown): { readonly output?: unknown } {
-  if (output === undefined) return {};
-  return Buffer.byteLength(JSON.stringify(output)) <= OUTPUT_BYTES_MAX ? { output } : {};
+export function keptOutput({
+  output,
+  contractVersion,
+}: Pick<RunDocument, 'output' | 'contractVersion'>): Pick<PipelineStepState, 'output' | 'outputVersion'> {
+  const version = contractVersion === 1 ? {} : { outputVersion: contractVersion };
+  if (output === undefined || Buffer.byteLength(JSON.stringify(output)) > OUTPUT_BYTES_MAX) return version;
+  return { output, ...version };
 }
 
 export function keptError(error: RunError): RunError {
@@ -112,9 +116,10 @@ function startSteps({ graph, steps }: Moment, run: PipelineRunDocument, now: num
   return next;
 }
 
-/** The error of a definition's function; what asks for outputs goes on up. */
+/** The error of a definition's function; what asks for outputs goes on up, and so does that one is newer than this process: another goes on. */
 function errorOf(thrown: unknown): RunError {
   if (thrown instanceof OutputsAbsent) throw thrown;
+  if (thrown instanceof AppError && thrown.code === 'CONTRACT_VERSION_UNKNOWN') throw thrown;
   if (thrown instanceof RangeError)
     return keptError(new AppError('PIPELINE_INVALID', { message: `${thrown.message}.` }).toJSON());
   return keptError(toAppError(thrown).toJSON());

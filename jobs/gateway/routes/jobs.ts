@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { jobIdOf } from '../../../shared/contract-kit/names.ts';
+import { readOutput } from '../../../shared/contract-kit/versions.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { RunState, Store } from '../../../shared/store/ports.ts';
 import { errorOfFailure, errorOfReason, isCancelled } from '../../client/failure.ts';
@@ -88,7 +89,7 @@ export class Jobs {
     const run = await this.#store.ledger.read(runKey);
     if (run === undefined || run.tenant !== tenant || run.kind !== kind) throw notFound(kind, runKey);
     const answer: JobAnswer = { id: jobIdOf(runKey), runKey, kind, state: STATE_OF_RUN[run.state] };
-    if (run.state === 'committed') answer.output = parseOutput(kind, run.output);
+    if (run.state === 'committed') answer.output = readOutput(contractOf(kind), run.contractVersion, run.output);
     if (run.error !== undefined)
       answer.error = errorOfFailure({ ...run.error, details: { ...run.error.details } }).toJSON();
     return answer;

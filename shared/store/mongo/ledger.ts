@@ -66,10 +66,13 @@ class MongoLedger implements Ledger {
     });
   }
 
-  async markFollowed(runKey: string, output?: unknown): Promise<void> {
+  async markFollowed(runKey: string, output?: unknown, contractVersion?: number): Promise<void> {
     await this.#writes.update({
       filter: { _id: runKey, state: { $ne: 'running' } },
-      update: { $set: compact({ followed: true, output }), $unset: { plan: '' } },
+      update: {
+        $set: compact({ followed: true, output, contractVersion }) as Partial<StoredRun>,
+        $unset: { plan: '' },
+      },
     });
   }
 

@@ -8,6 +8,8 @@ export interface PipelineStepState {
   readonly runKey?: string;
   /** Of a committed step, unless it is large: then the ledger alone has it. */
   readonly output?: unknown;
+  /** Of the contract that the output fits; absent: 1. */
+  readonly outputVersion?: number;
   readonly error?: RunError;
   /** Of a group: rounds it has been expanded to. */
   readonly rounds?: number;

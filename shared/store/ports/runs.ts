@@ -19,6 +19,7 @@ export interface RunDocument {
   readonly runKey: string;
   readonly tenant: string;
   readonly kind: string;
+  /** Of the input when the run was first claimed; of the output once it has committed. */
   readonly contractVersion: number;
   readonly inputHash: string;
   readonly state: RunState;
@@ -71,6 +72,8 @@ export interface ClaimRequest {
 export interface CommitRequest {
   readonly runKey: string;
   readonly fence: number;
+  /** Of the contract that the output fits; absent: that of the claim. */
+  readonly contractVersion?: number;
   readonly output: unknown;
   readonly version?: string;
   readonly plan?: unknown;
@@ -89,8 +92,8 @@ export interface Ledger {
   >;
   /** The commit point: true when this fence committed now, false when it no longer holds the run. */
   commit(request: CommitRequest): Promise<boolean>;
-  /** Marks an ended run's pointers as followed and intents as relayed; may replace the output by the final one. */
-  markFollowed(runKey: string, output?: unknown): Promise<void>;
+  /** Marks an ended run's pointers as followed and intents as relayed; may replace the output by the final one, of that version of its contract. */
+  markFollowed(runKey: string, output?: unknown, contractVersion?: number): Promise<void>;
   /** Ends a run without an effect. True when it ended now; a committed run is never ended. */
   end(
     runKey: string,
