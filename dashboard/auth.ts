@@ -89,7 +89,7 @@ export async function registerAuth(app: FastifyInstance, accounts: Accounts, att
 }
 
 /** Guards our own forms: the request comes from our pages and carries the token of the session. */
-function formGuard(app: FastifyInstance) {
+export function formGuard(app: FastifyInstance) {
   return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
     try {
       sameOriginOnly(request);

@@ -2,10 +2,13 @@
 import type { Queue } from 'bullmq';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { jobIdOf } from '../shared/contract-kit/names.ts';
+import { markCancelled } from '../jobs/client/cancel-mark.ts';
+import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
-import type { RunDocument, Store } from '../shared/store/ports.ts';
+import type { PipelineRunDocument, RunDocument, Store } from '../shared/store/ports.ts';
 import { BOARD_PATH, READ_ONLY_BOARD_PATH } from './board.ts';
-import { loginNeeded } from './guards.ts';
+import { formGuard } from './auth.ts';
+import { loginNeeded, operatorNeeded } from './guards.ts';
 import type { Markup } from './html.ts';
 import { readPublished } from './overview/published.ts';
 import { type OverviewSources, readOverview } from './overview/read.ts';
@@ -21,6 +24,10 @@ const LOG_LINES_MAX = 200;
 
 const boardOf = (request: FastifyRequest): string =>
   request.account?.role === 'viewer' ? READ_ONLY_BOARD_PATH : BOARD_PATH;
+
+/** The token for forms that change something; undefined for those who may only look. */
+const mayChange = (request: FastifyRequest, reply: FastifyReply): string | undefined =>
+  request.account === null || request.account.role === 'viewer' ? undefined : reply.generateCsrf();
 
 /** The job of a run as BullMQ has it; undefined when it is gone or Redis does not answer: the page stands without it. */
 async function readJob(queues: readonly Queue[], run: RunDocument): Promise<RunJob | undefined> {
@@ -56,6 +63,30 @@ async function readRun({ store, queues, tenant }: OverviewSources, runKey: strin
   return { run, job, inputs };
 }
 
+async function readPipelineRun({ store, tenant }: OverviewSources, id: string): Promise<PipelineRunDocument> {
+  const run = await store.pipelineRuns.read(id);
+  if (run !== undefined && run.tenant === tenant) return run;
+  throw new AppError('NOT_FOUND', { message: 'There is no such pipeline run.', details: { id } });
+}
+
+/** What operators may do to runs. What has ended stays as it is, so a late click changes nothing. */
+function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
+  const { redis, prefix } = sources;
+  const guards = { preHandler: [operatorNeeded, formGuard(app)] };
+
+  app.post<{ Params: { runKey: string } }>('/runs/:runKey/cancel', guards, async (request, reply) => {
+    const { run } = await readRun(sources, request.params.runKey);
+    if (run.state === 'running') await markCancelled(redis, prefix, run.runKey);
+    return reply.redirect(`/runs/${encodeURIComponent(run.runKey)}`, 303);
+  });
+
+  app.post<{ Params: { id: string } }>('/pipelines/:id/cancel', guards, async (request, reply) => {
+    const run = await readPipelineRun(sources, request.params.id);
+    if (run.state === 'running') await markCancelled(redis, prefix, pipelineRunKey(run.id));
+    return reply.redirect(`/pipelines/${encodeURIComponent(run.id)}`, 303);
+  });
+}
+
 export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
   const { store, tenant, now } = sources;
   app.addHook('onRequest', loginNeeded);
@@ -68,6 +99,8 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
       .send(page({ ...frame, account: request.account ?? undefined, csrf, tenant }, main));
   };
 
+  registerCancels(app, sources);
+
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);
     const frame = { title: 'Overview', here: 'overview', refreshSeconds: REFRESH_SECONDS } as const;
@@ -77,18 +110,23 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   app.get<{ Params: { runKey: string } }>('/runs/:runKey', async (request, reply) => {
     const details = await readRun(sources, request.params.runKey);
     const running = details.run.state === 'running' ? { refreshSeconds: REFRESH_SECONDS } : {};
-    return show(request, reply, { title: details.run.kind, ...running }, runPage(details, boardOf(request), now()));
+    return show(
+      request,
+      reply,
+      { title: details.run.kind, ...running },
+      runPage(details, boardOf(request), now(), mayChange(request, reply)),
+    );
   });
 
   app.get<{ Params: { id: string } }>('/pipelines/:id', async (request, reply) => {
-    const run = await store.pipelineRuns.read(request.params.id);
-    if (run === undefined || run.tenant !== tenant)
-      throw new AppError('NOT_FOUND', {
-        message: 'There is no such pipeline run.',
-        details: { id: request.params.id },
-      });
+    const run = await readPipelineRun(sources, request.params.id);
     const running = run.state === 'running' ? { refreshSeconds: REFRESH_SECONDS } : {};
-    return show(request, reply, { title: run.pipeline, ...running }, pipelinePage(run, now()));
+    return show(
+      request,
+      reply,
+      { title: run.pipeline, ...running },
+      pipelinePage(run, now(), mayChange(request, reply)),
+    );
   });
 
   app.get('/release', async (request, reply) => {

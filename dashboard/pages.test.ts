@@ -8,9 +8,9 @@ import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import type { Store } from '../shared/store/ports.ts';
 import { PIPELINE_RUN, publishSomething } from '../test/published.ts';
-import { type DashboardFixture, dashboardFixture, Visitor } from './dashboard-fixture.ts';
+import { type DashboardFixture, dashboardFixture, tokenOf, Visitor } from './dashboard-fixture.ts';
 import { recordOf, SCHEDULES } from '../jobs/schedules.ts';
-import { schedulesKey, tickMirrorKey } from '../shared/contract-kit/names.ts';
+import { cancelChannel, cancelKey, schedulesKey, tickMirrorKey } from '../shared/contract-kit/names.ts';
 import { openQueues } from './overview/queues.ts';
 
 const SAME_SITE = { 'sec-fetch-site': 'same-origin', accept: 'application/json' };
@@ -166,6 +166,76 @@ describe('the page of a run', () => {
     const { body } = await (await dashboard.visitor('viewer')).get(`/runs/${run.runKey}`);
     expect(body).toContain('&lt;script&gt;alert(1)');
     expect(body).not.toContain('<script>alert');
+  });
+});
+
+describe('cancelling on the page of a run', () => {
+  const RUN_KEY = 'main.segmentation.at-work';
+  async function runAtWork({ services }: DashboardFixture) {
+    const { ledger, pipelineRuns } = services.store;
+    const about = { tenant: 'main', contractVersion: 1, inputHash: 'h', asOf: 1, codeVersion: 'c' };
+    const { run } = await ledger.claim({ ...about, runKey: RUN_KEY, kind: 'segmentation' });
+    const now = Date.now();
+    await pipelineRuns.create({
+      id: 'main.refresh.at-work',
+      tenant: 'main',
+      pipeline: 'refresh',
+      params: {},
+      asOf: now,
+      live: {},
+      state: 'running',
+      seq: 1,
+      steps: {},
+      createdAt: now,
+      changedAt: now,
+    });
+    return run;
+  }
+
+  it('marks it and announces it once, for operators', async () => {
+    await using dashboard = await dashboardFixture();
+    const run = await runAtWork(dashboard);
+    const { redis, prefix, store } = dashboard.services;
+    const heard: string[] = [];
+    const subscriber = redis.duplicate();
+    subscriber.on('message', (_channel: string, name: string) => heard.push(name));
+    await subscriber.subscribe(cancelChannel(prefix));
+    const visitor = await dashboard.visitor('operator');
+    for (const [page, name] of [
+      [`/runs/${RUN_KEY}`, RUN_KEY],
+      ['/pipelines/main.refresh.at-work', 'pipeline:main.refresh.at-work'],
+    ] as const) {
+      const { body } = await visitor.get(page);
+      expect(body).toContain('Cancel this');
+      const answer = await visitor.post(`${page}/cancel`, { _csrf: tokenOf(body) });
+      expect([answer.statusCode, answer.headers.location]).toEqual([303, page]);
+      expect(await redis.get(cancelKey(prefix, name))).toBe('1');
+    }
+    await subscriber.unsubscribe(cancelChannel(prefix));
+    expect(heard).toEqual([RUN_KEY, 'pipeline:main.refresh.at-work']);
+    subscriber.disconnect();
+    await store.ledger.end(RUN_KEY, run.fence, 'cancelled', { code: 'CANCELLED', message: 'x', details: {} });
+    expect((await visitor.get(`/runs/${RUN_KEY}`)).body).not.toContain('Cancel this');
+  });
+
+  it('is not for viewers, nor for other sites, nor for what is not there', async () => {
+    await using dashboard = await dashboardFixture();
+    await runAtWork(dashboard);
+    const { redis, prefix } = dashboard.services;
+    const viewer = await dashboard.visitor('viewer');
+    const { body } = await viewer.get(`/runs/${RUN_KEY}`);
+    expect(body).not.toContain('Cancel this');
+    const operator = await dashboard.visitor('operator');
+    const token = tokenOf((await operator.get(`/runs/${RUN_KEY}`)).body);
+    const refusals = [
+      await viewer.post(`/runs/${RUN_KEY}/cancel`, { _csrf: tokenOf(body) }),
+      await operator.post(`/runs/${RUN_KEY}/cancel`, { _csrf: 'x' }),
+      await operator.post(`/runs/${RUN_KEY}/cancel`, { _csrf: token }, { origin: 'https://evil.example' }),
+      await operator.post('/runs/main.segmentation.x/cancel', { _csrf: token }),
+      await new Visitor(dashboard.app).post(`/pipelines/main.refresh.at-work/cancel`, { _csrf: token }),
+    ];
+    expect(refusals.map(({ statusCode }) => statusCode)).toEqual([403, 403, 403, 404, 401]);
+    expect(await redis.keys(`${prefix}:cancel:*`)).toEqual([]);
   });
 });
 

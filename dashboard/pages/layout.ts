@@ -98,6 +98,12 @@ export const facts = (pairs: readonly (readonly [string, Markup | string | numbe
 export const json = (value: unknown): Markup =>
   html`<pre tabindex="0"><code>${JSON.stringify(value, null, 2)}</code></pre>`;
 
+/** A button that ends what runs; nothing for those who may only look, and for what has ended. */
+export const cancelForm = (action: string, what: string, isRunning: boolean, csrf: string | undefined): Markup | '' =>
+  csrf === undefined || !isRunning
+    ? ''
+    : html`<form class="act" method="post" action="${action}"><input type="hidden" name="_csrf" value="${csrf}"><button>Cancel this ${what}</button></form>`;
+
 export const runLink = (runKey: string, text: string): Markup =>
   html`<a href="/runs/${encodeURIComponent(runKey)}">${text}</a>`;
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { AppError } from '../../shared/errors.ts';
 import { registerBackup } from './commands/backup.ts';
+import { registerCancel } from './commands/cancel.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
@@ -64,6 +65,7 @@ export function buildProgram(): Command {
   registerImport(cli);
   registerEnqueue(cli);
   registerRun(cli);
+  registerCancel(cli);
   registerStatus(cli);
   registerRecommend(cli);
   registerEvaluate(program);

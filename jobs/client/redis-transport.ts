@@ -2,17 +2,10 @@
 import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Envelope, type ScheduleRecord, scheduleRecordSchema } from '../../shared/contract-kit/envelope.ts';
-import {
-  CANCEL_TTL_S,
-  cancelChannel,
-  cancelKey,
-  pipelineChannel,
-  pipelineKey,
-  pipelineProgressField,
-  schedulesKey,
-} from '../../shared/contract-kit/names.ts';
+import { pipelineChannel, pipelineKey, pipelineProgressField, schedulesKey } from '../../shared/contract-kit/names.ts';
 import type { JobKind } from '../registry.ts';
 import { AdmittingQueue } from './admitting-queue.ts';
+import { markCancelled } from './cancel-mark.ts';
 import { JobWatch } from './job-watch.ts';
 import type { MadeJob } from './make-job.ts';
 import { RedisConnection } from './redis-connection.ts';
@@ -101,11 +94,7 @@ export class RedisTransport implements Transport {
   }
 
   async cancel(runKey: string): Promise<void> {
-    await this.#connection.run(async (redis) => {
-      // The mark first: a worker that hears the announcement, or starts the run now, finds it.
-      await redis.set(cancelKey(this.#prefix, runKey), '1', 'EX', CANCEL_TTL_S);
-      await redis.publish(cancelChannel(this.#prefix), runKey);
-    });
+    await this.#connection.run((redis) => markCancelled(redis, this.#prefix, runKey));
   }
 
   async readPipeline(id: string): Promise<unknown> {

@@ -3,7 +3,8 @@
  * attempts) and a published message (for runs at work). A batched read every 200 ms covers a message that was lost.
  */
 import type { Redis } from 'ioredis';
-import { CANCEL_TTL_S, cancelChannel, cancelKey } from '../../shared/contract-kit/names.ts';
+import { markCancelled } from '../../jobs/client/cancel-mark.ts';
+import { cancelChannel, cancelKey } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import { answered, Gather } from '../../shared/gather.ts';
 
@@ -65,8 +66,7 @@ export class CancelWatch implements AsyncDisposable {
   }
 
   async cancel(runKey: string): Promise<void> {
-    await this.#redis.set(cancelKey(this.#prefix, runKey), '1', 'EX', CANCEL_TTL_S);
-    await this.#redis.publish(cancelChannel(this.#prefix), runKey);
+    await markCancelled(this.#redis, this.#prefix, runKey);
   }
 
   #heard(runKey: string): void {
