@@ -66,6 +66,11 @@ describe('trainSgns', () => {
     for (const share of shares) expect(Math.abs(share - shares[0]!)).toBeLessThan(0.01);
   });
 
+  test('finds most of them in as few texts as a word is met five times in', async () => {
+    const { inputs } = await trainSgns(texts(60, 20), { ...params, epochs: 5 }, { pool, seed: 1 });
+    expect(planted(inputs.data, 20)).toBeGreaterThan(0.7);
+  });
+
   test.each([true, false])('gives the same bytes for 1, 2 and 3 threads (deterministic: %s)', async (deterministic) => {
     const results = await Promise.all(
       [1, 2, 3].map(async (threads) => {

@@ -58,7 +58,8 @@ export const SGNS_DEFAULTS: SgnsParams = {
   window: 5,
   negatives: 5,
   negativeExponent: 0.75,
-  learningRate: 0.025,
+  // Twice word2vec's: that was chosen for billions of words, and on small data vectors do not get far in a few epochs.
+  learningRate: 0.05,
   subsample: 0,
   shuffled: false,
   blocks: 'auto',

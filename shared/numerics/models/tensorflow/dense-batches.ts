@@ -31,11 +31,13 @@ export function makeBatch(tf: TensorFlow, data: DenseData, shape: BatchShape, re
   const noise = training && shape.noise > 0 ? new Float32Array(users.length * shape.noise) : undefined;
   const sequences =
     shape.sequence === undefined ? undefined : new SequenceRows(users.length, shape.sequence.length, data);
+  const each = users.length / users.reduce((sum, user) => sum + ownCount(data.interactions, user), 0);
   for (const [row, user] of users.entries()) {
     const draws = userDraws(request.model, request.seed, request.epoch, data.keys, user);
     const { seen, found } = partActivity(data, user, shape, training ? draws : undefined);
     if (input !== undefined) fill(input, row, data.interactions, seen, (count) => 1 / Math.sqrt(count));
-    if (target !== undefined) fill(target, row, data.interactions, found, (count) => 1 / count);
+    if (target !== undefined)
+      fill(target, row, data.interactions, found, (count) => (ownCount(data.interactions, user) * each) / count);
     sequences?.write(row, seen);
     if (noise !== undefined) for (let d = 0; d < shape.noise; d++) noise[row * shape.noise + d] = draws.normal();
   }
@@ -50,6 +52,10 @@ export function makeBatch(tf: TensorFlow, data: DenseData, shape: BatchShape, re
     ...(noise === undefined ? {} : { noise: matrix(noise, shape.noise) }),
     ...(sequences === undefined ? {} : { sequence: sequences.tensors(tf) }),
   };
+}
+
+function ownCount({ indptr }: SparseRows, user: number): number {
+  return indptr[user + 1]! - indptr[user]!;
 }
 
 /** `weight` times the logarithm of each item's share of the interactions; one that nobody has counts as had once. */

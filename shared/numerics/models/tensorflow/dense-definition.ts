@@ -1,7 +1,8 @@
 /**
  * Owns what a model must say to be trained on whole rows of users (dense.task.ts trains, dense-fit.ts coordinates): its parameters, how a
  * batch of users and all items become vectors, and what it adds to the loss. The score is their product; the loss is the cross-entropy
- * between the softmax over the whole catalogue and the users' items.
+ * between the softmax over the whole catalogue and the users' items, each interaction counted alike (the multinomial likelihood of Liang et al.,
+ * WWW 2018): with each user counted alike, those of whom much is known would teach little of what goes with what.
  */
 import type { Scalar, Tensor2D, Tensor3D } from '@tensorflow/tfjs';
 import type { RandomStream } from '../../../random.ts';
@@ -21,6 +22,8 @@ export interface DenseTable extends Table {
   readonly rows: number;
   /** A row a user: a step sees only the rows of its batch. */
   readonly perUser: boolean;
+  /** Whether weight decay shrinks it: not what all rows pass through. */
+  readonly decays: boolean;
 }
 export type DenseTables = Readonly<Record<string, DenseTable>>;
 export type DenseTensors = Readonly<Record<string, Tensor2D>>;
@@ -30,7 +33,7 @@ export interface DenseBatch {
   readonly users: Int32Array;
   /** Users * items: what the model may see of them; scaled to unit length. */
   readonly input?: Tensor2D;
-  /** Users * items: shares of what is to be found; a row sums to 1. */
+  /** Users * items: what is to be found; a row sums to the user's share of the batch's interactions times its users, the whole to their number. */
   readonly target?: Tensor2D;
   /** 1 * items, added to the logits. */
   readonly offset?: Tensor2D;
@@ -79,23 +82,23 @@ export interface DenseModel<Params extends DenseTraining = DenseTraining> {
   penalty?(tf: TensorFlow, tensors: DenseTensors, batch: DenseBatch, params: Params): Scalar | undefined;
 }
 
-/** A table of normal draws; rows of users and of items draw under their keys. */
+/** A table of normal draws; rows of users and of items draw under their keys. What is of a `layer` does not decay. */
 export type DrawTable = (
   name: string,
   rows: number,
   width: number,
   scale: number,
-  of?: 'users' | 'items',
+  of?: 'users' | 'items' | 'layer',
 ) => DenseTable;
 
 export function tableDrawer(model: string, seed: number, keys: EntityKeys): DrawTable {
   return (name, rows, width, scale, of) => {
-    const table = { ...newTable(rows, width), rows, perUser: of === 'users' };
+    const table = { ...newTable(rows, width), rows, perUser: of === 'users', decays: of !== 'layer' };
     if (scale === 0) return table;
     const root = randomStream(seed, `${model}.init.${name}`);
     const own = { users: keys.userKeys, items: keys.itemKeys };
     for (let row = 0; row < rows; row++) {
-      const words = of === undefined ? [row] : entityWords(own[of], row);
+      const words = of === undefined || of === 'layer' ? [row] : entityWords(own[of], row);
       fillRow(table, row, scale, root.derive(...words));
     }
     return table;

@@ -135,7 +135,7 @@ function trainStep(
       const table = tables[name]!;
       const ids = table.perUser ? batch.users : everyRow(table);
       const gradient = grads[n]!.dataSync() as Float32Array;
-      adamStep(table, ids, gradient, { learningRate, weightDecay, step: batch.step });
+      adamStep(table, ids, gradient, { learningRate, weightDecay: table.decays ? weightDecay : 0, step: batch.step });
     }
     return value.dataSync()[0]!;
   });

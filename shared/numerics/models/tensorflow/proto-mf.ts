@@ -20,18 +20,18 @@ import { multiply, product } from './two-tower-loss.ts';
 export const protoMfParams = z
   .strictObject({
     variant: z.enum(['U', 'I', 'UI', 'none']).default('I'),
-    dimensions: z.int().min(2).max(512).default(64),
+    dimensions: z.int().min(2).max(512).default(128),
     /** User prototypes and item prototypes, 2..512 each. */
-    prototypes: z.int().min(2).max(512).default(64),
+    prototypes: z.int().min(2).max(512).default(128),
     /** Prototypes that each row keeps; 0: all. */
     nearest: z.int().min(0).max(512).default(0),
     /**
      * Length at which a row counts half: a cosine knows no doubt, so rows that little is known of, which decay keeps short, are drawn towards
      * none of the prototypes. 0: the plain cosine.
      */
-    softness: z.number().min(0).max(100).default(1),
-    /** Weight of the uniformity of the prototypes. */
-    uniformity: z.number().min(0).max(100).default(0.01),
+    softness: z.number().min(0).max(100).default(0.7),
+    /** Weight of the uniformity of the prototypes. Much of it: prototypes that lie alike say the same twice, and what they span is learned badly. */
+    uniformity: z.number().min(0).max(100).default(1),
     /** Weight of the pull of each prototype to its nearest person or item of a step: none stays unused. */
     inclusion: z.number().min(0).max(100).default(0.01),
     /** Share of an item's popularity that the loss explains away: log shares to this power join the logits in training only. */
@@ -49,10 +49,10 @@ export type ProtoMfParams = z.output<typeof protoMfParams>;
 
 /** What `--tune` tries. */
 export const PROTO_MF_CANDIDATES: readonly z.input<typeof protoMfParams>[] = [
-  { softness: 0.5 },
-  { softness: 2 },
-  { variant: 'UI', weightDecay: 4 },
-  { nearest: 32 },
+  { softness: 0.4 },
+  { softness: 1 },
+  { variant: 'UI', weightDecay: 3 },
+  { nearest: 64 },
   { debias: 0.1 },
 ];
 

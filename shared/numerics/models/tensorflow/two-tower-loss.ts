@@ -37,7 +37,7 @@ export function itemTower(rows: Tensor2D, hidden: readonly Tensor2D[]): Tensor2D
 }
 
 /**
- * Mean over the rows of -sum targets log softmax(logits); a row of targets sums to 1. One softmax serves value and gradient.
+ * Mean over the rows of -sum targets log softmax(logits); the sum of a row's targets is its weight. One softmax serves value and gradient.
  */
 export function shareEntropy(tf: TensorFlow, logits: Tensor2D, targets: Tensor2D): Scalar {
   const rows = logits.shape[0];
@@ -46,7 +46,8 @@ export function shareEntropy(tf: TensorFlow, logits: Tensor2D, targets: Tensor2D
     const top = z.sub(z.max(1, true));
     const powers = top.exp();
     const sums = powers.sum(1, true);
-    save([powers.div(sums)]);
+    const weights = targets.sum(1, true);
+    save([powers.div(sums).mul(weights)]);
     const value = top.sub(sums.log()).mul(targets).sum().div(-rows);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => saved[0]!.sub(targets).mul(dy.div(rows));
     return { value, gradFunc };
