@@ -22,6 +22,18 @@ export function progressBar({ title, silent = false, stream = process.stderr }: 
   return stream.isTTY ? terminalBar(head, stream) : plainLines(head, stream);
 }
 
+/** What stands behind the bar: the figures that a job tells beside its progress (loss, accuracy on a validation part), else the unit. */
+export function tailOf({
+  label,
+  metrics = {},
+}: {
+  readonly label: string;
+  readonly metrics?: Readonly<Record<string, number>> | undefined;
+}): string {
+  const figures = Object.entries(metrics).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+  return figures.length === 0 ? label : figures.join('  ');
+}
+
 function shareOf(done: number, total: number): number {
   return total > 0 ? Math.min(1, done / total) : 0;
 }

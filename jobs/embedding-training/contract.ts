@@ -2,7 +2,20 @@
 import { z } from 'zod';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
 
-export const EMBEDDING_MODELS = ['ials', 'two-tower'] as const;
+/**
+ * Models whose result is a product of factors, which is what candidate-generation ranks by. Those that score by items' neighbours or a spectrum (ease,
+ * graph-filter, item-knn), and those that blend others, have none.
+ */
+export const EMBEDDING_MODELS = [
+  'ials',
+  'two-tower',
+  'bpr',
+  'warp',
+  'item2vec',
+  'proto-mf',
+  'autoencoder',
+  'sequence',
+] as const;
 
 export const embeddingTraining = defineJob({
   kind: 'embedding-training',
@@ -17,6 +30,16 @@ export const embeddingTraining = defineJob({
     holdout: z.number().min(0).max(0.5).default(0.1),
     k: z.int().min(1).max(1000).default(10),
     seed: z.int().default(1),
+    /**
+     * Stop after so many epochs without a better NDCG on a validation part of its own (never the holdout), and train the published model for the best
+     * number of epochs. Absent: all epochs; models on TensorFlow always stop by themselves.
+     */
+    patience: z.int().min(1).max(100).optional(),
+    /**
+     * `live`, or a version of embeddings: the published model goes on from its factors, by the keys of people and items. Only ials, bpr and warp. The metrics
+     * are those of a model that began at the beginning. Absent: so does the published one, which the proofs of erasure need.
+     */
+    warmStart: z.string().min(1).optional(),
   }),
   output: z.object({
     version: z.string(),
@@ -31,6 +54,10 @@ export const embeddingTraining = defineJob({
     metrics: z.object({ k: z.int(), users: z.int(), recall: z.number(), ndcg: z.number() }).nullable(),
     consentEpoch: z.int(),
     trainSeconds: z.number(),
+    /** Best number of epochs, where `patience` was asked for. */
+    bestEpoch: z.int().optional(),
+    /** The version that it went on from; or why it did not. */
+    warmStart: z.object({ version: z.string().nullable(), refused: z.string().nullable() }).optional(),
   }),
   personal: false,
   effect: 'dataset',

@@ -52,7 +52,7 @@ export interface FittedModel {
   /** The parameters in force, defaults filled in. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Present for models that are a product of factors; score = user row . item row (+ nothing else). */
-  readonly factors?: { readonly users: DenseRows; readonly items: DenseRows };
+  readonly factors?: Factors;
   /** Present for models that score an item the same for everybody. One score an item. */
   readonly itemScores?: Float32Array;
   rank(options: RankOptions): Promise<RankedLists>;
@@ -132,6 +132,29 @@ export interface FitCheckpoints {
   offer(offered: OfferedState): Promise<void>;
 }
 
+export interface Factors {
+  readonly users: DenseRows;
+  readonly items: DenseRows;
+}
+
+/** Looks at a fit between two epochs. Only models of factors that learn in epochs in a kernel's memory are looked at; others stop by a validation of their own. */
+export interface EpochWatch {
+  /** Figures to tell beside the fit's own. */
+  ended(epoch: {
+    readonly epoch: number;
+    readonly factors: () => Promise<Factors>;
+  }): Promise<Readonly<Record<string, number>>>;
+  /** The epoch that has ended was the last. */
+  isOver(): boolean;
+}
+
+/** What an earlier version learned. */
+export interface WarmStart {
+  readonly factors: Factors;
+  readonly userKeys: Uint8Array;
+  readonly itemKeys: Uint8Array;
+}
+
 /** What a fit runs on. A fit is a coordinator: it awaits phases and does no maths on the event loop. */
 export interface FitContext {
   readonly pool: ComputePool;
@@ -148,4 +171,7 @@ export interface FitContext {
   readonly tensorflow?: EngineOptions;
   /** Models that learn in epochs go on from the last state here, and offer one after each epoch. The others fit from the start. */
   readonly checkpoints?: FitCheckpoints;
+  readonly watch?: EpochWatch;
+  /** Go on from an earlier version; needs keys. Only `ials`, `bpr` and `warp` read it. Never for proofs of erasure: what was learned of somebody stays in it. */
+  readonly warmStart?: WarmStart;
 }

@@ -26,29 +26,43 @@ const TOLD = Array.from({ length: 2 * EPOCHS }, (_, n) => Math.round((1000 * (n 
 const input = () => ({ dataset, params: { factors: 16, epochs: EPOCHS } });
 
 /** Ends the attempt when so many epochs have been told of. */
-async function endAfter(key: string, epochs: number, given: Ports = ports): Promise<void> {
+async function endAfter(key: string, epochs: number, given: Ports = ports, asked: object = {}): Promise<void> {
   const control = new AbortController();
   let told = 0;
-  const run = runOnce(given, embeddingTraining, input(), {
-    key,
-    before: (verb, own) => {
-      if (verb !== 'compute') return;
-      control.signal.addEventListener('abort', () => own.abort(new AppError('WORKER_STOPPING')));
+  const run = runOnce(
+    given,
+    embeddingTraining,
+    { ...input(), ...asked },
+    {
+      key,
+      before: (verb, own) => {
+        if (verb !== 'compute') return;
+        control.signal.addEventListener('abort', () => own.abort(new AppError('WORKER_STOPPING')));
+      },
+      progress: () => {
+        told += 1;
+        if (told === epochs) control.abort();
+      },
     },
-    progress: () => {
-      told += 1;
-      if (told === epochs) control.abort();
-    },
-  });
+  );
   await expect(run).rejects.toMatchObject({ code: 'WORKER_STOPPING' });
 }
 
-async function finish(key: string, given: Ports = ports): Promise<{ told: number[]; bytes: Record<string, string> }> {
+async function finish(
+  key: string,
+  given: Ports = ports,
+  asked: object = {},
+): Promise<{ told: number[]; bytes: Record<string, string> }> {
   const told: number[] = [];
-  const { output } = await runOnce(given, embeddingTraining, input(), {
-    key,
-    progress: ({ done }) => void told.push(done),
-  });
+  const { output } = await runOnce(
+    given,
+    embeddingTraining,
+    { ...input(), ...asked },
+    {
+      key,
+      progress: ({ done }) => void told.push(done),
+    },
+  );
   return { told, bytes: await bytesOf(world.store, output.version) };
 }
 
@@ -62,6 +76,17 @@ describe('a training that is ended', () => {
       await endAfter(`ended after ${epochs}`, epochs);
       const resumed = await finish(`ended after ${epochs}`, epochs % 2 === 0 ? ports : other);
       expect(resumed.told).toEqual(TOLD.slice(epochs));
+      expect(resumed.bytes).toEqual(whole.bytes);
+    }
+  });
+
+  test('remembers what its validation has been, and stops where it would have', async () => {
+    const asked = { params: { factors: 16, epochs: 40 }, patience: 2, holdout: 0.2 };
+    const whole = await finish('stopped by itself', ports, asked);
+    for (const epochs of [2, whole.told.length - 3, whole.told.length - 1]) {
+      await endAfter(`stopped at ${epochs}`, epochs, ports, asked);
+      const resumed = await finish(`stopped at ${epochs}`, ports, asked);
+      expect(resumed.told).toEqual(whole.told.slice(epochs));
       expect(resumed.bytes).toEqual(whole.bytes);
     }
   });

@@ -3,36 +3,29 @@
  * holdout; what is published is the same model, with the same parameters and seed, trained on everything.
  */
 import { embeddingTraining } from '../../jobs/embedding-training/contract.ts';
-import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { MeasuredLists, MeasureRequest } from '../../shared/numerics/evaluation/measure.task.ts';
 import {
-  holdOut,
   INTERACTION_TABLE_VERSION,
   type InteractionView,
   interactionView,
 } from '../../shared/numerics/interactions/interaction-view.ts';
-import { findModel, type Model } from '../../shared/numerics/models/registry.ts';
-import type { FitCheckpoints, FitContext, FittedModel } from '../../shared/numerics/types.ts';
+import { findModel } from '../../shared/numerics/models/registry.ts';
+import type { Factors, FittedModel } from '../../shared/numerics/types.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
-import { fitCheckpoints, type Origin } from './checkpoints.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
+import { fitCheckpoints } from './checkpoints.ts';
+import { fitContext, type Input, isWatched, originOf, type Training } from './fitting.ts';
+import { type Measured, measure } from './measured.ts';
+import { findWarmStart, type FoundStart } from './warm-start.ts';
+import { EpochLimit } from './watch.ts';
 
-const MEASURE = new URL('../../shared/numerics/evaluation/measure.task.ts', import.meta.url).href;
-
-type Input = ContractParsed<typeof embeddingTraining>;
-type Metrics = ContractOutput<typeof embeddingTraining>['metrics'];
-
-interface Loaded extends LoadedEvents {
-  readonly input: Input;
-  readonly model: Model;
-  readonly params: Readonly<Record<string, unknown>>;
+interface Loaded extends LoadedEvents, Training {
+  readonly warm: FoundStart | undefined;
 }
 interface Computed {
-  readonly input: Input;
-  readonly asOf: number;
+  readonly loaded: Loaded;
   readonly view: InteractionView;
-  readonly fitted: FittedModel & { readonly factors: NonNullable<FittedModel['factors']> };
+  readonly fitted: FittedModel & { readonly factors: Factors };
   readonly measured: Measured | undefined;
   readonly trainSeconds: number;
 }
@@ -40,12 +33,21 @@ interface Computed {
 async function load(input: Input, context: RunContext): Promise<Loaded> {
   const model = findModel(input.model);
   // Wrong parameters are refused before anything is read.
-  const params = await model.parseParams(input.params);
-  return { input, model, params, ...(await loadEvents(input.dataset, context)) };
+  const own = input.patience !== undefined && !isWatched(input.model) ? { patience: input.patience } : {};
+  const params = await model.parseParams({ ...own, ...input.params });
+  if (input.patience !== undefined && input.holdout === 0)
+    throw new AppError('INPUT_INVALID', {
+      message: 'Training cannot stop by itself without a holdout.',
+      details: { field: 'holdout' },
+    });
+  const warm = await findWarmStart(input, context);
+  if (warm?.refused != null)
+    context.log.warn({ runKey: context.runKey, ...warm }, 'training begins at the beginning instead of going on');
+  return { input, model, params, warm, ...(await loadEvents(input.dataset, context)) };
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
-  const { input, model, params, dataset } = loaded;
+  const { input, model, params, warm } = loaded;
   const view = await interactionView(await admitFor('recommendation', loaded, context), context);
   if (view.interactions.indices.length === 0)
     throw new AppError('DATASET_EMPTY', {
@@ -55,8 +57,20 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   const evaluated = input.holdout > 0;
   const measured = evaluated ? await measure(view, loaded, context) : undefined;
   const began = performance.now();
-  const checkpoints = await fitCheckpoints('published', view, originOf(loaded), context);
-  const fitted = await model.fit(view, params, fitContext(input, context, evaluated ? [0.5, 1] : [0, 1], checkpoints));
+  const epochs = measured?.bestEpoch;
+  const watch = new EpochLimit(epochs ?? Number.POSITIVE_INFINITY);
+  const origin = {
+    ...originOf(loaded),
+    ...(epochs !== undefined && { epochs }),
+    ...(warm?.start !== undefined && { warmStart: warm.version! }),
+  };
+  const checkpoints = await fitCheckpoints('published', view, origin, context, watch);
+  const hooks = {
+    ...(checkpoints && { checkpoints }),
+    watch,
+    ...(warm?.start && { warmStart: warm.start }),
+  };
+  const fitted = await model.fit(view, params, fitContext(loaded, context, evaluated ? [0.5, 1] : [0, 1], hooks));
   const trainSeconds = (performance.now() - began) / 1000;
   const { factors } = fitted;
   if (factors === undefined)
@@ -64,74 +78,13 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
       message: `The model ${model.name} has no embeddings.`,
       details: { model: model.name },
     });
-  return { input, asOf: dataset.asOf, view, fitted: { ...fitted, factors }, measured, trainSeconds };
-}
-
-/** What the model without the holdout recommended, and what was held out: kept for audits, which judge people's lists by it. */
-interface Measured {
-  readonly metrics: NonNullable<Metrics>;
-  /** Users * k dense items, best first; -1: none. */
-  readonly lists: Int32Array;
-  /** A row per user over the items. */
-  readonly heldOutPtr: Int32Array;
-  readonly heldOutItems: Int32Array;
-}
-
-/** Full ranking on the holdout; undefined where no user has a held-out item. */
-async function measure(
-  view: InteractionView,
-  { input, model, params }: Loaded,
-  context: RunContext,
-): Promise<Measured | undefined> {
-  const { pool, signal } = context;
-  const split = await holdOut({ view, holdout: input.holdout, seed: input.seed }, { pool, signal });
-  const { train, test } = split;
-  if (test.users.length === 0) return undefined;
-  const k = Math.min(input.k, view.interactions.columns);
-  const { userKeys, itemKeys } = view;
-  const learned = { interactions: train, userKeys, itemKeys };
-  const checkpoints = await fitCheckpoints('measured', learned, originOf({ input, model, params }), context);
-  const fitted = await model.fit(learned, params, fitContext(input, context, [0, 0.5], checkpoints));
-  const lists = await fitted.rank({ k, exclude: train, signal });
-  const payload: MeasureRequest = { parts: [{ lists, test }], catalogue: view.interactions.columns };
-  const [figures] = await pool.runPhase<MeasuredLists>([{ module: MEASURE, name: 'measureLists', payload }], signal);
-  const { users, recall, ndcg } = figures!.metrics;
-  const heldOutPtr = new Int32Array(train.rows + 1);
-  for (const [n, user] of test.users.entries()) heldOutPtr[user + 1] = test.indptr[n + 1]! - test.indptr[n]!;
-  for (let user = 0; user < train.rows; user++) heldOutPtr[user + 1]! += heldOutPtr[user]!;
-  return { metrics: { k, users, recall, ndcg }, lists: lists.items, heldOutPtr, heldOutItems: test.items };
-}
-
-const originOf = ({ input, model, params }: Pick<Loaded, 'input' | 'model' | 'params'>): Origin => ({
-  model: model.name,
-  params,
-  seed: input.seed,
-});
-
-/** Both fits report within one range, so that progress never runs backwards. */
-function fitContext(
-  input: Input,
-  context: RunContext,
-  [from, to]: readonly [number, number],
-  checkpoints: FitCheckpoints | undefined,
-): FitContext {
-  const { pool, signal, progress, tfjsNative } = context;
-  return {
-    pool,
-    signal,
-    seed: input.seed,
-    onProgress: ({ done, total, label, metrics }) => {
-      const share = from + (to - from) * (done / Math.max(1, total));
-      progress({ done: Math.round(share * 1000), total: 1000, label, ...(metrics && { metrics }) });
-    },
-    ...(checkpoints === undefined ? {} : { checkpoints }),
-    ...(tfjsNative === undefined ? {} : { tensorflow: { nativePath: tfjsNative } }),
-  };
+  return { loaded, view, fitted: { ...fitted, factors }, measured, trainSeconds };
 }
 
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof embeddingTraining>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
-  const { input, view, fitted, measured, trainSeconds } = computed;
+  const { loaded, view, fitted, measured, trainSeconds } = computed;
+  const { input, dataset, warm } = loaded;
   const metrics = measured?.metrics ?? null;
   const { users, items } = fitted.factors;
   const draft = await store.versions.draft(tenant, runKey, fence, users.rows, [
@@ -150,7 +103,13 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
   const model = input.model;
   const { engine, threads } = fitted;
   const params = { ...fitted.params };
-  const lineage = { inputs: [input.dataset], seed: input.seed, engine, threads };
+  const begun = warm?.start === undefined ? [] : [warm.version!];
+  const lineage = { inputs: [input.dataset, ...begun], seed: input.seed, engine, threads };
+  const bestEpoch = measured?.bestEpoch;
+  const course = {
+    ...(bestEpoch !== undefined && { bestEpoch }),
+    ...(warm !== undefined && { warmStart: { version: warm.version, refused: warm.refused } }),
+  };
   const interactions = view.interactions.indices.length;
   const { version } = await store.versions.write({
     ...draft,
@@ -158,7 +117,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
     kind: 'embeddings',
     runKey,
     fence,
-    asOf: computed.asOf,
+    asOf: dataset.asOf,
     consentEpoch,
     inputs: lineage.inputs,
     codeVersion,
@@ -166,10 +125,17 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
       model,
       params,
       metrics,
+      ...(measured !== undefined && { intervals: measured.intervals }),
       engine,
+      threads,
       seed: input.seed,
+      holdout: input.holdout,
+      trainSeconds,
+      users: users.rows,
+      items: items.rows,
       factors: users.width,
       interactions,
+      ...course,
       interactionTable: INTERACTION_TABLE_VERSION,
     },
   });
@@ -183,7 +149,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
     items: items.rows,
     factors: users.width,
   };
-  return { output: { ...output, metrics, consentEpoch, trainSeconds }, version, lineage };
+  return { output: { ...output, metrics, consentEpoch, trainSeconds, ...course }, version, lineage };
 }
 
 // Embeddings are not served: the executor marks them stale when somebody withdrew, and candidate-generation gives those people no list of theirs.

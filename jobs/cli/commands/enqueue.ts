@@ -6,7 +6,7 @@ import { contractOf, JOB_KINDS, type JobKind } from '../../registry.ts';
 import { jsonObject } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { noteMissingWorkers } from '../waiting.ts';
-import { progressBar } from '../progress-bar.ts';
+import { progressBar, tailOf } from '../progress-bar.ts';
 
 interface Options {
   readonly input: string;
@@ -48,7 +48,7 @@ export function registerEnqueue({ program, run }: Cli): void {
         await noteMissingWorkers(session, kind as JobKind);
         const bar = progressBar({ title: kind, silent: output.json });
         const watching = (async () => {
-          for await (const { done, total, label } of handle.progress()) bar.update(done, total, label);
+          for await (const progress of handle.progress()) bar.update(progress.done, progress.total, tailOf(progress));
         })();
         const result = await handle.done({ signal });
         await watching;

@@ -5,10 +5,9 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { cancellation } from '../../compute/cancellation.ts';
 import type { ComputePool } from '../../compute/task.ts';
-import type { Holdout } from '../evaluation/holdout.ts';
 import { KEY_BYTES, type SparseRows } from '../types.ts';
 import type { AdmittedEvents, EventArrays, InteractionView, SubjectRuns } from './columns.ts';
-import type { SplitRequest } from './split.task.ts';
+import type { Split, SplitRequest } from './split.task.ts';
 import { interactionArrays } from './weights.ts';
 
 export type { AdmittedEvents, EventArrays, InteractionView, SubjectRuns } from './columns.ts';
@@ -93,8 +92,8 @@ export async function itemPopularity(
 }
 
 /** Holds a share of the pairs out, by a hash of (seed, user, item). */
-export async function holdOut(request: SplitRequest, { pool, signal }: ViewContext): Promise<Holdout> {
+export async function holdOut(request: SplitRequest, { pool, signal }: ViewContext): Promise<Split> {
   const task = { module: new URL('./split.task.ts', import.meta.url).href, name: 'splitPairs', payload: request };
-  const [answer] = await pool.runPhase<Holdout>([task], signal);
+  const [answer] = await pool.runPhase<Split>([task], signal);
   return answer!;
 }

@@ -100,3 +100,37 @@ describe('a fit that was killed', () => {
     expect([...kept.engines][0]).toMatch(/^(wasm-(relaxed-)?simd [0-9a-f]{8}|tfjs-wasm \d)/);
   });
 });
+
+describe('a fit that goes on from an earlier version', () => {
+  test.each(['ials', 'bpr', 'warp'])('finds people and items by their keys, and draws who is new: %s', async (name) => {
+    const model = findModel(name);
+    const { interactions, itemKeys, userKeys } = input();
+    const params = { factors: 20, epochs: 3 };
+    const earlier = await model.fit({ interactions, itemKeys: itemKeys!, userKeys: userKeys! }, params, {
+      pool,
+      seed: 3,
+    });
+    // Everybody but the first person, in another place; one who was not there before.
+    const others = Uint8Array.from([...userKeys!.subarray(KEY_BYTES), ...new Uint8Array(KEY_BYTES).fill(7)]);
+    const warmStart = { factors: earlier.factors!, userKeys: userKeys!, itemKeys: itemKeys! };
+    // Too small a step to move anything; iALS solves people from the items it was given.
+    const still = name === 'ials' ? { epochs: 1 } : { epochs: 1, learningRate: 1e-12 };
+    const fit = (start: object) =>
+      model.fit(
+        { interactions, itemKeys: itemKeys!, userKeys: others },
+        { ...params, ...still },
+        { pool, seed: 4, ...start },
+      );
+    const [warm, cold] = [await fit({ warmStart }), await fit({})];
+    const distance = (a: Float32Array, b: Float32Array) => Math.hypot(...a.map((value, n) => value - b[n]!));
+    const { data, width } = earlier.factors!.items;
+    expect(warm.factors!.items.width).toBe(width);
+    expect(distance(warm.factors!.items.data, data)).toBeLessThan(0.5 * distance(cold.factors!.items.data, data));
+    const last = (USERS - 1) * width;
+    const [w, c] = [warm.factors!.users.data.slice(last), cold.factors!.users.data.slice(last)];
+    expect(name === 'ials' ? distance(w, c) > 0 : distance(w, c) < 1e-6).toBe(true);
+    await expect(model.fit(input(), { factors: 12, epochs: 1 }, { pool, seed: 1, warmStart })).rejects.toMatchObject({
+      code: 'MODEL_PARAMS_INVALID',
+    });
+  });
+});

@@ -153,6 +153,64 @@ function mean(values: Float32Array): number {
   return sum / values.length;
 }
 
+/** Interactions whose part of the objective is summed; of more, every n-th stands for its neighbours. */
+const LOSS_INTERACTIONS_MAX = 200_000;
+
+/** The objective per interaction. The part of all pairs follows from the Gram matrices: sum (u.v)^2 = <U'U, V'V>. One thread. */
+export function loss({ layout, memory, params }: IalsShared & { readonly params: ResolvedIalsParams }): number {
+  const { items, users, width } = layout;
+  const interactions = users.indices.length;
+  const all =
+    params.unobservedWeight * innerProduct(sumOfChunks(memory, users, width), sumOfChunks(memory, items, width), width);
+  return (
+    (observedLoss(memory, layout) + all + penalty(memory, users, width) + penalty(memory, items, width)) / interactions
+  );
+}
+
+function observedLoss(memory: WebAssembly.Memory, { items, users, width }: IalsLayout): number {
+  const [u, v] = [f32(memory, users.factors), f32(memory, items.factors)];
+  const [indptr, indices] = [i32(memory, users.indptr), i32(memory, users.indices)];
+  const weights = users.weights.length > 0 ? f32(memory, users.weights) : undefined;
+  const stride = Math.ceil(indices.length / LOSS_INTERACTIONS_MAX);
+  let [sum, seen, user] = [0, 0, 0];
+  for (let at = 0; at < indices.length; at += stride, seen++) {
+    while (indptr[user + 1]! <= at) user++;
+    let score = 0;
+    for (let d = 0; d < width; d++) score += u[user * width + d]! * v[indices[at]! * width + d]!;
+    const weight = weights === undefined ? 1 : weights[at]!;
+    sum += Math.abs(weight) * (Number(weight > 0) - score) ** 2;
+  }
+  return (sum / seen) * indices.length;
+}
+
+function penalty(memory: WebAssembly.Memory, side: IalsSide, width: number): number {
+  const [factors, regularisers] = [f32(memory, side.factors), f32(memory, side.regularisers)];
+  let sum = 0;
+  for (let row = 0; row < side.count; row++) {
+    let square = 0;
+    for (let at = row * width; at < (row + 1) * width; at++) square += factors[at]! ** 2;
+    sum += regularisers[row]! * square;
+  }
+  return sum;
+}
+
+function sumOfChunks(memory: WebAssembly.Memory, side: IalsSide, width: number): Float64Array {
+  const parts = f32(memory, side.gramParts);
+  const sum = new Float64Array(width * width);
+  for (let at = 0; at < parts.length; at++) sum[at % sum.length]! += parts[at]!;
+  return sum;
+}
+
+/** Of two Gram matrices as the kernel leaves them: row i holds what begins at column i & ~7. */
+function innerProduct(first: Float64Array, second: Float64Array, width: number): number {
+  let sum = 0;
+  for (let i = 0; i < width; i++) {
+    const tile = i & ~7;
+    for (let j = tile; j < width; j++) sum += (j < tile + 8 ? 1 : 2) * first[i * width + j]! * second[i * width + j]!;
+  }
+  return sum;
+}
+
 /** Copies one side's factors out, without the padding. Returns whether all are finite. */
 export function copyFactors(payload: IalsShared & { readonly side: SideName; readonly into: Float32Array }): boolean {
   const { into, layout, memory } = payload;

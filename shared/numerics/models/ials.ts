@@ -8,15 +8,16 @@
  * step from the last epoch's factors then brings as much per epoch as an exact solution.
  * Complexity per epoch: (steps + 1) * (2 interactions * factors + 2 (users + items) * factors^2) multiply-adds.
  */
-import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
+import { runEpochs } from '../engine/epochs.ts';
 import { type Engine, loadEngine } from '../engine/load.ts';
 import { i32 } from '../engine/memory.ts';
 import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { DenseRows, Factors, FitContext, FittedModel, TrainInput } from '../types.ts';
+import { ADOPT, adoptedFactors } from './warm-start.ts';
 import type { IalsShared } from './ials.task.ts';
 import { type IalsLayout, layOutIals } from './ials-layout.ts';
 import { type IalsDataSummary, type IalsParams, type ResolvedIalsParams, resolveIalsParams } from './ials-params.ts';
@@ -79,18 +80,36 @@ class IalsFit {
 
   async run(input: TrainInput, state: MemoryState): Promise<void> {
     const { epochs } = this.#params;
-    const { onProgress, seed, signal } = this.#context;
+    const { seed } = this.#context;
     await this.#once('prepare', { input });
     await this.#everywhere('initialise', { itemKeys: input.itemKeys, seed });
-    const begun = await state.resume();
-    await this.#everywhere('gram', { side: 'items' });
-    for (let epoch = begun; epoch < epochs; epoch++) {
-      if (signal?.aborted) throw cancellation(signal);
-      await this.#solve('users');
-      await this.#solve('items');
-      onProgress?.({ done: epoch + 1, total: epochs, label: 'epochs' });
-      await state.offer(epoch + 1, epoch + 1 === epochs);
-    }
+    await this.#adopt(input);
+    await runEpochs({
+      epochs,
+      context: this.#context,
+      state,
+      begin: () => this.#everywhere('gram', { side: 'items' }),
+      epoch: async () => {
+        await this.#solve('users');
+        await this.#solve('items');
+      },
+      metrics: async (isWatched) => (isWatched ? { loss: await this.#once<number>('loss', {}) } : {}),
+      factors: () => this.factors(),
+    });
+  }
+
+  async #adopt(input: TrainInput): Promise<void> {
+    const { pool, signal, warmStart } = this.#context;
+    if (warmStart === undefined) return;
+    const { items, users, width } = this.#layout;
+    const adopted = adoptedFactors(warmStart, input, this.#params.factors, [
+      { region: users.factors, stride: width },
+      { region: items.factors, stride: width },
+    ]);
+    await pool.runPhase(
+      [{ module: ADOPT, name: 'adoptRows', payload: { memory: this.#shared.memory, adopted } }],
+      signal,
+    );
   }
 
   async #solve(side: 'users' | 'items'): Promise<void> {
@@ -98,9 +117,10 @@ class IalsFit {
     await this.#everywhere('solve', { side });
   }
 
-  async #once(name: string, more: object): Promise<void> {
+  async #once<T>(name: string, more: object): Promise<T> {
     const payload = { ...this.#shared, params: this.#params, ...more };
-    await this.#context.pool.runPhase([{ module: TASKS, name, payload }], this.#context.signal);
+    const [result] = await this.#context.pool.runPhase<T>([{ module: TASKS, name, payload }], this.#context.signal);
+    return result as T;
   }
 
   async #everywhere(name: string, more: object): Promise<void> {
@@ -110,7 +130,7 @@ class IalsFit {
     await pool.runPhase(sharedPhase(pool.threads, this.#shared.memory, this.#layout.counter, task), signal);
   }
 
-  async factors(): Promise<{ users: DenseRows; items: DenseRows }> {
+  async factors(): Promise<Factors> {
     const width = this.#params.factors;
     const [users, items] = (['users', 'items'] as const).map((side) => {
       const rows = this.#layout[side].count;
@@ -134,7 +154,7 @@ class IalsFit {
 
 function fittedModel(
   engine: Engine,
-  factors: { users: DenseRows; items: DenseRows },
+  factors: Factors,
   input: TrainInput,
   params: ResolvedIalsParams,
   context: FitContext,

@@ -11,7 +11,7 @@ import { AppError } from '../../errors.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { type Sequences, trainSgns } from '../sgd/sgns.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { DenseRows, Factors, FitContext, FittedModel, TrainInput } from '../types.ts';
 
 export const item2vecParams = z
   .strictObject({
@@ -67,16 +67,21 @@ export async function fitItem2vec(
   const read = { input, order: params.order };
   const [sequences] = await pool.runPhase<Sequences>([{ module: TASKS, name: 'readHistories', payload: read }], signal);
   const words = input.interactions.columns;
+  const width = params.factors + 1;
+  const rows = (count: number): DenseRows => ({ rows: count, width, data: sharedFloat32(count * width) });
+  const factorsOf = async (vectors: { readonly inputs: DenseRows; readonly outputs: DenseRows }): Promise<Factors> => {
+    const factors = { users: rows(input.interactions.rows), items: rows(words) };
+    const payload = { ...vectors, ...factors, input, popularityWeight: params.popularityWeight };
+    await pool.runPhase([{ module: TASKS, name: 'composeFactors', payload }], signal);
+    return factors;
+  };
   const vectors = await trainSgns(
     { words, sequences: sequences!, wordKeys: itemKeys, sequenceKeys: userKeys },
     { ...params, dimensions: params.factors, shuffled: params.order === 'shuffled' },
     context,
+    factorsOf,
   );
-  const width = params.factors + 1;
-  const rows = (count: number): DenseRows => ({ rows: count, width, data: sharedFloat32(count * width) });
-  const factors = { users: rows(input.interactions.rows), items: rows(words) };
-  const payload = { ...vectors, ...factors, input, popularityWeight: params.popularityWeight };
-  await pool.runPhase([{ module: TASKS, name: 'composeFactors', payload }], signal);
+  const factors = await factorsOf(vectors);
   return {
     name: 'item2vec',
     engine: vectors.engine,

@@ -8,9 +8,9 @@
  * Both decay what a step moves. A negative value is a dislike: it has to stay below a drawn unseen item. Complexity per
  * epoch: interactions * factors (WARP: times the tries).
  */
-import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
 import { randomStream } from '../../random.ts';
+import { runEpochs } from '../engine/epochs.ts';
 import { loadEngine } from '../engine/load.ts';
 import { i32, type Region } from '../engine/memory.ts';
 import { MemoryState } from '../engine/memory-state.ts';
@@ -19,7 +19,8 @@ import { rankByFactors } from '../ranking/rank-factors.ts';
 import { layOutPairwise, type PairwiseLayout, type PairwiseSettings } from '../sgd/pairwise-layout.ts';
 import { blockCount } from '../sgd/strata.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { DenseRows, FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { DenseRows, Factors, FitContext, FittedModel, TrainInput } from '../types.ts';
+import { ADOPT, adoptedFactors } from './warm-start.ts';
 import type { PairwiseShared, PairwiseSweep } from './pairwise.task.ts';
 import { type BprParams, type PairwiseParams, resolveWarpDecays, type WarpParams } from './pairwise-params.ts';
 
@@ -92,22 +93,40 @@ class PairwiseFit {
   }
 
   async run(state: MemoryState): Promise<void> {
-    const { onProgress, seed, signal } = this.#context;
+    const { seed } = this.#context;
     const { layout, params } = this.#shared;
     const input = this.#input;
     const purpose = `pairwise-${this.#name}`;
     const kernel: PairwiseSweep = this.#name === 'bpr' ? 'bprSweep' : 'warpSweep';
     await this.#once('prepare', { input, settings: settingsOf(params) });
     await this.#everywhere('initialise', { input, seed, purpose });
-    for (let epoch = await state.resume(); epoch < params.epochs; epoch++) {
-      if (signal?.aborted) throw cancellation(signal);
-      const key = randomStream(seed, purpose, 'epoch', epoch).uint32();
-      await this.#once('beginEpoch', { input, key, rate: rateOf(params, epoch) });
-      await this.#everywhere('deal', {});
-      for (let round = 0; round < layout.blocks; round++) await this.#everywhere('sweep', { kernel, round });
-      onProgress?.({ done: epoch + 1, total: params.epochs, label: 'epochs', metrics: this.#metrics() });
-      await state.offer(epoch + 1, epoch + 1 === params.epochs);
-    }
+    await this.#adopt(input);
+    await runEpochs({
+      epochs: params.epochs,
+      context: this.#context,
+      state,
+      epoch: async (epoch) => {
+        const key = randomStream(seed, purpose, 'epoch', epoch).uint32();
+        await this.#once('beginEpoch', { input, key, rate: rateOf(params, epoch) });
+        await this.#everywhere('deal', {});
+        for (let round = 0; round < layout.blocks; round++) await this.#everywhere('sweep', { kernel, round });
+      },
+      metrics: async () => this.#metrics(),
+      factors: () => this.factors(),
+    });
+  }
+
+  async #adopt(keys: TrainInput): Promise<void> {
+    const { pool, signal, warmStart } = this.#context;
+    if (warmStart === undefined) return;
+    const { layout, memory, params } = this.#shared;
+    const { biased, biases, itemFactors, userFactors, width: stride } = layout;
+    const places = [
+      { region: userFactors, stride },
+      { region: itemFactors, stride },
+    ] as const;
+    const adopted = adoptedFactors(warmStart, keys, params.factors, places, biased ? biases : undefined);
+    await pool.runPhase([{ module: ADOPT, name: 'adoptRows', payload: { memory, adopted } }], signal);
   }
 
   /** Of the pairs that the epoch looked at, the share that were in order (WARP: interactions without a violator). */
@@ -137,7 +156,7 @@ class PairwiseFit {
     await pool.runPhase(sharedPhase(threads, memory, layout.counter, task), signal);
   }
 
-  async factors(): Promise<{ users: DenseRows; items: DenseRows }> {
+  async factors(): Promise<Factors> {
     const { layout, params } = this.#shared;
     const width = params.factors + (layout.biased ? 1 : 0);
     const rows = (count: number): DenseRows => ({ rows: count, width, data: sharedFloat32(count * width) });

@@ -10,11 +10,12 @@
 import { cancellation } from '../../compute/cancellation.ts';
 import { AppError } from '../../errors.ts';
 import { randomStream } from '../../random.ts';
+import { runEpochs } from '../engine/epochs.ts';
 import { type EngineName, loadEngine } from '../engine/load.ts';
 import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { DenseRows, FitContext } from '../types.ts';
+import type { DenseRows, Factors, FitContext } from '../types.ts';
 import { meanResidual, type SgnsShared } from './sgns.task.ts';
 import { layOutSgns, roundTokensOf } from './sgns-layout.ts';
 import { blockCount } from './strata.ts';
@@ -81,8 +82,14 @@ const RATE_END = 1 / 250;
  * Trains vectors. Same input, parameters and seed give the same bytes for any number of threads.
  * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before any work), CANCELLED, KERNEL_MISSING,
  * MODEL_PARAMS_INVALID when the vectors grew beyond float32.
+ * `factorsOf`: the model that whoever watches the fit is shown; without it nobody is.
  */
-export async function trainSgns(input: SgnsInput, params: SgnsParams, context: FitContext): Promise<SgnsVectors> {
+export async function trainSgns(
+  input: SgnsInput,
+  params: SgnsParams,
+  context: FitContext,
+  factorsOf?: (vectors: Omit<SgnsVectors, 'engine'>) => Promise<Factors>,
+): Promise<SgnsVectors> {
   const { pool, signal } = context;
   const { sequences, words } = input;
   checkParams(params);
@@ -102,9 +109,11 @@ export async function trainSgns(input: SgnsInput, params: SgnsParams, context: F
   });
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
-  const fit = new SgnsFit({ module: engine.module, memory, layout, params }, context);
+  const { watch, ...alone } = context;
+  const watched = watch !== undefined && factorsOf !== undefined ? context : alone;
+  const fit = new SgnsFit({ module: engine.module, memory, layout, params }, watched);
   const { inputs, outputs } = layout;
-  await fit.run(input, new MemoryState(context, engine, memory, { inputs, outputs }));
+  await fit.run(input, new MemoryState(context, engine, memory, { inputs, outputs }), factorsOf);
   return { ...(await fit.vectors()), engine: engine.name };
 }
 
@@ -136,24 +145,33 @@ class SgnsFit {
     this.#context = context;
   }
 
-  async run({ sequenceKeys, sequences, wordKeys }: SgnsInput, state: MemoryState): Promise<void> {
-    const { onProgress, seed, signal } = this.#context;
+  async run(
+    { sequenceKeys, sequences, wordKeys }: SgnsInput,
+    state: MemoryState,
+    factorsOf: Parameters<typeof trainSgns>[3],
+  ): Promise<void> {
+    const { seed, signal } = this.#context;
     const { layout, memory, params } = this.#shared;
     await this.#once('prepare', { sequences, wordKeys, sequenceKeys });
     await this.#everywhere('initialise', { wordKeys, seed });
-    for (let epoch = await state.resume(); epoch < params.epochs; epoch++) {
-      const stream = randomStream(seed, 'sgns', 'epoch', epoch);
+    const epoch = async (number: number): Promise<void> => {
+      const stream = randomStream(seed, 'sgns', 'epoch', number);
       await this.#once('beginEpoch', { key: stream.uint32(), centreKey: stream.uint32() });
       if (params.shuffled) await this.#everywhere('shuffleOrder', {});
       for (let from = 0; from < layout.tokens; from += layout.roundTokens) {
         if (signal?.aborted) throw cancellation(signal);
-        const done = (epoch + from / layout.tokens) / params.epochs;
+        const done = (number + from / layout.tokens) / params.epochs;
         await this.#round(from, params.learningRate * (1 - (1 - RATE_END) * done));
       }
-      const metrics = { residual: meanResidual(memory, layout) };
-      onProgress?.({ done: epoch + 1, total: params.epochs, label: 'epochs', metrics });
-      await state.offer(epoch + 1, epoch + 1 === params.epochs);
-    }
+    };
+    await runEpochs({
+      epochs: params.epochs,
+      context: this.#context,
+      state,
+      epoch,
+      metrics: async () => ({ residual: meanResidual(memory, layout) }),
+      factors: async () => factorsOf!(await this.vectors()),
+    });
   }
 
   async #round(from: number, rate: number): Promise<void> {
