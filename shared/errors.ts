@@ -181,6 +181,12 @@ export const ERROR_CODES = {
     what: 'An event lies in the future.',
     todo: 'Check the clock of the source; `occurredAt` may be at most five minutes ahead.',
   },
+  EVENT_NOT_OF_SOURCE: {
+    retry: 'never',
+    status: 422,
+    what: 'The source is not declared to give events of this type.',
+    todo: 'Send it under the source that it comes from; `millrace source list` says what each gives.',
+  },
   EVENT_NO_CONSENT: {
     retry: 'never',
     status: 403,
@@ -353,6 +359,12 @@ export const ERROR_CODES = {
     status: 409,
     what: 'The database that is to take the backup is not empty.',
     todo: 'Name an empty one with MILLRACE_DATABASE.',
+  },
+  SCHEMA_UNKNOWN: {
+    retry: 'never',
+    status: 409,
+    what: 'Nobody has said what this version of a source’s records means.',
+    todo: 'Add a mapping table with `millrace source map`, then `millrace quarantine release`.',
   },
   SERVICE_UNAVAILABLE: {
     retry: 'backoff',

@@ -86,12 +86,15 @@ export class BatchHandle {
   #sum(outputs: readonly IngestionOutput[]): IngestionOutput {
     let accepted = 0;
     let duplicates = 0;
+    let quarantined = 0;
     const rejected = [...this.rejected];
     for (const output of outputs) {
       accepted += output.accepted;
       duplicates += output.duplicates;
+      quarantined += output.quarantined ?? 0;
       rejected.push(...output.rejected);
     }
-    return { accepted, duplicates, rejected: rejected.sort((a, b) => a.index - b.index) };
+    rejected.sort((a, b) => a.index - b.index);
+    return { accepted, duplicates, rejected, ...(quarantined === 0 ? {} : { quarantined }) };
   }
 }

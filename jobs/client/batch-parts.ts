@@ -29,6 +29,8 @@ export interface OpenBatch {
   readonly list: RecordList;
   readonly records: readonly unknown[];
   readonly allowUnknownItems: boolean | undefined;
+  /** Version of the source's own records; only a worker knows what they mean. */
+  readonly schema: string | undefined;
 }
 
 export interface CheckedBatch {
@@ -61,6 +63,7 @@ export function openBatch(input: unknown): OpenBatch {
     list,
     records,
     allowUnknownItems: batch.allowUnknownItems as boolean | undefined,
+    schema: batch.schema as string | undefined,
   };
 }
 
@@ -79,15 +82,23 @@ export function checkBatch(batch: OpenBatch, nowMs: number): CheckedBatch {
   const texts: string[] = [];
   const indices: number[] = [];
   const rejected: Rejection[] = [];
-  const { records, list } = batch;
+  const { records, list, schema } = batch;
   for (let index = 0; index < records.length; index++) {
-    const checked = checkOne(list, records[index], index, nowMs);
+    const checked =
+      schema === undefined ? checkOne(list, records[index], index, nowMs) : checkForm(records[index], index);
     if (checked.ok) {
       texts.push(JSON.stringify(checked.value));
       indices.push(index);
     } else rejected.push(checked.rejection);
   }
   return { texts, indices, rejected };
+}
+
+/** Of records that are not canonical yet only the form is known. */
+function checkForm(candidate: unknown, index: number): Checked<unknown> {
+  if (typeof candidate === 'object' && candidate !== null && !Array.isArray(candidate))
+    return { ok: true, value: candidate };
+  return { ok: false, rejection: { index, code: 'EVENT_INVALID', reason: 'must be an object' } };
 }
 
 function checkOne(list: RecordList, candidate: unknown, index: number, nowMs: number): Checked<unknown> {
@@ -103,8 +114,9 @@ export function partText(batch: OpenBatch, checked: CheckedBatch, from: number, 
   const identity = from === 0 && indices[to - 1] === to - 1;
   const where = identity ? '' : `"indices":[${indices.slice(from, to).join(',')}],`;
   const unknown = batch.allowUnknownItems === undefined ? '' : `,"allowUnknownItems":${batch.allowUnknownItems}`;
+  const version = batch.schema === undefined ? '' : `,"schema":${JSON.stringify(batch.schema)}`;
   const records = texts.slice(from, to).join(',');
-  return `{"source":${JSON.stringify(batch.source)},${where}"${batch.list}":[${records}]${unknown}}`;
+  return `{"source":${JSON.stringify(batch.source)},${where}"${batch.list}":[${records}]${version}${unknown}}`;
 }
 
 export interface Part {

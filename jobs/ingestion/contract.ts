@@ -13,6 +13,11 @@ import { sourceNameSchema } from '../../shared/contract-kit/names.ts';
 /** Most records of one call; the client cuts them into jobs of at most 64 KiB. */
 export const BATCH_RECORDS_MAX = 100_000;
 
+/** Version of a source's own records, as its declaration or an added mapping names it. */
+export const schemaNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/, 'letters, digits, dot, dash, underscore; at most 40');
+
 /**
  * A batch as it travels: records are checked one by one (`checkEvent`, `checkRecord`), so their schema here is loose.
  * `indices[i]` is the place of record i in the caller's array; absent: i.
@@ -31,6 +36,8 @@ export const ingestion = defineJob({
     z.strictObject({
       ...batch,
       events: records,
+      /** The events are the source's own records of this version, to be mapped; absent: canonical. An unknown version is quarantined. */
+      schema: schemaNameSchema.optional(),
       /** Accept events about items that are not in the catalogue (yet). */
       allowUnknownItems: z.boolean().optional(),
     }),
@@ -48,6 +55,8 @@ export const ingestion = defineJob({
     /** Records that were there already (same event id). */
     duplicates: z.int().min(0),
     rejected: z.array(rejectionSchema),
+    /** Records that wait, encrypted, until somebody says what their schema version means. */
+    quarantined: z.int().min(0).optional(),
     /** Compaction only: the data set version and its rows. */
     dataset: z.object({ version: z.string(), rows: z.int(), blocks: z.int() }).optional(),
   }),
@@ -60,6 +69,7 @@ export const ingestion = defineJob({
 /** What a service hands over, typed record by record. */
 export type IngestionBatch =
   | { source: string; events: readonly z.input<typeof eventSchema>[]; allowUnknownItems?: boolean }
+  | { source: string; schema: string; events: readonly unknown[]; allowUnknownItems?: boolean }
   | { source: string; items: readonly z.input<typeof itemSchema>[] }
   | { source: string; people: readonly z.input<typeof personSchema>[] }
   | { source: string; consents: readonly z.input<typeof consentSchema>[] };

@@ -1,125 +1,54 @@
 /**
- * Owns the list of sources that signals come from, as data: on what terms each may be used, for which purposes, how
- * far it is trusted, and which of its events a person meant as feedback. Nothing is read from a source that is not
- * declared here; a `web` event is as much declared as a file.
+ * Owns the list of declared sources, one folder each, and what holds for a name that no folder declares. A `web` event is as much
+ * declared as a file.
  */
 import { EVENT_TYPES, type EventType } from '../contract-kit/event.ts';
-import { type ConsentBasis, PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
+import { PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
 import { AppError } from '../errors.ts';
+import { defineSource, GIVEN_ON_PURPOSE, type SourceDeclaration } from './define-source.ts';
+import { eventsFile } from './events-file/source.ts';
+import { movielens } from './movielens/source.ts';
 import { nearestName } from './nearest-name.ts';
+import { simulated } from './simulated/source.ts';
+import { web } from './web/source.ts';
 
-/**
- * How far a source is trusted: `verified` = checked against ground truth or by its publisher; `measured` = recorded
- * first-hand by our own collectors; `reported` = somebody else's word, checked for form only; `synthetic` = made up.
- */
-export const RELIABILITY_GRADES = ['verified', 'measured', 'reported', 'synthetic'] as const;
-export type ReliabilityGrade = (typeof RELIABILITY_GRADES)[number];
+export type { SourceDeclaration };
 
-export interface LicenceTerms {
-  /** Name of the licence or agreement. */
-  readonly name: string;
-  /** What it demands, in a sentence for people. */
-  readonly terms: string;
-  readonly redistribution: boolean;
-  readonly commercialUse: boolean;
-}
-
-export interface SourceDeclaration {
-  /** Stable; stored with every event. Lower-case letters, digits and dashes. */
-  readonly name: string;
-  readonly title: string;
-  readonly licence: LicenceTerms;
-  /** Ground on which consent states of this source rest. */
-  readonly basis: ConsentBasis;
-  /** Where the records of consent come from: with the data, or written by `millrace import` from the licence. */
-  readonly consents: 'supplied' | 'written-on-import';
-  /** Purposes for which the source may be used at all; a person's consent narrows this further. */
-  readonly purposes: readonly Purpose[];
-  readonly reliability: ReliabilityGrade;
-  /** Event types that may come from this source. */
-  readonly eventTypes: readonly EventType[];
-  /** The event types by which a person of this source says something on purpose; the rest is behaviour. */
-  readonly explicit: readonly EventType[];
-}
-
-/** Event types that are feedback given on purpose, wherever they come from. */
-const GIVEN_ON_PURPOSE = ['like', 'rating', 'thumb', 'not-interested', 'survey', 'comment'] as const;
-
-export const SOURCES = [
-  {
-    name: 'web',
-    title: 'The platform’s own services, through the client or the gateway',
-    licence: {
-      name: 'first-party',
-      terms: 'Collected by the operator under its own privacy notice.',
-      redistribution: false,
-      commercialUse: true,
-    },
-    basis: 'consent',
-    consents: 'supplied',
-    purposes: PURPOSES,
-    reliability: 'measured',
-    eventTypes: EVENT_TYPES,
-    explicit: GIVEN_ON_PURPOSE,
-  },
-  {
-    name: 'simulated',
-    title: 'Simulated short-video platform',
-    licence: {
-      name: 'Apache-2.0',
-      terms: 'Made by this project; describes nobody.',
-      redistribution: true,
-      commercialUse: true,
-    },
-    basis: 'consent',
-    consents: 'supplied',
-    purposes: PURPOSES,
-    reliability: 'synthetic',
-    eventTypes: EVENT_TYPES,
-    explicit: GIVEN_ON_PURPOSE,
-  },
-  {
-    name: 'movielens',
-    title: 'MovieLens ratings (100K, 1M, CSV releases)',
-    licence: {
-      name: 'GroupLens research licence',
-      terms:
-        'Research use with acknowledgement; no redistribution and no commercial use without permission of GroupLens; no statement that GroupLens endorses the result.',
-      redistribution: false,
-      commercialUse: false,
-    },
-    basis: 'dataset-licence',
-    consents: 'written-on-import',
-    purposes: ['recommendation', 'segmentation', 'audit'],
-    reliability: 'verified',
-    eventTypes: ['rating'],
-    explicit: ['rating'],
-  },
-  {
-    name: 'events-file',
-    title: 'Events imported from a JSONL or CSV file',
-    licence: {
-      name: 'as the operator states',
-      terms: 'The operator answers for the right to use the file.',
-      redistribution: false,
-      commercialUse: true,
-    },
-    basis: 'dataset-licence',
-    consents: 'written-on-import',
-    purposes: ['recommendation', 'segmentation', 'audit'],
-    reliability: 'reported',
-    eventTypes: EVENT_TYPES,
-    explicit: GIVEN_ON_PURPOSE,
-  },
-] as const satisfies readonly [SourceDeclaration, ...SourceDeclaration[]];
+export const SOURCES = [web, simulated, movielens, eventsFile] as const;
 
 export type SourceName = (typeof SOURCES)[number]['name'];
 
+/** What holds for a name that an operator made up: its own terms, nobody's guarantee, and little weight. */
+export const UNDECLARED = defineSource({
+  name: 'undeclared',
+  title: 'Any name that is not declared',
+  licence: {
+    name: 'as the operator states',
+    terms: 'The operator answers for the right to use what comes under this name.',
+    redistribution: false,
+    commercialUse: false,
+  },
+  basis: 'consent',
+  consents: 'supplied',
+  purposes: PURPOSES,
+  reliability: 'reported',
+  influenceMax: 0.25,
+  rate: null,
+  retentionDays: null,
+  eventTypes: EVENT_TYPES,
+  explicit: GIVEN_ON_PURPOSE,
+  schemas: {},
+});
+
+const byName = new Map<string, SourceDeclaration>(SOURCES.map((source) => [source.name, source]));
 const names = SOURCES.map((source) => source.name) as [SourceName, ...SourceName[]];
+
+/** What holds for events that carry this name. */
+export const sourceOf = (name: string): SourceDeclaration => byName.get(name) ?? UNDECLARED;
 
 /** The declaration of a source. Throws NOT_FOUND that names the nearest declared one. */
 export function sourceDeclaration(name: string): SourceDeclaration {
-  const found = SOURCES.find((source) => source.name === name);
+  const found = byName.get(name);
   if (found !== undefined) return found;
   const nearest = nearestName(name, names);
   throw new AppError('NOT_FOUND', {

@@ -11,6 +11,7 @@ import type { Events } from './ports/events.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
 import type { PipelineRuns } from './ports/pipeline-runs.ts';
+import type { Mappings, Quarantine } from './ports/quarantine.ts';
 import type { Releases } from './ports/releases.ts';
 import type { Ledger } from './ports/runs.ts';
 import type { Exposures, Served } from './ports/served.ts';
@@ -25,6 +26,7 @@ export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
 export * from './ports/people.ts';
 export type * from './ports/pipeline-runs.ts';
+export type * from './ports/quarantine.ts';
 export type * from './ports/releases.ts';
 export * from './ports/runs.ts';
 export type * from './ports/served.ts';
@@ -50,6 +52,8 @@ export interface Store extends AsyncDisposable {
   readonly apiKeys: ApiKeys;
   readonly accounts: Accounts;
   readonly webhooks: Webhooks;
+  readonly quarantine: Quarantine;
+  readonly mappings: Mappings;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */
   ping(): Promise<{ readonly server: string; readonly ms: number }>;
 }

@@ -13,6 +13,7 @@ import { AppError } from '../../shared/errors.ts';
 import { AUDIT_TASK, type AuditInput } from '../../shared/numerics/fairness/audit.ts';
 import { interactionView } from '../../shared/numerics/interactions/interaction-view.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
+import { sourceOf } from '../../shared/sources/registry.ts';
 import type { DatasetVersion } from '../../shared/store/ports.ts';
 import { admitFor, arrayOf, type LoadedEvents, loadEvents, readVersion } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
@@ -128,7 +129,9 @@ async function whoIsAudited(
     }
     const key = subjects.slice(person * KEY_BYTES, (person + 1) * KEY_BYTES);
     const allows = (purpose: 'audit' | 'recommendation') =>
-      columns.sources.some((source) => consents.allows(key, purpose, source));
+      columns.sources.some(
+        (source) => sourceOf(source).purposes.includes(purpose) && consents.allows(key, purpose, source),
+      );
     audited[person] = Number(allows('audit') && allows('recommendation'));
   }
   return audited;

@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { type CanonicalEvent, checkEvent, derivedEventId, type Rejection } from '../../shared/contract-kit/event.ts';
-import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
+import { type SourceDeclaration, sourceOf } from '../../shared/sources/registry.ts';
 import type { EventRow, ItemKey, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { checkEach, inOrder, type Placed } from './batch.ts';
@@ -85,6 +85,7 @@ interface PlacedEvent extends Placed<CanonicalEvent> {
 export async function loadEvents(batch: EventBatch, context: RunContext): Promise<EventWork> {
   const { store, tenant, clock } = context;
   const now = clock.now();
+  const source = sourceOf(batch.source);
   const { good, rejected } = checkEach(batch.events, batch.indices, (event, index) => checkEvent(event, index, now));
   const named = namedIn(good, context);
   const placed = good.map(({ index, value }) => ({ index, value, eventId: eventIdOf(batch.source, value) }));
@@ -93,9 +94,9 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
     batch.allowUnknownItems === true || markUnknown(named.items, context),
   ]);
   for (const party of named.people.values())
-    party.consenting = PURPOSES.some((purpose) => snapshot.allows(party.key, purpose, batch.source));
+    party.consenting = source.purposes.some((purpose) => snapshot.allows(party.key, purpose, batch.source));
   const admitted = placed.filter((event) => {
-    const refusal = refusalOf(event, named);
+    const refusal = refusalOf(event, named, source);
     if (refusal !== undefined) rejected.push(refusal);
     return refusal === undefined;
   });
@@ -125,8 +126,14 @@ async function markUnknown(items: ReadonlyMap<string, Thing>, { store, tenant }:
   for (const [n, thing] of things.entries()) thing.known = known[n] === true;
 }
 
-/** People must allow at least one purpose for the source, and items be in the catalogue. */
-function refusalOf({ index, value }: PlacedEvent, { people, items }: Named): Rejection | undefined {
+/** The source must give such events, people must allow at least one purpose for the source, and items be in the catalogue. */
+function refusalOf(
+  { index, value }: PlacedEvent,
+  { people, items }: Named,
+  source: SourceDeclaration,
+): Rejection | undefined {
+  if (!source.eventTypes.includes(value.type))
+    return { index, code: 'EVENT_NOT_OF_SOURCE', field: 'type', reason: `the source gives no ${value.type}` };
   if (people.get(value.user)?.consenting !== true)
     return { index, code: 'EVENT_NO_CONSENT', field: 'user', reason: 'no consent to any purpose of the source' };
   if (value.item !== undefined && items.get(value.item)?.known !== true)

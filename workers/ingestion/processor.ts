@@ -7,22 +7,37 @@
 import { ingestion } from '../../jobs/ingestion/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
+import { mappedEvent } from '../../shared/sources/mapping.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
-import { type EventPlan, type EventWork, followEvents, loadEvents, writeEvents } from './events.ts';
+import { type EventBatch, type EventPlan, type EventWork, followEvents, loadEvents, writeEvents } from './events.ts';
+import { followHeld, type HeldPlan, type HeldWork, mappingFor, writeHeld } from './unknown-schema.ts';
 import { checkRecords, followRecords, type RecordPlan, type RecordWork, writeRecords } from './records.ts';
 
 type Output = ContractOutput<typeof ingestion>;
-type Work = EventWork | RecordWork | { readonly what: 'compact'; readonly asOf: number };
+type Work = EventWork | RecordWork | HeldWork | { readonly what: 'compact'; readonly asOf: number };
 
 async function load(input: ContractParsed<typeof ingestion>, context: RunContext): Promise<Work> {
   if ('compact' in input) return { what: 'compact', asOf: input.compact.asOf ?? context.asOf };
-  if ('events' in input) return loadEvents(input, context);
+  if ('events' in input) return loadBatch(input, context);
   return checkRecords(input);
+}
+
+/** Canonical events, or records that a mapping makes canonical; what nobody can read is held. */
+async function loadBatch(
+  input: EventBatch & { readonly schema?: string | undefined },
+  context: RunContext,
+): Promise<Work> {
+  const { source, schema } = input;
+  if (schema === undefined) return loadEvents(input, context);
+  const mapping = await mappingFor(source, schema, context);
+  if (mapping === undefined) return { ...input, what: 'held', schema };
+  return loadEvents({ ...input, events: input.events.map((record) => mappedEvent(record, mapping)) }, context);
 }
 
 async function write(work: Work, context: RunContext): Promise<Written<typeof ingestion>> {
   if (work.what === 'compact') return compact(work.asOf, context);
+  if (work.what === 'held') return writeHeld(work, context);
   return work.what === 'events' ? writeEvents(work, context) : writeRecords(work, context);
 }
 
@@ -48,10 +63,10 @@ async function compact(asOf: number, context: RunContext): Promise<Written<typeo
 }
 
 async function follow(run: RunDocument, ports: Ports): Promise<Output | undefined> {
-  const plan = run.plan as EventPlan | RecordPlan | undefined;
+  const plan = run.plan as EventPlan | RecordPlan | HeldPlan | undefined;
   if (plan === undefined) return undefined;
   if (plan.what === 'events') return followEvents(plan, run.output as Output, run.tenant, ports);
-  await followRecords(plan, run, ports);
+  await (plan.what === 'held' ? followHeld(plan, run, ports) : followRecords(plan, run, ports));
   return undefined;
 }
 

@@ -9,6 +9,7 @@ import type {
   NamedArray,
   VersionKind,
 } from '../../shared/store/ports.ts';
+import { sourceOf } from '../../shared/sources/registry.ts';
 import type { RunContext } from '../runtime/processor.ts';
 
 /** A version of the kind that is asked for. Throws DATASET_NOT_FOUND, DATASET_ERASED, INPUT_INVALID. */
@@ -37,13 +38,14 @@ export async function loadEvents(version: string, context: RunContext): Promise<
   return { dataset, columns, consents };
 }
 
-/** Which rows may be read for a purpose. Throws CONSENT_MISSING when there is none. */
+/** Which rows may be read for a purpose: their source serves it, and their person allows it. Throws CONSENT_MISSING when there is none. */
 export async function admitFor(
   purpose: Purpose,
   { dataset, columns, consents }: LoadedEvents,
   context: RunContext,
 ): Promise<AdmittedEvents> {
-  const allows = (subject: Uint8Array, source: string): boolean => consents.allows(subject, purpose, source);
+  const allows = (subject: Uint8Array, source: string): boolean =>
+    sourceOf(source).purposes.includes(purpose) && consents.allows(subject, purpose, source);
   const events = await admitEvents(columns, allows, context);
   for (let s = 0; s < events.runs.subjects; s++) if (isAdmitted(events, s)) return events;
   throw new AppError('CONSENT_MISSING', {

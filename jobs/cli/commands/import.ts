@@ -83,7 +83,7 @@ export function registerImport({ program, run }: Cli): void {
         const allow = options.allowUnknownItems === true ? { allowUnknownItems: true } : {};
         const { records, refused } = await eventsFileRecords(
           file,
-          options.source ?? 'file',
+          options.source ?? 'events-file',
           session.signal,
           options.format,
         );

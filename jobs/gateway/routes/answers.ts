@@ -43,6 +43,8 @@ export const batchAnswerSchema = z.object({
   /** Once done: records that were there already. */
   duplicates: z.int().optional(),
   rejected: z.array(rejectionSchema),
+  /** Once done: records that wait until their schema version is known. */
+  quarantined: z.int().optional(),
 });
 
 export const progressSchema = z.object({ done: z.number(), total: z.number(), label: z.string() }).loose();

@@ -6,7 +6,7 @@ import { consentSchema, eventSchema, itemSchema, personSchema } from '../../../s
 import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { BatchHandle } from '../../client/batch-handle.ts';
-import { BATCH_RECORDS_MAX, type IngestionBatch } from '../../ingestion/contract.ts';
+import { BATCH_RECORDS_MAX, type IngestionBatch, schemaNameSchema } from '../../ingestion/contract.ts';
 import { tenantOf } from '../authorise.ts';
 import type { Tenants } from '../tenants.ts';
 import { batchAnswerSchema, errorAnswers, keySchema, waitQuerySchema } from './answers.ts';
@@ -29,8 +29,7 @@ async function answerOf(handle: BatchHandle, records: number, waitMs: number): P
   if (handle.parts.length === 0) return { ...soFar, state: 'done', duplicates: 0 };
   if (waitMs === 0) return soFar;
   try {
-    const { accepted, duplicates, rejected } = await handle.done({ timeoutMs: waitMs });
-    return { ...names, state: 'done', accepted, duplicates, rejected };
+    return { ...names, state: 'done', ...(await handle.done({ timeoutMs: waitMs })) };
   } catch (thrown) {
     if (thrown instanceof AppError && thrown.code === 'WAIT_TIMEOUT') return soFar;
     throw thrown;
@@ -42,6 +41,7 @@ const BODIES = {
   events: z.strictObject({
     ...frame,
     events: recordsLike(eventSchema),
+    schema: schemaNameSchema.optional().describe('Version of the source’s own records; absent: canonical events.'),
     allowUnknownItems: z.boolean().optional(),
   }),
   items: z.strictObject({ ...frame, items: recordsLike(itemSchema) }),

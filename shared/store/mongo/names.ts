@@ -24,6 +24,8 @@ export const COLLECTIONS = {
   journal: 'outbox',
   apiKeys: 'api_keys',
   webhooks: 'webhooks',
+  quarantine: 'quarantine',
+  mappings: 'source_mappings',
   accounts: 'accounts',
 } as const;
 

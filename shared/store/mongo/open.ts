@@ -21,6 +21,7 @@ import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
 import { mongoPeople } from './people.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
+import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
 import { mongoTicks } from './ticks.ts';
@@ -138,6 +139,7 @@ async function createIndexes(db: Db): Promise<void> {
     createClaimIndexes(db),
     createReleaseIndexes(db),
     createPipelineRunIndexes(db),
+    createQuarantineIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     db.collection(COLLECTIONS.apiKeys).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
@@ -172,6 +174,8 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
     accounts: port('accounts', mongoAccounts(db)),
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
+    quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
+    mappings: port('mappings', mongoMappings(db, clock)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),
   };
