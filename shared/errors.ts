@@ -342,6 +342,12 @@ export const ERROR_CODES = {
     what: 'A port is in use by another program.',
     todo: 'Stop that program, or set another port.',
   },
+  REDRIVE_REFUSED: {
+    retry: 'never',
+    status: 409,
+    what: 'The run cannot be given back to work.',
+    todo: 'Enqueue it again under a new key, or run its pipeline again.',
+  },
   RUN_POISONOUS: {
     retry: 'never',
     status: 500,

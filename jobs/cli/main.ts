@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { AppError } from '../../shared/errors.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCancel } from './commands/cancel.ts';
+import { registerDeadLetters } from './commands/dead-letters.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
@@ -75,6 +76,7 @@ export function buildProgram(): Command {
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);
+  registerDeadLetters(cli);
   registerWebhook(cli);
   registerKey(cli);
   registerBackup(cli);

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { z } from 'zod';
 import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
 import { AppError } from '../../shared/errors.ts';
+import { type DeadLetterDesk, deadLetterPageSchema, deadLetterSchema, redriveResultsSchema } from './dead-letters.ts';
 import { errorOfFailure, parseFailure } from './failure.ts';
 import type { Gateway } from './job-client.ts';
 import {
@@ -56,6 +57,21 @@ export class GatewayClient implements Gateway {
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse> {
     return this.#ask(`v1/segments/${encodeURIComponent(user)}`, {}, segmentsResponseSchema, signal);
   }
+
+  readonly deadLetters: DeadLetterDesk = {
+    page: ({ kind, code, since, limit, after }, signal) => {
+      const asked = { kind, code, since: since === undefined ? undefined : String(Number(since)), limit, after };
+      const query = new URLSearchParams();
+      for (const [name, value] of Object.entries(asked)) if (value !== undefined) query.set(name, String(value));
+      return this.#ask(`v1/dead-letters?${query.toString()}`, {}, deadLetterPageSchema, signal);
+    },
+    show: (runKey, signal) => this.#ask(`v1/dead-letters/${encodeURIComponent(runKey)}`, {}, deadLetterSchema, signal),
+    redrive: async (runKeys, signal) => {
+      const body = JSON.stringify({ runKeys });
+      const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+      return (await this.#ask('v1/dead-letters/redrive', init, redriveResultsSchema, signal)).results;
+    },
+  };
 
   async #ask<S extends z.ZodType>(
     path: string,

@@ -13,6 +13,13 @@ export { type InputOf, JOB_KINDS, type JobKind, type OutputOf } from '../registr
 export type { Schedule, ScheduleInput } from '../schedules.ts';
 export type { BatchHandle, IngestionOutput } from './batch-handle.ts';
 export { type ConnectOptions, connect } from './connect.ts';
+export type {
+  DeadLetter,
+  DeadLetterFilter,
+  RedriveOptions,
+  RedriveReport,
+  RedriveResult,
+} from './dead-letters.ts';
 export type { GatewayAddress } from './gateway-client.ts';
 export { ENQUEUE_MANY_MAX, type EnqueueManyOptions, type EnqueueOptions, type KindClient } from './job-client.ts';
 export type { IngestionClient } from './ingestion-client.ts';

@@ -3,6 +3,7 @@ import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import { CONTRACTS, type InputOf, type JobKind } from '../registry.ts';
+import type { DeadLetterDesk } from './dead-letters.ts';
 import { JobHandle } from './job-handle.ts';
 import { type JobPlace, type Made, type MadeJob, makeJob } from './make-job.ts';
 import type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
@@ -19,6 +20,7 @@ export interface Gateway {
   putClaim(body: string, runKey: string, signal?: AbortSignal): Promise<ClaimRef>;
   recommendations(user: string, k?: number, signal?: AbortSignal): Promise<RecommendationsResponse>;
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse>;
+  readonly deadLetters: DeadLetterDesk;
 }
 
 /** What all parts of one client share. */

@@ -2,6 +2,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { PIPELINE_NAMES, type PipelineName } from '../pipelines.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../registry.ts';
+import { DeadLettersClient } from './dead-letters.ts';
 import { IngestionClient } from './ingestion-client.ts';
 import { type ClientCore, type Gateway, KindClient } from './job-client.ts';
 import { PipelineClient } from './pipelines-client.ts';
@@ -40,6 +41,8 @@ export interface MillraceBase extends Reads, AsyncDisposable {
   job<K extends JobKind>(kind: K): ClientOf<K>;
   readonly pipelines: PipelineMembers;
   readonly schedules: SchedulesClient;
+  /** Runs that ended without an effect, and giving them back to work; through the gateway. */
+  readonly deadLetters: DeadLettersClient;
   /** Ends every connection; waits that are under way are rejected. */
   close(): Promise<void>;
 }
@@ -61,6 +64,7 @@ export function buildMillrace(core: ClientCore): Millrace {
     job,
     pipelines: bothNames(PIPELINE_NAMES, (name) => new PipelineClient(core, name)),
     schedules: new SchedulesClient(core),
+    deadLetters: new DeadLettersClient(() => gatewayOf(core).deadLetters),
     recommendations: {
       get: async (user, { k, signal } = {}) => gatewayOf(core).recommendations(user, k, signal),
     },
@@ -86,7 +90,7 @@ function bothNames<N extends string, T>(names: readonly N[], make: (name: N) => 
 function gatewayOf(core: ClientCore): Gateway {
   if (core.gateway !== undefined) return core.gateway;
   throw new AppError('CONFIG_INVALID', {
-    message: 'Reads go through the gateway, but connect was not told where it is: connect({ gateway: { url, key } }).',
+    message: 'This goes through the gateway, but connect was not told where it is: connect({ gateway: { url, key } }).',
     details: { problems: ['gateway'] },
   });
 }

@@ -39,7 +39,11 @@ export function connectInMemory(options: InMemoryOptions = {}): InMemoryMillrace
   const { tenant = DEFAULT_TENANT, handlers = {}, nowMs = Date.now } = options;
   const ring = sealRing(randomBytes(32).toString('hex'));
   const transport = new MemoryTransport(ring, handlers, tenant);
+  const none = (): never => {
+    throw new AppError('NOT_FOUND', { message: 'In memory there are no dead letters: a job that fails is failed.' });
+  };
   const gateway: Gateway = {
+    deadLetters: { page: async () => ({ deadLetters: [] }), show: async () => none(), redrive: async () => none() },
     putClaim: async (body) => transport.putClaim(body),
     recommendations: async (user, k) => given(options.recommendations, 'recommendations')(user, k),
     segments: async (user) => given(options.segments, 'segments')(user),

@@ -25,8 +25,11 @@ import { entryOfJob } from '../client/outbox.ts';
 import { type EnqueueJournal, RedisTransport } from '../client/redis-transport.ts';
 import type { Transport } from '../client/transport.ts';
 import { registerAuthorisation } from './authorise.ts';
+import { StoreDesk } from './dead-letter-desk.ts';
+import { QueueSet } from './queue-set.ts';
 import { recommender } from './recommend.ts';
 import { registerClaims } from './routes/claims.ts';
+import { registerDeadLetters } from './routes/dead-letters.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerReads } from './routes/reads.ts';
@@ -64,6 +67,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'records', description: 'What comes in' },
         { name: 'jobs', description: 'What is asked for' },
+        { name: 'dead letters', description: 'What ended without an effect' },
         { name: 'pipelines', description: 'Several jobs as one run' },
         { name: 'published', description: 'What is served' },
         { name: 'webhooks', description: 'Who is told of ended runs' },
@@ -118,9 +122,10 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   const { redisUrl: url, prefix } = config;
   const makeTransport =
     options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant, journal: journalOf(store, now) }));
+  const ring = sealRing(config.sealKeys);
   const tenants = new Tenants({
     store,
-    ring: sealRing(config.sealKeys),
+    ring,
     makeTransport,
     now,
     trace: traceOfRequest(telemetry),
@@ -153,6 +158,9 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   await app.register((scope) => registerClaims(scope, store));
   registerJobs(app, new Jobs(store, tenants));
   registerPipelines(app, store, tenants);
+  const queues = new QueueSet(config);
+  app.addHook('onClose', () => queues[Symbol.asyncDispose]());
+  registerDeadLetters(app, (tenant) => new StoreDesk({ store, queueOf: queues.get, ring, tenant, now }));
   registerReads(app, recommender(store, now));
   registerWebhooks(app, store, config.webhookPrivate);
   return app;

@@ -12,6 +12,7 @@ export const ALL_SCOPES: readonly KeyScope[] = [
   'claims:write',
   'jobs:write',
   'jobs:read',
+  'jobs:redrive',
   'recommendations:read',
   'segments:read',
   'webhooks:write',

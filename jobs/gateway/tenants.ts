@@ -31,6 +31,7 @@ function ownGateway(store: Store, tenant: string): Gateway {
     throw new AppError('USAGE', { message: 'The gateway does not read through itself.' });
   };
   return {
+    deadLetters: { page: async () => refuse(), show: async () => refuse(), redrive: async () => refuse() },
     putClaim: (body, runKey) => store.claims.put(tenant, Buffer.from(body), runKey),
     recommendations: async () => refuse(),
     segments: async () => refuse(),

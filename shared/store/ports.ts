@@ -7,6 +7,7 @@
  */
 import type { Accounts, ApiKeys, Claims } from './ports/access.ts';
 import type { Checkpoints } from './ports/checkpoints.ts';
+import type { DeadLetters } from './ports/dead-letters.ts';
 import type { Events } from './ports/events.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
@@ -21,6 +22,7 @@ import type { Webhooks } from './ports/webhooks.ts';
 
 export * from './ports/access.ts';
 export type * from './ports/checkpoints.ts';
+export type * from './ports/dead-letters.ts';
 export type * from './ports/events.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
@@ -36,6 +38,7 @@ export type * from './ports/webhooks.ts';
 
 export interface Store extends AsyncDisposable {
   readonly ledger: Ledger;
+  readonly deadLetters: DeadLetters;
   readonly releases: Releases;
   readonly pipelineRuns: PipelineRuns;
   readonly ticks: Ticks;

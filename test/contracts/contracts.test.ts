@@ -1,9 +1,9 @@
 /** Contracts in time: what was published is read for ever, and a contract that changes says so by its version. */
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
+import { parseOfVersion } from '../../jobs/client/open-input.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../../jobs/registry.ts';
 import { oldestVersion, readOutput } from '../../shared/contract-kit/versions.ts';
-import { parseOfVersion } from '../../workers/runtime/parse.ts';
 import { RECORDS, recordedSamples, recordedSchema, type Sample, schemaOf } from './samples.ts';
 
 const samples = recordedSamples();

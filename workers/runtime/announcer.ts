@@ -38,10 +38,12 @@ export class Announcer {
 
   /** Enqueues the deliveries of an ended run. Idempotent. */
   async announce(run: RunDocument): Promise<void> {
-    const { tenant, kind, state, runKey } = run;
+    const { tenant, kind, state, runKey, redrivenAt } = run;
+    // Each end of a run that was redriven is another one to tell.
+    const end = redrivenAt === undefined ? runKey : `${runKey}.${redrivenAt}`;
     if (state === 'running' || !(await this.isWanted(tenant, kind))) return;
     for (const webhook of await this.#webhooksOf(tenant))
-      if (wants(webhook, kind, state)) await this.#enqueue(webhook, run, state, `${webhook.id}.${runKey}`);
+      if (wants(webhook, kind, state)) await this.#enqueue(webhook, run, state, `${webhook.id}.${end}`);
   }
 
   async #enqueue(webhook: Webhook, run: RunDocument, state: EndState, key: string): Promise<void> {

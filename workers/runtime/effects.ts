@@ -5,7 +5,7 @@
 import type { Contract, EffectClass } from '../../shared/contract-kit/define-job.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { RunDocument, RunLineage } from '../../shared/store/ports.ts';
+import type { Ledger, RunDocument, RunLineage } from '../../shared/store/ports.ts';
 import type { Attempt, ExecutorOptions } from './attempt.ts';
 import { authoriseAgain } from './authorise.ts';
 import { startEarly } from './early.ts';
@@ -65,9 +65,30 @@ export class Effects implements Readonly<Record<EffectClass, (attempt: Attempt) 
       attempt.events.committed(run.lineage.computeSeconds ?? 0);
       return this.#verbs.follow(attempt, { ...run, state: 'committed', fence: 0, unsettled: 0 });
     }
-    const recorded = await ports.store.ledger.read(envelope.runKey);
+    return this.#recordAgain(attempt, run);
+  }
+
+  /** Its document is there: the run has ended, or was redriven and commits where it stands. */
+  async #recordAgain(attempt: Attempt, run: Parameters<Ledger['record']>[0]): Promise<unknown> {
+    const { ledger } = this.#options.ports.store;
+    const recorded = await ledger.read(run.runKey);
     if (recorded === undefined) throw new AppError('INTERNAL', { message: 'A recorded run is gone.' });
-    return this.#verbs.ended(attempt, recorded);
+    if (recorded.state !== 'running' || recorded.inputHash !== run.inputHash)
+      return this.#verbs.ended(attempt, recorded);
+    const { runKey, contractVersion, output, next, followed, version, plan, lineage = { inputs: [] } } = run;
+    const commit = {
+      contractVersion,
+      output,
+      next,
+      followed,
+      lineage,
+      ...(version === undefined ? {} : { version }),
+      ...(plan === undefined ? {} : { plan }),
+    };
+    if (!(await this.#verbs.verb('commit', () => ledger.commit({ runKey, fence: recorded.fence, ...commit }))))
+      throw new AppError('LEASE_LOST', { details: { runKey, fence: recorded.fence } });
+    attempt.events.committed(lineage.computeSeconds ?? 0);
+    return this.#verbs.follow(attempt, { ...recorded, ...commit, state: 'committed' });
   }
 
   async dataset(attempt: Attempt): Promise<unknown> {

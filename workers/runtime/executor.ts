@@ -5,7 +5,8 @@
  * Invariants
  * 1. Nothing visible changes before the commit; the commit is one update guarded by the fence.
  * 2. Every run ends in exactly one terminal state of the ledger (class `none`: of BullMQ).
- * 3. A run that ended is never computed again: a redelivered job gets the recorded outcome.
+ * 3. A run that ended is never computed again: a redelivered job gets the recorded outcome. One that ended without an effect may be
+ *    redriven by somebody, which the ledger alone decides; it then is a run as any other.
  */
 import type { Job } from 'bullmq';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';

@@ -2,7 +2,7 @@
 import { Queue, QueueEvents } from 'bullmq';
 import { expect, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { makeJob } from '../../jobs/client/make-job.ts';
+import { type JobPlace, makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { ComputePool } from '../../shared/compute/task.ts';
@@ -109,8 +109,13 @@ export async function start(
     }),
   );
   await workers.worker.waitUntilReady();
-  const add = async <Output = { square: number }>(madeBy: Contract, input: unknown, key?: string) => {
-    const made = makeJob(madeBy, input, { tenant: 'main', asOf: 1, ring, ...(key === undefined ? {} : { key }) });
+  const add = async <Output = { square: number }>(
+    madeBy: Contract,
+    input: unknown,
+    key?: string,
+    more: Partial<JobPlace> = {},
+  ) => {
+    const made = makeJob(madeBy, input, { tenant: 'main', asOf: 1, ring, key, ...more });
     if (!made.fits) throw new Error('does not fit');
     const job = await queue.add(made.job.name, made.job.data, made.job.opts);
     return { job, runKey: made.job.data.runKey, done: () => job.waitUntilFinished(events) as Promise<Output> };
@@ -123,7 +128,7 @@ export async function start(
     workers,
     /** Adds a job that was made by a contract which may be another version's. */
     add,
-    enqueue: (n: number, key?: string) => add(contract, { n }, key),
+    enqueue: (n: number, key?: string, more?: Partial<JobPlace>) => add(contract, { n }, key, more),
   };
 }
 

@@ -58,7 +58,8 @@ export class Settling {
 
   async #end(attempt: Attempt, failure: AppError): Promise<void> {
     const { contract, ports, relay } = this.#options;
-    if (contract.effect !== 'dataset' || failure.code === 'KEY_REUSED') return;
+    // Of class `record` a run that was redriven is there; of any other the sweeper tells the ledger.
+    if (contract.effect === 'none' || failure.code === 'KEY_REUSED') return;
     const state =
       failure.code === 'CANCELLED' ? 'cancelled' : failure.code === 'DEADLINE_EXCEEDED' ? 'expired' : 'dead-lettered';
     await this.#tellLedger(async () => {

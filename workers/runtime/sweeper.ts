@@ -3,6 +3,7 @@
  * Everything it does is idempotent, so several sweepers only waste a little work.
  */
 import type { Job } from 'bullmq';
+import { retryFailed } from '../../jobs/client/retry-failed.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import { ClaimCollector } from './claim-collector.ts';
@@ -109,6 +110,11 @@ export class Sweeper implements AsyncDisposable {
     const job = (await enqueuer.queue(run.kind).getJob(run.jobId ?? jobIdOf(run.runKey))) as Job | undefined;
     const state = job === undefined ? 'unknown' : await job.getState();
     if (state !== 'failed' && state !== 'unknown') return;
+    // Given back to work by somebody who could not tell the queue: that is done now.
+    if (job !== undefined && (run.redrivenAt ?? 0) > (job.finishedOn ?? 0)) {
+      await retryFailed(enqueuer.queue(run.kind), job);
+      return;
+    }
     if (state === 'unknown' && (await this.#isRepaired(run))) return;
     const error = job === undefined ? (run.error ?? errorOfJob(undefined)) : errorOfJob(job);
     if (await ports.store.ledger.end(run.runKey, run.fence, 'dead-lettered', error))

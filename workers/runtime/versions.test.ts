@@ -1,6 +1,7 @@
 /** Contracts in time, on the real executor: one kind with three versions, whose workers of all three meet each other's jobs. */
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
+import { parseOfVersion } from '../../jobs/client/open-input.ts';
 import type { Pipeline } from '../../jobs/define-pipeline.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
@@ -14,7 +15,6 @@ import { Enqueuer } from './enqueuer.ts';
 import { FailedSet } from './failed-set.ts';
 import { follow } from './follow.ts';
 import { Orchestrator } from './orchestrator.ts';
-import { parseOfVersion } from './parse.ts';
 import { defineProcessor } from './processor.ts';
 import { failureOf, runOf, start } from './runtime-fixture.ts';
 

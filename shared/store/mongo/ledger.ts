@@ -3,7 +3,8 @@
  *
  * Invariants
  * 1. `fence` only grows; a commit needs the fence of the newest claim and the state `running`.
- * 2. A terminal state is never left.
+ * 2. A terminal state is never left, but by a redrive (see dead-letters): from dead-lettered or expired back to running, guarded by the end that was
+ *    read, with a higher fence. A committed or cancelled run stays so for ever.
  * 3. The commit is one update of one document: it carries output, version, what follows and the intents.
  */
 import { randomUUID } from 'node:crypto';
@@ -19,7 +20,7 @@ function compact<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T;
 }
 
-function toRun({ _id, endedBy: _endedBy, ...rest }: StoredRun): RunDocument {
+export function toRun({ _id, endedBy: _endedBy, ...rest }: StoredRun): RunDocument {
   return { runKey: _id, ...rest };
 }
 

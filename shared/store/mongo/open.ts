@@ -16,6 +16,7 @@ import { mongoEvents } from './events.ts';
 import { mongoExposures } from './exposures.ts';
 import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
+import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
 import { createLedgerIndexes, mongoLedger } from './ledger.ts';
 import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
@@ -135,6 +136,7 @@ export function connectFailure(thrown: unknown, hosts: string): AppError {
 async function createIndexes(db: Db): Promise<void> {
   await Promise.all([
     createLedgerIndexes(db),
+    createDeadLetterIndexes(db),
     createCheckpointIndexes(db),
     createClaimIndexes(db),
     createReleaseIndexes(db),
@@ -158,6 +160,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
   const port = <T extends object>(name: string, over: T): T => guarded(over, hosts, watchOf(name, options.telemetry));
   return {
     ledger: port('ledger', mongoLedger(db)),
+    deadLetters: port('deadLetters', mongoDeadLetters(db)),
     releases: port('releases', mongoReleases(db)),
     pipelineRuns: port('pipelineRuns', mongoPipelineRuns(db)),
     ticks: port('ticks', mongoTicks(db)),

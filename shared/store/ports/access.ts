@@ -32,6 +32,7 @@ export const KEY_SCOPES = [
   'claims:write',
   'jobs:write',
   'jobs:read',
+  'jobs:redrive',
   'recommendations:read',
   'segments:read',
   'webhooks:write',

@@ -15,6 +15,14 @@ export interface RunError {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+/** An end of a run that was redriven since. */
+export interface EarlierEnd {
+  readonly state: RunState;
+  readonly endedAt: number;
+  readonly fence: number;
+  readonly code: string;
+}
+
 export interface RunDocument {
   readonly runKey: string;
   readonly tenant: string;
@@ -44,6 +52,10 @@ export interface RunDocument {
   /** True once pointers have followed and intents are relayed. */
   readonly followed: boolean;
   readonly error?: RunError;
+  /** When it was last given back to work after it had ended; ms since 1970. */
+  readonly redrivenAt?: number;
+  /** How it ended before that, the oldest first; only so many are kept. */
+  readonly earlierEnds?: readonly EarlierEnd[];
   /** Lineage: versions read, consent epoch, seed, engine, threads, seconds. */
   readonly lineage?: RunLineage;
 }
