@@ -24,6 +24,8 @@ export class AdmittingQueue {
   readonly #backlogKey: string;
   readonly #backend: RedisQueueBackend;
   #waiting: Waiting[] = [];
+  /** Scripts that are under way. */
+  #calls = 0;
 
   constructor(kind: string, redis: Redis, prefix: string) {
     this.#redis = redis;
@@ -62,10 +64,12 @@ export class AdmittingQueue {
   #send(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    // With nothing under way in halves: Redis works on the second while the answers of the first are heard, and so on from then.
+    const most = this.#calls > 0 ? CALL_JOBS_MAX : Math.min(CALL_JOBS_MAX, Math.ceil(waiting.length / 2));
     let from = 0;
     for (let to = 1; to <= waiting.length; to++) {
       const [first, next] = [waiting[from]?.job, waiting[to]?.job];
-      if (to - from < CALL_JOBS_MAX && first !== undefined && next !== undefined && goTogether(first, next)) continue;
+      if (to - from < most && first !== undefined && next !== undefined && goTogether(first, next)) continue;
       void this.#call(waiting.slice(from, to));
       from = to;
     }
@@ -73,6 +77,7 @@ export class AdmittingQueue {
 
   /** Never rejects: whatever goes wrong is the answer of each job. */
   async #call(group: readonly Waiting[]): Promise<void> {
+    this.#calls += 1;
     try {
       const call = new CollectedCall();
       for (const { job } of group) {
@@ -91,6 +96,8 @@ export class AdmittingQueue {
       for (const [at, { answer }] of group.entries()) answer(refusalOf(answers?.[at] ?? '', about));
     } catch (error) {
       for (const { answer } of group) answer(error ?? new AppError('INTERNAL'));
+    } finally {
+      this.#calls -= 1;
     }
   }
 

@@ -28,8 +28,7 @@ export interface Comparison {
   readonly name: string;
   readonly unit: string;
   readonly pairs: number;
-  /** What the ratio is of: units a second (more is better), or seconds a unit (less is better). */
-  readonly of: 'rate' | 'time';
+  readonly of: Measure;
   /** Median of ours/peer, and the quartiles. */
   readonly ratio: number;
   readonly quartiles: readonly [number, number];
@@ -37,7 +36,15 @@ export interface Comparison {
   readonly peer: Summary;
   /** What must be reached; absent: the figure is for information. */
   readonly target?: number;
+  /** A third side, and the median of ours/beside. */
+  readonly beside?: Summary & { readonly ratio: number };
 }
+
+/**
+ * What a ratio is of: units a second (more is better), seconds a unit (less is better), or the seconds that ours adds to those of the side
+ * beside it (less is better).
+ */
+export type Measure = 'rate' | 'time' | 'added';
 
 interface Summary {
   readonly name: string;
@@ -94,13 +101,41 @@ export interface InterleaveOptions {
   readonly unit: string;
   readonly pairs?: number;
   readonly warmUp?: number;
-  readonly of?: 'rate' | 'time';
+  readonly of?: Measure;
   readonly target?: number;
   readonly ours: Side;
   readonly peer: Side;
+  readonly beside?: Side;
 }
 
-/** Runs `pairs` pairs after `warmUp` ones that do not count. */
+type Run = Measured & { readonly units: number };
+
+/** Runs all sides `pairs` times after `warmUp` times that do not count; the order of the sides alternates. Gives the runs of each. */
+async function inTurn(name: string, sides: readonly Side[], pairs: number, warmUp: number): Promise<Run[][]> {
+  const runs: Run[][] = sides.map(() => []);
+  for (let pair = -warmUp; pair < pairs; pair++) {
+    const order = [...sides.keys()];
+    if (pair % 2 !== 0) order.reverse();
+    for (const at of order) {
+      const run = await measure((sides[at] as Side).work);
+      if (pair >= 0) runs[at]?.push(run);
+    }
+    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K  ${name}: pair ${pair + 1} of ${pairs}`);
+  }
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
+  return runs;
+}
+
+/** Ratios of neighbours, by what they are of. */
+function ratiosOf(of: Measure, ours: readonly Run[], peer: readonly Run[], beside: readonly Run[]): number[] {
+  return ours.map(({ rate }, at) => {
+    const theirs = peer[at]?.rate ?? Number.NaN;
+    if (of === 'rate') return rate / theirs;
+    return of === 'time' ? theirs / rate : (1 / rate - 1 / (beside[at]?.rate ?? Number.NaN)) * theirs;
+  });
+}
+
+/** Runs `pairs` pairs (with a side beside them: threes) after `warmUp` ones that do not count. */
 export async function interleave({
   name,
   unit,
@@ -110,23 +145,11 @@ export async function interleave({
   target,
   ours,
   peer,
+  beside,
 }: InterleaveOptions): Promise<Comparison> {
-  const oursRuns: (Measured & { units: number })[] = [];
-  const peerRuns: (Measured & { units: number })[] = [];
-  for (let pair = -warmUp; pair < pairs; pair++) {
-    const oursFirst = pair % 2 === 0;
-    const first = await measure(oursFirst ? ours.work : peer.work);
-    const second = await measure(oursFirst ? peer.work : ours.work);
-    if (pair < 0) continue;
-    oursRuns.push(oursFirst ? first : second);
-    peerRuns.push(oursFirst ? second : first);
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K  ${name}: pair ${pair + 1} of ${pairs}`);
-  }
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
-  const ratios = oursRuns.map(({ rate }, i) => {
-    const peers = peerRuns[i]?.rate ?? Number.NaN;
-    return of === 'rate' ? rate / peers : peers / rate;
-  });
+  const sides = beside === undefined ? [ours, peer] : [ours, peer, beside];
+  const [oursRuns = [], peerRuns = [], besideRuns = []] = await inTurn(name, sides, pairs, warmUp);
+  const ratios = ratiosOf(of, oursRuns, peerRuns, besideRuns);
   return {
     name,
     unit,
@@ -137,15 +160,23 @@ export async function interleave({
     ours: summary(ours.name, oursRuns),
     peer: summary(peer.name, peerRuns),
     ...(target === undefined ? {} : { target }),
+    ...(beside === undefined
+      ? {}
+      : {
+          beside: {
+            ...summary(beside.name, besideRuns),
+            ratio: quantile(ratiosOf('rate', oursRuns, besideRuns, []), 0.5),
+          },
+        }),
   };
 }
 
 const round = (value: number, digits = 0): string =>
   value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
 
-function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string, of: 'rate' | 'time'): string {
+function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string, of: Measure): string {
   const speed =
-    of === 'rate'
+    of !== 'time'
       ? `${round(rate).padStart(9)} ${unit}/s   ${round(cpuSecondsPer1000, 3)} CPU s per 1,000`
       : `${round(1 / rate, 3).padStart(9)} s per ${unit}   ${round(cpuSecondsPer1000 / 1000, 3)} CPU s`;
   return `    ${name.padEnd(36)} ${speed}   peak ${round(peakMb)} MB`;
@@ -153,15 +184,18 @@ function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string, 
 
 /** Prints a comparison for people; the whole run's JSON comes last. */
 export function report(comparison: Comparison): void {
-  const { name, unit, pairs, of, ratio, quartiles, target, ours, peer } = comparison;
+  const { name, unit, pairs, of, ratio, quartiles, target, ours, peer, beside } = comparison;
   const reached = target === undefined || (of === 'rate' ? ratio >= target : ratio <= target);
   const verdict = target === undefined ? '' : `   target ${target}: ${reached ? 'reached' : 'MISSED'}`;
   console.log(
-    `\n  ${name}: ${of} ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
+    `\n  ${name}: ${WORDS[of]} ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
   );
   console.log(line(ours, unit, of));
   console.log(line(peer, unit, of));
+  if (beside !== undefined) console.log(`${line(beside, unit, of)}   ratio to it ${round(beside.ratio, 3)}`);
 }
+
+const WORDS: Readonly<Record<Measure, string>> = { rate: 'rate', time: 'time', added: 'time added,' };
 
 export function machine(): string {
   return `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
