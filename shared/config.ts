@@ -45,6 +45,10 @@ const environmentSchema = z.object({
   MILLRACE_STOP_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(15_000),
   MILLRACE_KEEP_COMPLETED_HOURS: z.coerce.number().min(1).max(8_760).default(24),
   MILLRACE_KEEP_COMPLETED_MAX: z.coerce.number().int().min(0).max(10_000_000).default(10_000),
+  MILLRACE_COLLECT: z.stringbool().default(true),
+  MILLRACE_KEEP_RUNS_DAYS: z.coerce.number().min(8).max(3_650).default(14),
+  MILLRACE_KEEP_RELEASES: z.coerce.number().int().min(1).max(10_000).default(10),
+  MILLRACE_KEEP_EXPOSURES_DAYS: z.coerce.number().min(1).max(36_500).default(400),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_CHECKPOINT_EPOCHS: z.coerce.number().int().min(1).max(10_000).default(1),
   MILLRACE_CHECKPOINT_SECONDS: z.coerce.number().min(0).max(86_400).default(30),
@@ -95,6 +99,12 @@ export interface Config {
   /** Finished jobs that Redis keeps: completed ones so long, and so many of a kind. Dead letters stay for the redrive window. */
   readonly keepCompletedMs: number;
   readonly keepCompletedMax: number;
+  /** What nobody names any more, and what ended long ago, is removed from the store. */
+  readonly collect: boolean;
+  /** Ended runs stay so long: a repeated key has its recorded effect for as long. */
+  readonly keepRunsMs: number;
+  readonly keepReleases: number;
+  readonly keepExposuresMs: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly checkpoints: CheckpointRules;
@@ -184,6 +194,10 @@ export function readConfig(environment: Environment = process.env): Config {
     stopMs: e.MILLRACE_STOP_MS,
     keepCompletedMs: e.MILLRACE_KEEP_COMPLETED_HOURS * 3600_000,
     keepCompletedMax: e.MILLRACE_KEEP_COMPLETED_MAX,
+    collect: e.MILLRACE_COLLECT,
+    keepRunsMs: e.MILLRACE_KEEP_RUNS_DAYS * 24 * 3600_000,
+    keepReleases: e.MILLRACE_KEEP_RELEASES,
+    keepExposuresMs: e.MILLRACE_KEEP_EXPOSURES_DAYS * 24 * 3600_000,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     checkpoints: Object.freeze({
       everyEpochs: e.MILLRACE_CHECKPOINT_EPOCHS,

@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCancel } from './commands/cancel.ts';
 import { registerDeadLetters } from './commands/dead-letters.ts';
+import { registerCollect } from './commands/collect.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
@@ -80,6 +81,7 @@ export function buildProgram(): Command {
   registerWebhook(cli);
   registerKey(cli);
   registerBackup(cli);
+  registerCollect(cli);
   registerPassword(cli);
   registerSchedules(cli);
   return program;

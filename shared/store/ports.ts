@@ -8,6 +8,7 @@
 import type { Accounts, ApiKeys, Claims } from './ports/access.ts';
 import type { Checkpoints } from './ports/checkpoints.ts';
 import type { DeadLetters } from './ports/dead-letters.ts';
+import type { Collector } from './ports/collection.ts';
 import type { Events } from './ports/events.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
@@ -23,6 +24,7 @@ import type { Webhooks } from './ports/webhooks.ts';
 export * from './ports/access.ts';
 export type * from './ports/checkpoints.ts';
 export type * from './ports/dead-letters.ts';
+export * from './ports/collection.ts';
 export type * from './ports/events.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
@@ -57,6 +59,7 @@ export interface Store extends AsyncDisposable {
   readonly webhooks: Webhooks;
   readonly quarantine: Quarantine;
   readonly mappings: Mappings;
+  readonly collector: Collector;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */
   ping(): Promise<{ readonly server: string; readonly ms: number }>;
 }

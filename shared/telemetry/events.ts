@@ -85,6 +85,23 @@ export const EVENTS = {
     says: 'a sweep ended',
     fields: { seconds: 'number', ok: 'flag' },
   },
+  'collection.ended': {
+    level: 'info',
+    says: 'what nobody names was collected',
+    fields: {
+      seconds: 'number',
+      whole: 'flag',
+      heldBy: 'text?',
+      releases: 'number',
+      versions: 'number',
+      blocks: 'number',
+      manifestEntries: 'number',
+      claimParts: 'number',
+      runs: 'number',
+      pipelineRuns: 'number',
+      exposures: 'number',
+    },
+  },
   'store.operation': {
     level: 'debug',
     says: 'the store answered',

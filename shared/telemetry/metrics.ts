@@ -31,6 +31,8 @@ export const EVENT_METRICS = {
   'millrace.threads.replaced': { type: 'counter', unit: '{replacement}', what: 'threads replaced, by why' },
   'millrace.pipeline.duration': { type: 'histogram', unit: 's', what: 'a pipeline run, by name and end' },
   'millrace.sweep.duration': { type: 'histogram', unit: 's', what: 'one sweep' },
+  'millrace.collected': { type: 'counter', unit: '{document}', what: 'documents that collection removed, by what' },
+  'millrace.collection.duration': { type: 'histogram', unit: 's', what: 'one pass of collection' },
   'millrace.store.operation.duration': { type: 'histogram', unit: 's', what: 'one call of a port of the store' },
   'http.server.request.duration': { type: 'histogram', unit: 's', what: 'one request, by route and status' },
 } as const;
@@ -92,11 +94,11 @@ class Instruments {
   }
 
   /** `key` names the labels among those of the counter; they are made once. */
-  add(name: MetricName, key: string, attributes: () => Attributes): void {
+  add(name: MetricName, key: string, attributes: () => Attributes, n = 1): void {
     const counts = this.#counts.get(name);
     const count = counts?.get(key);
-    if (count !== undefined) count.n += 1;
-    else if (counts !== undefined && counts.size < COUNTS_MAX) counts.set(key, { attributes: attributes(), n: 1 });
+    if (count !== undefined) count.n += n;
+    else if (counts !== undefined && counts.size < COUNTS_MAX) counts.set(key, { attributes: attributes(), n });
   }
 
   record(name: MetricName, value: number, attributes: Attributes): void {
@@ -180,6 +182,10 @@ function otherHandlers(instruments: Instruments): Handlers {
     'pipeline.ended': ({ pipeline, state, seconds }) =>
       instruments.record('millrace.pipeline.duration', seconds, { pipeline, state }),
     'sweep.ended': ({ seconds, ok }) => instruments.record('millrace.sweep.duration', seconds, { ok }),
+    'collection.ended': ({ seconds, whole, heldBy, ...removed }) => {
+      instruments.record('millrace.collection.duration', seconds, { whole, held: heldBy !== undefined });
+      for (const [what, n] of Object.entries(removed)) instruments.add('millrace.collected', what, () => ({ what }), n);
+    },
     'store.operation': ({ port, operation, seconds, code }) =>
       instruments.record('millrace.store.operation.duration', seconds, {
         port,

@@ -20,6 +20,7 @@ import { logEvents } from '../../shared/telemetry/log-events.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { Announcer } from './announcer.ts';
 import { CancelWatch } from './cancellation.ts';
+import { collecting } from './collecting.ts';
 import { codeVersion } from './code-version.ts';
 import { Duty } from './duty.ts';
 import { Enqueuer } from './enqueuer.ts';
@@ -175,6 +176,7 @@ export async function startHost({
   );
   const ticker = stack.use(new Ticker({ store, redis, prefix, enqueuer, clock: systemClock, log }));
   stack.use(pruning({ config, redis, enqueuer, log }));
+  if (config.collect) stack.use(collecting({ config, redis, store, telemetry, log }));
   const outboxes = [stack.use(await openJournalOutbox(url, database))];
   if (config.outbox.collections.length > 0) outboxes.push(stack.use(await openOutbox(config.outbox)));
   for (const outbox of outboxes) stack.use(new OutboxRelay({ outbox, ports, enqueuer }));

@@ -215,6 +215,11 @@ class MongoEvents implements Events {
     if (follower.block !== undefined) return undefined;
     const { block: id, hash, rows, recordedAtMax } = part;
     const block = { block: id, hash, rows, recordedAtMax, ...(known.length > 0 && { masked: maskOf(known) }) };
+    // Nothing of it would count: no manifest names what may have been collected since.
+    if (known.length === rows) {
+      follower.block = block;
+      return undefined;
+    }
     return { follower, block, entry: this.#partitions.entry(view, seq, { append: block }) };
   }
 

@@ -27,6 +27,12 @@ export const COLLECTIONS = {
   quarantine: 'quarantine',
   mappings: 'source_mappings',
   accounts: 'accounts',
+  runs: 'runs',
+  pipelineRuns: 'pipeline_runs',
+  releases: 'releases',
+  pointers: 'pointers',
+  /** Since when nobody names a block; kept by collection. */
+  unnamed: 'unnamed',
 } as const;
 
 /** Documents of one insertMany or ids of one $in. */

@@ -9,6 +9,7 @@ import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
 import { mongoBlocks } from './block-store.ts';
 import { createCheckpointIndexes, mongoCheckpoints } from './checkpoints.ts';
+import { mongoCollector } from './collection/collector.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
@@ -179,6 +180,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
+    collector: port('collector', mongoCollector(db, clock)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),
   };

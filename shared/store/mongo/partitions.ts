@@ -22,7 +22,7 @@ export interface ManifestBlock extends BlockRef {
   readonly masked?: Uint8Array;
   readonly recordedAtMax: number;
 }
-interface ManifestDocument {
+export interface ManifestDocument {
   _id: string;
   seq: number;
   /** The one block that a run appended. */
@@ -31,7 +31,7 @@ interface ManifestDocument {
   base?: readonly ManifestBlock[];
   at: number;
 }
-interface PartitionDocument {
+export interface PartitionDocument {
   _id: string;
   /** Number of a base entry, to start reading at; the newest or an older one. */
   base: number;
@@ -56,6 +56,8 @@ export interface PartitionView {
   seq: number;
   /** Number of the newest base entry read; 0: none. */
   base: number;
+  /** When the store last told, ms since 1970. */
+  toldAt: number;
   /** The partition's document is known to be there. */
   listed: boolean;
   blocks: Map<string, ManifestBlock>;
@@ -63,6 +65,11 @@ export interface PartitionView {
   ids?: PartitionIds;
 }
 
+/**
+ * Views that the store has told nothing for so long are read again before they are used, and what was inserted by one is looked at again: entries that
+ * it does not know of may have been collected, and their numbers free. Collection leaves entries alone for longer.
+ */
+export const VIEW_TRUSTED_MS = 3600_000;
 const READS_AT_ONCE = 8;
 /** Memory for event ids of all partitions together; 24-48 bytes an event. The partition at work is kept whatever it takes. */
 const IDS_BYTES_MAX = 256 * 1024 * 1024;
@@ -94,15 +101,19 @@ export class Partitions {
       const base = listed.get(id);
       const seq = Math.max(0, (base ?? 0) - 1);
       if (!this.#views.has(id))
-        this.#views.set(id, { id, seq, base: 0, listed: base !== undefined, blocks: new Map() });
+        this.#views.set(id, { id, seq, base: 0, toldAt: this.#clock(), listed: base !== undefined, blocks: new Map() });
     }
     const views = ids.map((id) => this.#views.get(id)!);
     for (const view of views) {
       this.#views.delete(view.id);
       this.#views.set(view.id, view);
     }
-    await this.refresh(views.filter(({ id }) => listed.has(id)));
+    await this.refresh(views.filter((view) => listed.has(view.id) || !this.#isTrusted(view)));
     return views;
+  }
+
+  #isTrusted({ toldAt }: PartitionView): boolean {
+    return this.#clock() - toldAt < VIEW_TRUSTED_MS;
   }
 
   /** Names of the tenant's partitions, in order. */
@@ -117,8 +128,10 @@ export class Partitions {
   }
 
   async #refresh(view: PartitionView): Promise<void> {
+    const toldAt = this.#clock();
     const range = { $gt: `${view.id}.${sequenceText(view.seq)}`, $lt: idsUnder(view.id).$lt };
     for (const entry of await this.#manifests.find({ _id: range }).sort({ _id: 1 }).toArray()) apply(view, entry);
+    view.toldAt = toldAt;
   }
 
   /** Makes partitions findable; before their first entries, so that no entry is ever out of sight. */
@@ -143,7 +156,23 @@ export class Partitions {
 
   /** Inserts entries made by `entry`; returns the indices of those whose number was taken by somebody else. */
   async insert(entries: readonly ManifestDocument[]): Promise<number[]> {
-    return refusedAsDuplicates(this.#manifests.insertMany([...entries], { ordered: false }));
+    const refused = new Set(await refusedAsDuplicates(this.#manifests.insertMany([...entries], { ordered: false })));
+    for (const [index, entry] of entries.entries()) {
+      if (refused.has(index)) continue;
+      const view = this.#views.get(entry._id.slice(0, entry._id.lastIndexOf('.')));
+      if (view === undefined || !this.#isTrusted(view)) {
+        if (await this.#isTooLate(entry)) refused.add(index);
+      } else view.toldAt = entry.at;
+    }
+    return [...refused];
+  }
+
+  /** An entry below the base that readers start at is never read: it is taken back. */
+  async #isTooLate({ _id, seq }: ManifestDocument): Promise<boolean> {
+    const partition = await this.#partitions.findOne({ _id: _id.slice(0, _id.lastIndexOf('.')) });
+    if (partition === null || partition.base <= seq) return false;
+    await this.#manifests.deleteOne({ _id });
+    return true;
   }
 
   /** After a successful insert of a base entry: readers may start there. */

@@ -7,12 +7,20 @@ import type { Pointer, Release, Releases } from '../ports.ts';
 import { isDuplicateKey } from './driver-errors.ts';
 
 type StoredPointer = Pointer & { _id: string };
-type StoredRelease = Omit<Release, 'version'> & { _id: string; version: string };
+type StoredRelease = Release & {
+  _id: string;
+  /** Since when nobody names it; kept by collection. */
+  unnamedAt?: number;
+};
 
 const pointerId = (tenant: string): string => `${tenant}.release`;
 const releaseId = (tenant: string, version: string): string => `${tenant}.${version}`;
 
-function withoutId<T extends { _id: string }>({ _id, ...rest }: T): Omit<T, '_id'> {
+function withoutId<T extends { _id: string; unnamedAt?: number }>({
+  _id,
+  unnamedAt: _unnamedAt,
+  ...rest
+}: T): Omit<T, '_id' | 'unnamedAt'> {
   return rest;
 }
 
@@ -35,7 +43,13 @@ class MongoReleases implements Releases {
 
   async read(tenant: string, version: string): Promise<Release | undefined> {
     const found = await this.#releases.findOne({ _id: releaseId(tenant, version) });
-    return found === null ? undefined : withoutId(found);
+    if (found === null) return undefined;
+    // Who reads what nobody names any more takes its mark off: it stays for another window, or was gone before.
+    if (found.unnamedAt !== undefined) {
+      const asked = await this.#releases.updateOne({ _id: found._id }, { $unset: { unnamedAt: '' } });
+      if (asked.matchedCount === 0) return undefined;
+    }
+    return withoutId(found);
   }
 
   async pointer(tenant: string): Promise<Pointer | undefined> {

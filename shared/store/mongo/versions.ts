@@ -9,7 +9,13 @@ import { BLOCK_BYTES_MAX, type BlockStore } from './block-store.ts';
 import { isDuplicateKey } from './driver-errors.ts';
 import { COLLECTIONS, idOf } from './names.ts';
 
-type VersionDocument = Omit<DatasetVersion, 'version'> & { _id: string };
+type VersionDocument = Omit<DatasetVersion, 'version' | 'state'> & {
+  _id: string;
+  /** `collected`: what is left of it is about to go. */
+  state: DatasetVersion['state'] | 'collected';
+  /** Since when nobody names it; kept by collection. */
+  unnamedAt?: number;
+};
 
 /** A stretch of one named array. `offset` and `bytes` count bytes of the whole array. */
 const arrayBlockSchema = z.object({
@@ -82,9 +88,18 @@ class MongoVersions implements Versions {
 
   async read(tenant: string, version: string): Promise<DatasetVersion> {
     const found = await this.#versions.findOne({ _id: idOf(tenant, version) });
-    if (found === null) throw new AppError('DATASET_NOT_FOUND', { details: { version } });
+    if (found === null || found.state === 'collected')
+      throw new AppError('DATASET_NOT_FOUND', { details: { version } });
+    if (found.unnamedAt !== undefined) await this.#ask(tenant, version);
     if (found.state === 'erased') throw new AppError('DATASET_ERASED', { details: { version } });
     return toVersion(found);
+  }
+
+  /** Who reads what nobody names takes its mark off: from then on it stays for another window, or it was gone before. */
+  async #ask(tenant: string, version: string): Promise<void> {
+    const there = { _id: idOf(tenant, version), state: { $ne: 'collected' as const } };
+    const asked = await this.#versions.updateOne(there, { $unset: { unnamedAt: '' } });
+    if (asked.matchedCount === 0) throw new AppError('DATASET_NOT_FOUND', { details: { version } });
   }
 
   async arrays(_tenant: string, version: DatasetVersion): ReturnType<Versions['arrays']> {
@@ -103,7 +118,11 @@ class MongoVersions implements Versions {
   }
 
   async latest(tenant: string, kind: VersionKind, limit: number): Promise<DatasetVersion[]> {
-    const found = await this.#versions.find({ tenant, kind }).sort({ createdAt: -1 }).limit(limit).toArray();
+    const found = await this.#versions
+      .find({ tenant, kind, state: { $ne: 'collected' } })
+      .sort({ createdAt: -1 })
+      .limit(limit)
+      .toArray();
     return found.map(toVersion);
   }
 
@@ -117,8 +136,8 @@ function toDocument({ version, ...rest }: DatasetVersion): VersionDocument {
   return { ...(present as typeof rest), _id: idOf(rest.tenant, version) };
 }
 
-function toVersion({ _id, ...rest }: VersionDocument): DatasetVersion {
-  return { ...rest, version: _id.slice(rest.tenant.length + 1) };
+function toVersion({ _id, unnamedAt: _unnamedAt, ...rest }: VersionDocument): DatasetVersion {
+  return { ...(rest as Omit<DatasetVersion, 'version'>), version: _id.slice(rest.tenant.length + 1) };
 }
 
 export function mongoVersions(db: Db, blocks: BlockStore, clock: () => number): Versions {

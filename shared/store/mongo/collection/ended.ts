@@ -1,0 +1,73 @@
+/** Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown. In chunks, oldest ids first. */
+import type { Collected, LiveJobs } from '../../ports.ts';
+import { COLLECTIONS } from '../names.ts';
+import type { Pass } from './pass.ts';
+
+interface EndedRun {
+  readonly _id: string;
+  readonly kind: string;
+  readonly jobId?: string;
+  readonly step?: { readonly run: string };
+}
+
+const CHUNK_DOCS = 500;
+
+export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
+  const cutoff = pass.now - pass.rules.keepRunsMs;
+  const oldest = await oldestUnfollowed(pass);
+  const ended = { $lt: Math.min(cutoff, oldest) };
+  // Steps of a running pipeline are read, and enqueued again where the ledger knows nothing of them.
+  const pipelines = pass.db.collection(COLLECTIONS.pipelineRuns);
+  const running = new Set(
+    (await pipelines.find({ state: 'running' }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => String(_id)),
+  );
+  const over = { state: { $ne: 'running' }, followed: true, endedAt: ended };
+  await remove(pass, COLLECTIONS.runs, 'runs', over, async (documents) => {
+    const runs = (documents as readonly EndedRun[]).filter(({ step }) => step === undefined || !running.has(step.run));
+    // A job that has not ended would run again, were its run forgotten.
+    const needed = await jobs.unfinished(runs.map(({ _id: runKey, ...rest }) => ({ runKey, ...rest })));
+    return runs.map(({ _id }) => _id).filter((runKey) => !needed.has(runKey));
+  });
+  await remove(pass, COLLECTIONS.pipelineRuns, 'pipelineRuns', { state: { $ne: 'running' }, endedAt: ended });
+  await remove(pass, COLLECTIONS.exposures, 'exposures', { at: { $lt: pass.now - pass.rules.keepExposuresMs } });
+}
+
+/** Following a start creates its pipeline run: as long as one is not followed, what ended later stays. */
+async function oldestUnfollowed({ db }: Pass): Promise<number> {
+  const [oldest] = await db
+    .collection(COLLECTIONS.runs)
+    .find({ state: { $ne: 'running' }, followed: false }, { projection: { endedAt: 1 } })
+    .sort({ endedAt: 1 })
+    .limit(1)
+    .toArray();
+  return typeof oldest?.['endedAt'] === 'number' ? oldest['endedAt'] : Number.POSITIVE_INFINITY;
+}
+
+/** What matches goes, as far as `free` says so; the filter is asked again as it goes. */
+async function remove(
+  pass: Pass,
+  name: string,
+  what: Collected,
+  filter: object,
+  free = async (documents: readonly { _id: string }[]): Promise<string[]> => documents.map(({ _id }) => _id),
+): Promise<void> {
+  const collection = pass.db.collection<{ _id: string }>(name);
+  pass.count(what, 'seen', await collection.countDocuments({}));
+  const projection = { _id: 1, kind: 1, jobId: 1, step: 1 };
+  const cursor = collection.find(filter, { projection, batchSize: CHUNK_DOCS }).sort({ _id: 1 });
+  let chunk: { _id: string }[] = [];
+  const flush = async (): Promise<boolean> => {
+    if (!(await pass.mayGoOn())) return false;
+    const ids = chunk.length === 0 ? [] : await free(chunk);
+    pass.count(what, 'waiting', chunk.length - ids.length);
+    pass.count(what, 'gone', ids.length);
+    if (!pass.dryRun && ids.length > 0) await collection.deleteMany({ ...filter, _id: { $in: ids } });
+    chunk = [];
+    return true;
+  };
+  for await (const document of cursor) {
+    chunk.push(document);
+    if (chunk.length >= CHUNK_DOCS && !(await flush())) return;
+  }
+  await flush();
+}

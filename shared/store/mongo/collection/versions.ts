@@ -1,0 +1,128 @@
+/**
+ * Owns which versions stay, and the end of the others. Named are those of releases that stay, those that a document or a job holds the id of, those of
+ * runs that have not committed, and what all of these were made of.
+ *
+ * A version that nobody names is marked with the time. It goes when the mark is older than the window; whoever reads it takes the mark off first, and
+ * the removal asks for that very mark, so one of both finds out. No release that is still there names it then, whether that release stays or not.
+ */
+import type { Collection } from 'mongodb';
+import { chunksOf, COLLECTIONS, idsUnder } from '../names.ts';
+import { type Names, versionHash, versionsIn } from './names.ts';
+import type { Pass } from './pass.ts';
+import { type ReleaseReferences, remark } from './releases.ts';
+
+export interface VersionFacts {
+  readonly _id: string;
+  readonly tenant: string;
+  readonly kind: string;
+  readonly runKey: string;
+  readonly inputs: readonly string[];
+  readonly state: string;
+  readonly unnamedAt?: number;
+}
+
+/** What is kept was made of what was made of ...: so far back. Longer chains are those of models that go on from earlier ones. */
+const LINEAGE_DEPTH_MAX = 4;
+const REMOVE_DOCS = 1000;
+
+/** Ids of those that went, or in a dry run would. */
+export async function collectVersions(
+  pass: Pass,
+  names: Names,
+  openRuns: ReadonlySet<string>,
+  releases: ReleaseReferences,
+): Promise<string[]> {
+  const collection = pass.db.collection<VersionFacts>(COLLECTIONS.versions);
+  const facts = await collection
+    .find({}, { projection: { blocks: 0 } })
+    .sort({ _id: 1 })
+    .toArray();
+  pass.count('versions', 'seen', facts.length);
+  const named = withLineage(facts, rootsOf(facts, names, openRuns, releases.kept));
+  const guarded = withLineage(facts, rootsOf(facts, names, openRuns, releases.there));
+  const removed: string[] = [];
+  for (const version of facts) {
+    const hash = versionHash(version._id);
+    const why = named.get(hash);
+    const isFree = why === undefined && !guarded.has(hash);
+    const gone = await removeIf(isFree, pass, collection, version);
+    pass.fates.push(fateOf(version, gone ? 'gone' : (why ?? 'waiting')));
+    if (gone) {
+      pass.count('versions', 'gone');
+      removed.push(version._id);
+      continue;
+    }
+    if (why === undefined) pass.count('versions', 'waiting');
+    await remark(pass, collection, version, why !== undefined);
+  }
+  return removed;
+}
+
+const fateOf = ({ _id, tenant, kind, unnamedAt }: VersionFacts, why: string) => ({
+  version: _id.slice(tenant.length + 1),
+  kind,
+  why,
+  ...(unnamedAt === undefined || (why !== 'waiting' && why !== 'gone') ? {} : { unnamedAt }),
+});
+
+/** By hash: who names it. */
+function rootsOf(
+  facts: readonly VersionFacts[],
+  names: Names,
+  openRuns: ReadonlySet<string>,
+  releases: ReleaseReferences['there'],
+): Map<string, string> {
+  const roots = new Map<string, string>();
+  for (const release of releases) for (const hash of versionsIn(release)) roots.set(hash, 'release');
+  for (const [hash, by] of names.versions) if (!roots.has(hash)) roots.set(hash, by);
+  for (const { _id, runKey } of facts) {
+    const hash = versionHash(_id);
+    if (!roots.has(hash) && openRuns.has(runKey)) roots.set(hash, 'runs');
+  }
+  return roots;
+}
+
+function withLineage(facts: readonly VersionFacts[], roots: ReadonlyMap<string, string>): Map<string, string> {
+  const byHash = new Map(facts.map((version) => [versionHash(version._id), version]));
+  const named = new Map(roots);
+  let level = [...roots.keys()];
+  for (let depth = 0; depth < LINEAGE_DEPTH_MAX && level.length > 0; depth++) {
+    const next: string[] = [];
+    for (const hash of level)
+      for (const input of versionsIn(byHash.get(hash)?.inputs ?? []))
+        if (!named.has(input)) {
+          named.set(input, 'lineage');
+          next.push(input);
+        }
+    level = next;
+  }
+  return named;
+}
+
+/** False: it stays, was asked for meanwhile, or there is no time left. From the first write on nobody can read it; the rest is finished by the next pass. */
+async function removeIf(
+  isFree: boolean,
+  pass: Pass,
+  collection: Collection<VersionFacts>,
+  { _id, state, unnamedAt }: VersionFacts,
+): Promise<boolean> {
+  if (state !== 'collected') {
+    if (!isFree || !pass.isRipe(unnamedAt)) return false;
+    if (!(await pass.mayGoOn())) return false;
+    if (pass.dryRun) return true;
+    const taken = await collection.updateOne({ _id, unnamedAt }, { $set: { state: 'collected' } });
+    if (taken.matchedCount === 0) return false;
+  }
+  if (pass.dryRun) return true;
+  for (const served of [COLLECTIONS.candidates, COLLECTIONS.segments]) await removeServed(pass, served, _id);
+  await collection.deleteOne({ _id, state: 'collected' });
+  return true;
+}
+
+/** What is served is a small document a person: they go in chunks. */
+async function removeServed(pass: Pass, name: string, version: string): Promise<void> {
+  const collection = pass.db.collection<{ _id: string }>(name);
+  const ids = await collection.find({ _id: idsUnder(version) }, { projection: { _id: 1 } }).toArray();
+  for (const chunk of chunksOf(ids, REMOVE_DOCS))
+    await collection.deleteMany({ _id: { $in: chunk.map(({ _id }) => _id) } });
+}

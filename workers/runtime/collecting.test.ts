@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import type { CollectionReport, CollectionRules } from '../../shared/store/ports.ts';
+import { COLLECTED } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
+import { silentLog, testServices } from '../../test/services.ts';
+import { collecting } from './collecting.ts';
+
+test('one worker collects, once an hour however many turns there are, and tells what went', async () => {
+  await using services = await testServices();
+  const { redis, prefix, config } = services;
+  const asked: CollectionRules[] = [];
+  const tallies = Object.fromEntries(COLLECTED.map((what, n) => [what, { seen: 9, waiting: 0, gone: n }]));
+  const collector = {
+    async collect(rules: CollectionRules) {
+      asked.push(rules);
+      return { tallies, whole: true } as unknown as CollectionReport;
+    },
+  };
+  const telemetry = new Telemetry();
+  const told: unknown[] = [];
+  telemetry.subscribe((name, fields) => void told.push({ name, ...fields }));
+  const dutyOf = () => collecting({ config, redis, store: { collector }, telemetry, log: silentLog });
+  const first = dutyOf();
+  expect(await first.attend()).toBe(true);
+  await using second = dutyOf();
+  expect(await second.attend()).toBe(false);
+  await first[Symbol.asyncDispose]();
+  expect(await second.attend()).toBe(true);
+  expect(asked).toEqual([
+    {
+      windowMs: (7 * 24 + 6) * 3600_000,
+      keepRunsMs: config.keepRunsMs,
+      keepReleases: 10,
+      keepExposuresMs: config.keepExposuresMs,
+    },
+  ]);
+  expect(told).toMatchObject([
+    { name: 'collection.ended', whole: true, releases: 0, versions: 1, blocks: 2, exposures: 7 },
+  ]);
+  await redis.del(`${prefix}:duty:collected`);
+  await second.attend();
+  expect(asked).toHaveLength(2);
+});
