@@ -39,12 +39,9 @@ export interface EvaluateTask {
 const TUNE_HOLDOUT = 0.1;
 const TUNE_SEED = 1;
 const FOLDS_MAX = 100;
-/** Models that cannot learn from negative values: refused where the file is read, with its line. */
-const WITHOUT_DISLIKES: ReadonlySet<string> = new Set(['item-knn', 'graph-filter', 'hybrid']);
 
 interface Asked {
   readonly seed: number;
-  readonly models: readonly string[];
   readonly tune: boolean;
 }
 
@@ -53,12 +50,10 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
   const k = wholeNumber('k', options.k, 1, 10_000);
   const likedFrom = options.likedFrom === undefined ? -Infinity : finiteNumber('liked-from', options.likedFrom);
   const split = checkSplit(options);
-  const signed = { signed: !asked.models.some((model) => WITHOUT_DISLIKES.has(model)) };
-  const read = async (path: string, how: { readonly signed: boolean }) =>
-    partLikings(await readInteractions(path, how), likedFrom);
-  const train = await read(options.train, signed);
-  const test = options.test === undefined ? undefined : await read(options.test, { signed: true });
-  const valid = options.valid === undefined ? undefined : await read(options.valid, { signed: true });
+  const read = async (path: string) => partLikings(await readInteractions(path, { signed: true }), likedFrom);
+  const train = await read(options.train);
+  const test = options.test === undefined ? undefined : await read(options.test);
+  const valid = options.valid === undefined ? undefined : await read(options.valid);
   const masks = [train.others];
   for (const path of options.exclude) masks.push(await readInteractions(path, { signed: true }));
   const groups = options.groups === undefined ? undefined : await readInteractions(options.groups);

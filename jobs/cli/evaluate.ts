@@ -110,7 +110,6 @@ async function evaluate(options: Options, signal: AbortSignal): Promise<void> {
   const memoryBytesMax = wholeNumber('memory', options.memory, 1, 4096) * 2 ** 20;
   const tasks = await readTasks(options, {
     seed,
-    models: asked.map(({ model }) => model.name),
     tune: options.tune === true,
   });
   await using pool = computePool({ threads });

@@ -1,6 +1,6 @@
 /** Owns the checks on arrays before any work starts: kernels trust what they are given. Linear in the data. */
 import { AppError } from '../errors.ts';
-import { KEY_BYTES, type RankOptions, type SparseRows, type TrainInput } from './types.ts';
+import { KEY_BYTES, type Origins, type RankOptions, type SparseRows, type TrainInput } from './types.ts';
 
 /** Bound on entities of one side and on ids: offsets stay within 32 bits. */
 const ENTITIES_MAX = 2 ** 30;
@@ -55,7 +55,7 @@ function checkRow(
  * @throws AppError NUMERICS_INPUT_INVALID, or DATASET_EMPTY when there is nothing to learn from.
  */
 export function checkTrainInput(input: TrainInput, options: { readonly signed?: boolean } = {}): void {
-  const { interactions, userKeys, itemKeys, times } = input;
+  const { interactions, userKeys, itemKeys, times, origins } = input;
   checkSparseRows(interactions, 'interactions', options.signed !== true);
   if (interactions.indices.length === 0) throw new AppError('DATASET_EMPTY');
   if (options.signed && interactions.values.includes(0)) {
@@ -71,6 +71,18 @@ export function checkTrainInput(input: TrainInput, options: { readonly signed?: 
   if (times !== undefined && times.length !== interactions.indices.length) {
     refuse('times and interactions differ in length.', { array: 'times', length: times.length });
   }
+  const strange = times?.findIndex((time) => !Number.isFinite(time)) ?? -1;
+  if (strange >= 0) refuse('times: a time is not finite.', { array: 'times', at: strange, value: times![strange] });
+  if (origins !== undefined) checkOrigins(origins, interactions.indices.length);
+}
+
+function checkOrigins({ names, of }: Origins, interactions: number): void {
+  if (of.length !== interactions) {
+    refuse('origins and interactions differ in length.', { array: 'origins', length: of.length });
+  }
+  const strange = of.findIndex((source) => source >= names.length);
+  if (strange >= 0)
+    refuse('origins: a source is out of range.', { array: 'origins', at: strange, source: of[strange] });
 }
 
 function checkKeys(keys: Uint8Array | undefined, count: number, name: string): void {

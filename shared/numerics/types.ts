@@ -82,8 +82,16 @@ export interface TrainInput {
   readonly itemKeys?: Uint8Array;
   /** When each interaction happened, ms since the epoch, parallel to `interactions.indices`. */
   readonly times?: Float64Array;
+  /** Where each interaction came from, parallel to `interactions.indices`. */
+  readonly origins?: Origins;
   /** What other sources know of the users; only models that fuse sources read it. */
   readonly sources?: readonly ExternalSource[];
+}
+
+/** The sources of interactions: `of[at]` is a place in `names`. */
+export interface Origins {
+  readonly names: readonly string[];
+  readonly of: Uint16Array;
 }
 
 /** What one external source knows of the users. */

@@ -39,13 +39,11 @@ export async function measure(
 ): Promise<Measured | undefined> {
   const { pool, signal } = context;
   const { holdout, k: wanted, seed } = training.input;
-  const { test, times, train } = await holdOut({ view, holdout, seed }, { pool, signal });
+  const { learned, test, train } = await holdOut({ view, holdout, seed }, { pool, signal });
   if (test.users.length === 0) return undefined;
-  const { itemKeys, userKeys } = view;
-  const learned: Learned = { interactions: train, userKeys, itemKeys, times: times! };
   const k = Math.min(wanted, train.columns);
   const { bestEpoch, lists } = await rankWithout({ learned, test, k }, training, context);
-  const payload: MeasureRequest = { parts: [{ lists, test, keys: userKeys }], catalogue: train.columns, seed };
+  const payload: MeasureRequest = { parts: [{ lists, test, keys: view.userKeys }], catalogue: train.columns, seed };
   const [figures] = await pool.runPhase<MeasuredLists>([{ module: MEASURE, name: 'measureLists', payload }], signal);
   const { users, recall, ndcg } = figures!.metrics;
   const heldOutPtr = new Int32Array(train.rows + 1);
@@ -102,7 +100,6 @@ async function watchOf(
   const split = await holdOut(request, { pool: context.pool, signal: context.signal });
   // Too little data to stop by: all epochs run.
   if (split.test.users.length === 0) return { data: learned };
-  const data = { ...learned, interactions: split.train, times: split.times! };
   const part = { train: split.train, test: split.test, userKeys, itemKeys, k };
-  return { data, watch: new ValidationWatch(part, patience, context) };
+  return { data: split.learned, watch: new ValidationWatch(part, patience, context) };
 }

@@ -44,8 +44,8 @@ async function once<T>(name: string, payload: unknown, { pool, signal }: RunCont
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   const { columns, numbered, facts, asOf, halfLifeDays, dataset } = loaded;
   const admitted = await admitFor('segmentation', loaded, context);
-  const { runs, sources, allowed } = admitted;
-  const events: FeatureEvents = { columns, runs, sources, allowed };
+  const events: FeatureEvents = { ...admitted, columns };
+  const { runs } = admitted;
   const table: InteractionArrays = interactionArrays();
   const items = numbered.keys.length / KEY_BYTES;
   const basis = await once<Basis>('findBasis', { events, table, asOf, items, item: numbered.item }, context);

@@ -4,7 +4,7 @@
  */
 import { hashBytes, randomStream } from '../../random.ts';
 import { sharedFloat32, sharedInt32 } from '../sparse.ts';
-import { KEY_BYTES, type SparseRows } from '../types.ts';
+import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
 import type { TestItems } from './ranking-metrics.ts';
 
 export interface Holdout {
@@ -66,6 +66,30 @@ export function holdoutSplit(
     train: { rows, columns, indptr: trainPtr, indices: trainIdx, values: trainVal },
     test: { users: Int32Array.from(users), indptr: Int32Array.from(testPtr), items },
   };
+}
+
+/** The same people, items, keys and sources, with the times and origins of the interactions that stay. Linear. */
+export function learnedPart<Input extends TrainInput>(input: Input, kept: SparseRows): Input {
+  const { interactions, origins, times } = input;
+  const places = new Int32Array(kept.indices.length);
+  for (let row = 0; row < kept.rows; row++) {
+    let from = interactions.indptr[row]!;
+    for (let at = kept.indptr[row]!; at < kept.indptr[row + 1]!; at++) {
+      while (interactions.indices[from] !== kept.indices[at]) from++;
+      places[at] = from++;
+    }
+  }
+  const part: { times?: Float64Array; origins?: TrainInput['origins'] } = {};
+  if (times !== undefined) {
+    part.times = new Float64Array(new SharedArrayBuffer(places.length * 8));
+    for (let at = 0; at < places.length; at++) part.times[at] = times[places[at]!]!;
+  }
+  if (origins !== undefined) {
+    const of = new Uint16Array(new SharedArrayBuffer(places.length * 2));
+    for (let at = 0; at < places.length; at++) of[at] = origins.of[places[at]!]!;
+    part.origins = { names: origins.names, of };
+  }
+  return { ...input, interactions: kept, ...part };
 }
 
 /** Marks the held-out interactions of one row and returns their number. */

@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../errors.ts';
 import { fromTriples } from '../sparse.ts';
-import type { ExternalSource, SparseRows } from '../types.ts';
+import type { ExternalSource } from '../types.ts';
 import {
   buildDataset,
   compareIds,
@@ -16,7 +16,7 @@ import {
   type TestSet,
 } from './dataset.ts';
 import type { EvaluationTask } from './evaluate-model.ts';
-import { holdoutSplit } from './holdout.ts';
+import { holdoutSplit, learnedPart } from './holdout.ts';
 import type { InteractionFile } from './interaction-file.ts';
 
 export interface TaskFiles {
@@ -103,28 +103,10 @@ export function validationTask(
     const others = { ...newcomers, exclude: newcomerExclusions(dataset, newcomers.ids, masks) };
     return { train: dataset.train, exclude: exclusions(dataset, masks), test: items, newcomers: others, k };
   }
-  const { interactions, itemKeys, times: _, userKeys, ...rest } = dataset.train;
+  const { interactions, itemKeys, userKeys } = dataset.train;
   const split = holdoutSplit(interactions, from.holdout, from.seed, userKeys, itemKeys);
-  const train = { ...rest, interactions: split.train, ...keysOf(dataset), ...timesOf(dataset, split.train) };
+  const train = learnedPart(dataset.train, split.train);
   return { train, exclude: exclusions({ ...dataset, train }, masks), test: split.test, k };
-}
-
-function keysOf({ train: { itemKeys, userKeys } }: Dataset) {
-  return { ...(itemKeys === undefined ? {} : { itemKeys }), ...(userKeys === undefined ? {} : { userKeys }) };
-}
-
-/** Times of the interactions that stay. */
-function timesOf({ train: { interactions, times } }: Dataset, kept: SparseRows): { readonly times?: Float64Array } {
-  if (times === undefined) return {};
-  const own = new Float64Array(new SharedArrayBuffer(kept.indices.length * 8));
-  for (let row = 0; row < kept.rows; row++) {
-    let from = interactions.indptr[row]!;
-    for (let at = kept.indptr[row]!; at < kept.indptr[row + 1]!; at++) {
-      while (interactions.indices[from] !== kept.indices[at]) from++;
-      own[at] = times[from]!;
-    }
-  }
-  return { times: own };
 }
 
 type Groups = NonNullable<EvaluationTask['groups']>;

@@ -1,5 +1,5 @@
 /** Owns the columns of events as this folder reads them, and the words between its coordinators and its threads. */
-import type { SparseRows } from '../types.ts';
+import type { Origins, SparseRows } from '../types.ts';
 import type { InteractionArrays } from './weights.ts';
 
 /**
@@ -34,6 +34,7 @@ export interface AdmittedEvents {
   readonly columns: EventArrays;
   readonly runs: SubjectRuns;
   readonly sources: number;
+  readonly sourceNames: readonly string[];
   readonly allowed: Uint8Array;
 }
 
@@ -53,6 +54,8 @@ export interface InteractionView {
   readonly interactions: SparseRows;
   /** When the pair was last confirmed by a positive event, ms, parallel to `interactions.indices`. */
   readonly times: Float64Array;
+  /** The source of that strongest event, the earliest of them. */
+  readonly origins: Origins;
 }
 
 export interface SeenRequest extends AdmittedEvents {

@@ -4,10 +4,10 @@ import type { TrainInput } from '../types.ts';
 
 /** SHA-256, hex. Linear in the data: some 400 MB a second. */
 export function digestInput({ input }: { readonly input: TrainInput }): string {
-  const { interactions, itemKeys, times, userKeys } = input;
+  const { interactions, itemKeys, origins, times, userKeys } = input;
   const { columns, indices, indptr, rows, values } = interactions;
-  const hash = createHash('sha256').update(JSON.stringify({ rows, columns }));
-  for (const array of [indptr, indices, values, userKeys, itemKeys, times]) {
+  const hash = createHash('sha256').update(JSON.stringify({ rows, columns, sources: origins?.names }));
+  for (const array of [indptr, indices, values, userKeys, itemKeys, times, origins?.of]) {
     hash.update(`\0${array?.byteLength ?? -1}\0`);
     if (array !== undefined) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }

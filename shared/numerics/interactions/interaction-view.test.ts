@@ -13,7 +13,14 @@ import {
   itemPopularity,
   seenItems,
 } from './interaction-view.ts';
-import { columnsOf, nameAt, type PlainEvent, referenceInteractions, referenceSeen } from './interactions.reference.ts';
+import {
+  columnsOf,
+  nameAt,
+  type PlainEvent,
+  type PlainPair,
+  referenceInteractions,
+  referenceSeen,
+} from './interactions.reference.ts';
 import { compareKeys, KeyIndex } from './key-index.ts';
 
 const pool = inlinePool(2);
@@ -23,12 +30,13 @@ async function admit(events: readonly PlainEvent[], allows: (user: string, sourc
   return admitEvents(columnsOf(events), (key, source) => allows(nameAt(key, 0), source), { pool });
 }
 
-function pairsOf({ userKeys, itemKeys, interactions, times }: InteractionView) {
-  const pairs = new Map<string, { user: string; item: string; weight: number; time: number }>();
+function pairsOf({ userKeys, itemKeys, interactions, origins, times }: InteractionView) {
+  const pairs = new Map<string, PlainPair>();
   for (let row = 0; row < interactions.rows; row++)
     for (let n = interactions.indptr[row]!; n < interactions.indptr[row + 1]!; n++) {
       const [user, item] = [nameAt(userKeys, row), nameAt(itemKeys, interactions.indices[n]!)];
-      pairs.set(`${user} ${item}`, { user, item, weight: interactions.values[n]!, time: times[n]! });
+      const source = origins.names[origins.of[n]!]!;
+      pairs.set(`${user} ${item}`, { user, item, weight: interactions.values[n]!, time: times[n]!, source });
     }
   return pairs;
 }

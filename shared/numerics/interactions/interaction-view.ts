@@ -5,9 +5,9 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { cancellation } from '../../compute/cancellation.ts';
 import type { ComputePool } from '../../compute/task.ts';
-import { KEY_BYTES, type SparseRows } from '../types.ts';
+import { KEY_BYTES, type SparseRows, type TrainInput } from '../types.ts';
 import type { AdmittedEvents, EventArrays, InteractionView, SubjectRuns } from './columns.ts';
-import type { Split, SplitRequest } from './split.task.ts';
+import type { SplitPairs, SplitRequest } from './split.task.ts';
 import { interactionArrays } from './weights.ts';
 
 export type { AdmittedEvents, EventArrays, InteractionView, SubjectRuns } from './columns.ts';
@@ -51,7 +51,7 @@ export async function admitEvents(
       if (present[at] === 1 && allows(key, columns.sources[source]!)) allowed[at] = 1;
     }
   }
-  return { columns, runs, sources, allowed };
+  return { columns, runs, sources, sourceNames: columns.sources, allowed };
 }
 
 /** True when any of the person's rows may be read; `s` is their place in the runs. */
@@ -92,8 +92,11 @@ export async function itemPopularity(
 }
 
 /** Holds a share of the pairs out, by a hash of (seed, user, item). */
-export async function holdOut(request: SplitRequest, { pool, signal }: ViewContext): Promise<Split> {
+export async function holdOut<View extends TrainInput>(
+  request: SplitRequest<View>,
+  { pool, signal }: ViewContext,
+): Promise<SplitPairs<View>> {
   const task = { module: new URL('./split.task.ts', import.meta.url).href, name: 'splitPairs', payload: request };
-  const [answer] = await pool.runPhase<Split>([task], signal);
+  const [answer] = await pool.runPhase<SplitPairs<View>>([task], signal);
   return answer!;
 }

@@ -17,6 +17,7 @@ export interface PlainPair {
   readonly item: string;
   readonly weight: number;
   readonly time: number;
+  readonly source: string;
 }
 
 /** Liked pairs by `user item`. Events in order of time. */
@@ -47,7 +48,8 @@ export function referenceInteractions(
     const positives = all.filter(likes);
     if (positives.length === 0 || (verdict !== undefined && !likes(verdict))) continue;
     const weight = Math.max(...positives.map((event) => INTERACTION_TABLE[event.type].weight));
-    liked.set(name, { user: all[0]!.user, item: all[0]!.item!, weight, time: positives.at(-1)!.at });
+    const { source } = positives.find((event) => INTERACTION_TABLE[event.type].weight === weight)!;
+    liked.set(name, { user: all[0]!.user, item: all[0]!.item!, weight, time: positives.at(-1)!.at, source });
   }
   return liked;
 }

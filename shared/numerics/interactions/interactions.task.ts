@@ -68,6 +68,7 @@ interface Pair {
   /** 0: does not count. */
   weight: number;
   time: number;
+  source: number;
 }
 
 /** Folds the rows [from, to) of one (subject, item), in order of time, into what they say together. */
@@ -94,7 +95,7 @@ function foldPair(
     const positive = isPositive(table, type, columns.value[row]!, scales[source]!);
     if (table.explicit[type] === 1) refused = !positive;
     if (!positive) continue;
-    pair.weight = Math.max(pair.weight, table.weight[type]!);
+    if (table.weight[type]! > pair.weight) [pair.weight, pair.source] = [table.weight[type]!, source];
     pair.time = columns.occurredAt[row]!;
   }
   if (refused) pair.weight = 0;
@@ -117,9 +118,10 @@ export function findInteractions(request: InteractionRequest): InteractionView {
     item: new Int32Array(columns.rows),
     weight: new Float32Array(columns.rows),
     time: new Float64Array(columns.rows),
+    source: new Uint16Array(columns.rows),
   };
   let count = 0;
-  const pair: Pair = { weight: 0, time: 0 };
+  const pair: Pair = { weight: 0, time: 0, source: 0 };
   for (let s = 0; s < runs.subjects; s++) {
     const end = runs.starts[s + 1]!;
     for (let from = runs.starts[s]!, to = from; from < end; from = to) {
@@ -130,10 +132,11 @@ export function findInteractions(request: InteractionRequest): InteractionView {
       found.subject[count] = s;
       found.item[count] = items.add(columns.item, from);
       found.weight[count] = pair.weight;
+      found.source[count] = pair.source;
       found.time[count++] = pair.time;
     }
   }
-  return viewOf(runs, items, found, count);
+  return viewOf(request, items, found, count);
 }
 
 interface FoundPairs {
@@ -141,10 +144,16 @@ interface FoundPairs {
   readonly item: Int32Array;
   readonly weight: Float32Array;
   readonly time: Float64Array;
+  readonly source: Uint16Array;
 }
 
 /** Gives dense ids in the order of keys. Pairs come by (subject, item key), so rows stay ascending. */
-function viewOf(runs: SubjectRuns, items: KeyIndex, found: FoundPairs, count: number): InteractionView {
+function viewOf(
+  { runs, sourceNames }: InteractionRequest,
+  items: KeyIndex,
+  found: FoundPairs,
+  count: number,
+): InteractionView {
   const order = items.sorted();
   const rank = new Int32Array(order.length);
   const itemKeys = sharedBytes(order.length * KEY_BYTES);
@@ -173,8 +182,18 @@ function viewOf(runs: SubjectRuns, items: KeyIndex, found: FoundPairs, count: nu
     userKeys,
     itemKeys,
     times,
+    origins: originsOf(found.source.subarray(0, count), sourceNames),
     interactions: { rows: users.length, columns: order.length, indptr, indices, values },
   };
+}
+
+/** Only sources that somebody's liking came from: the view is as if others had never been there. */
+function originsOf(sources: Uint16Array, names: readonly string[]): InteractionView['origins'] {
+  const used = [...new Set(sources)].sort((a, b) => a - b);
+  const placeOf = new Map(used.map((source, place) => [source, place]));
+  const of = new Uint16Array(new SharedArrayBuffer(sources.length * 2));
+  for (let n = 0; n < sources.length; n++) of[n] = placeOf.get(sources[n]!)!;
+  return { names: used.map((source) => names[source]!), of };
 }
 
 /** What each person has met by an act of their own, liked or not. Values are 1. */

@@ -13,24 +13,23 @@ const add = (a: Matrix, b: Matrix, weight: number): number[][] =>
 
 /** The scores of all users (rows of `r`) for all items. Every row and column of `r` has something in it. */
 export function graphFilterReference(r: Matrix, params: GraphFilterParams): number[][] {
-  const rowDegrees = r.map((row) => row.reduce((sum, value) => sum + value, 0));
-  const columnDegrees = turn(r).map((column) => column.reduce((sum, value) => sum + value, 0));
+  const positive = (rows: Matrix) => rows.map((row) => row.map((value) => Math.max(0, value)));
+  const sums = (rows: Matrix) => positive(rows).map((row) => row.reduce((sum, value) => sum + value, 0));
+  const inverse = (value: number) => (value > 0 ? 1 / value : 0);
+  const [rowDegrees, columnDegrees] = [sums(r), sums(turn(r))];
   const roots = columnDegrees.map(Math.sqrt);
-  const scaled = r.map((row, u) => row.map((value, i) => value / Math.sqrt(rowDegrees[u]! * columnDegrees[i]!)));
-  const gram = times(turn(scaled), scaled);
+  const scaled = r.map((row, u) =>
+    row.map((value, i) => value * inverse(Math.sqrt(rowDegrees[u]! * columnDegrees[i]!))),
+  );
+  const liked = positive(scaled);
+  const gram = times(turn(liked), liked);
   const { values, vectors } = symmetricEigen(Float64Array.from(gram.flat()), gram.length);
   const rank = Math.min(params.rank, r.length, gram.length);
   const top = [...values.subarray(0, rank)];
   const vt = top.map((_, k) => [...vectors.subarray(k * gram.length, (k + 1) * gram.length)]);
   const v = turn(vt);
   const local = times(params.left === 'raw' ? r : scaled, gram);
-  const spread = times(
-    scaleColumns(
-      r,
-      roots.map((root) => 1 / root),
-    ),
-    v,
-  );
+  const spread = times(scaleColumns(r, roots.map(inverse)), v);
   const w = scaleColumns(vt, roots);
   if (params.filter === 'linear') return add(local, times(spread, w), params.lowRank);
   const series = top.map((value) => exponentialSeries(value, params.time));

@@ -1,5 +1,6 @@
 /** Owns the parameters of EASE and their defaults, tuned on validation splits only. */
 import { z } from 'zod';
+import { evidenceParams } from '../interactions/evidence.ts';
 
 export const easeParams = z
   .strictObject({
@@ -11,6 +12,7 @@ export const easeParams = z
     weighting: z.enum(['none', 'linear', 'log']).default('none'),
     /** Numbers of the inverse. Sums of X'X and pivots are float64 either way; `single` halves memory and time. */
     precision: z.enum(['single', 'double']).default('single'),
+    ...evidenceParams,
   })
   .readonly();
 

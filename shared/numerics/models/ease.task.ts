@@ -7,7 +7,7 @@ import type { TrainInput } from '../types.ts';
 import type { EaseLayout } from './ease-layout.ts';
 import type { EaseDataSummary, EaseParams } from './ease-params.ts';
 import { writeRows } from './item-knn.task.ts';
-import { valueWeight } from './value-weight.ts';
+import { weightsOf } from './value-weight.ts';
 
 export interface EaseShared {
   readonly module: WebAssembly.Module;
@@ -22,9 +22,10 @@ type Threaded<More> = EaseShared & More & { readonly thread?: number };
 /** Checks the input and measures it. One thread. */
 export function summarise(payload: { readonly input: TrainInput; readonly params: EaseParams }): EaseDataSummary {
   checkTrainInput(payload.input, { signed: true });
-  const { columns, indices, rows, values } = payload.input.interactions;
+  const { columns, indices, rows } = payload.input.interactions;
+  const values = weightsOf(payload.input, payload.params);
   let sum = 0;
-  for (const value of values) sum += valueWeight(value, payload.params.weighting) ** 2;
+  for (const value of values) sum += value ** 2;
   return { users: rows, items: columns, interactions: indices.length, meanSquare: sum / values.length };
 }
 
@@ -34,7 +35,7 @@ export function prepare(
 ): void {
   const { layout, memory, params, weights } = payload;
   const { interactions } = payload.input;
-  for (let at = 0; at < weights.length; at++) weights[at] = valueWeight(interactions.values[at]!, params.weighting);
+  weights.set(weightsOf(payload.input, params));
   const byUser = { ...interactions, values: weights };
   writeRows(memory, layout.users, byUser);
   writeRows(memory, layout.items, transpose(byUser));

@@ -7,8 +7,7 @@
  */
 import { checkListLength } from '../check-input.ts';
 import { checkMemory } from '../engine/memory.ts';
-import type { Holdout } from '../evaluation/holdout.ts';
-import type { SplitRequest } from '../interactions/split.task.ts';
+import { holdOut } from '../interactions/interaction-view.ts';
 import { sharedFloat32, sharedInt32 } from '../sparse.ts';
 import type {
   ExternalSource,
@@ -46,7 +45,7 @@ export interface FittedFusion extends FittedModel {
   replaceSource(source: ExternalSource): Promise<FittedFusion>;
 }
 
-const [TASKS, PROFILES, SPLIT] = ['./fusion.task.ts', './fusion-profile.task.ts', '../interactions/split.task.ts'].map(
+const [TASKS, PROFILES] = ['./fusion.task.ts', './fusion-profile.task.ts'].map(
   (path) => new URL(path, import.meta.url).href,
 ) as [string, string, string];
 export const ON_SITE = 'on-site';
@@ -105,14 +104,12 @@ async function profilesOf(
 /** Fits branches without a part of the interactions, and the head on that part. */
 async function fitHead(input: TrainInput, params: FusionParams, context: FitContext): Promise<TrainedHead | undefined> {
   const { pool, seed, signal } = context;
-  const request: SplitRequest = { view: input, holdout: params.holdout, seed };
-  const [split] = await pool.runPhase<Holdout>([{ module: SPLIT, name: 'splitPairs', payload: request }], signal);
-  if (split!.test.users.length === 0) return undefined;
-  const { times: _, ...rest } = input;
-  const part = { ...rest, interactions: split!.train };
+  const split = await holdOut({ view: input, holdout: params.holdout, seed }, context);
+  if (split.test.users.length === 0) return undefined;
+  const part = split.learned;
   const trunk = await fitTrunk(part, params, context);
   const profiles = await Promise.all(input.sources!.map((source) => profilesOf(source, trunk, params, context)));
-  const options = { k: params.depth, exclude: split!.train, ...(signal === undefined ? {} : { signal }) };
+  const options = { k: params.depth, exclude: split.train, ...(signal === undefined ? {} : { signal }) };
   const branches = await listBranches(trunk, profiles, part, options);
   const payload: TrainHeadPayload = {
     branches,
@@ -121,7 +118,7 @@ async function fitHead(input: TrainInput, params: FusionParams, context: FitCont
     userKeys: input.userKeys,
     params,
     seed,
-    held: split!.test,
+    held: split.test,
     tensorflow: engineOptions(params, context),
   };
   const [head] = await pool.runPhase<TrainedHead>([{ module: TASKS, name: 'trainHead', payload }], signal);

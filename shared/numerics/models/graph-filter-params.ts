@@ -1,5 +1,6 @@
 /** Owns the parameters of the graph filter, their defaults (tuned on validation splits only), and the filter that they stand for. */
 import { z } from 'zod';
+import { evidenceParams } from '../interactions/evidence.ts';
 
 export const graphFilterParams = z
   .strictObject({
@@ -18,6 +19,7 @@ export const graphFilterParams = z
     /** Passes of the randomised SVD, and directions followed beyond `rank`. */
     iterations: z.int().min(1).max(100).default(6),
     oversample: z.int().min(0).max(256).default(32),
+    ...evidenceParams,
   })
   .readonly();
 

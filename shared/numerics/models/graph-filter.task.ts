@@ -7,7 +7,7 @@ import type { SparseRows, TrainInput } from '../types.ts';
 import type { FilterSource } from './graph-filter.ts';
 import { exponentialSeries, type GraphFilterParams, TAIL_SHARE } from './graph-filter-params.ts';
 import { writeRows } from './item-knn.task.ts';
-import { valueWeight } from './value-weight.ts';
+import { weightsOf } from './value-weight.ts';
 
 interface Shared {
   readonly memory: WebAssembly.Memory;
@@ -22,23 +22,23 @@ interface Shared {
 /** Eigenvalues below this share of the first are rounding, not structure. */
 const NULL_SHARE = 1e-10;
 
-/** Checks the input, fills in the graph, and writes it for the SVD. One thread. */
+/** Checks the input, fills in the graph of what is liked, and writes it for the SVD. A dislike is in what a person enters the graph with. One thread. */
 export function prepare({ input, memory, params, source, svd }: Shared & { readonly input: TrainInput }): void {
-  checkTrainInput(input);
+  checkTrainInput(input, { signed: true });
   const { interactions } = input;
   const { byUser, byItem, left, weights } = source;
   byUser.indptr.set(interactions.indptr);
   byUser.indices.set(interactions.indices);
-  for (let at = 0; at < weights.length; at++) weights[at] = valueWeight(interactions.values[at]!, params.weighting);
-  const rowDegrees = rowSums({ ...interactions, values: weights });
-  const columnDegrees = rowSums(transpose({ ...interactions, values: weights }));
+  weights.set(weightsOf(input, params));
+  const rowRoots = degreeRoots({ ...interactions, values: weights });
+  const columnRoots = degreeRoots(transpose({ ...interactions, values: weights }));
   for (let user = 0; user < interactions.rows; user++) {
     for (let at = interactions.indptr[user]!; at < interactions.indptr[user + 1]!; at++) {
-      const degrees = rowDegrees[user]! * columnDegrees[interactions.indices[at]!]!;
-      byUser.values[at] = weights[at]! / Math.sqrt(degrees);
+      const scaled = weights[at]! * inverse(rowRoots[user]!) * inverse(columnRoots[interactions.indices[at]!]!);
+      byUser.values[at] = Math.max(0, scaled);
+      left[at] = params.left === 'raw' ? weights[at]! : scaled;
     }
   }
-  left.set(params.left === 'raw' ? weights : byUser.values);
   const turned = transpose(byUser);
   byItem.indptr.set(turned.indptr);
   byItem.indices.set(turned.indices);
@@ -47,12 +47,13 @@ export function prepare({ input, memory, params, source, svd }: Shared & { reado
   writeRows(memory, svd.items.rows, byItem);
 }
 
-function rowSums({ indptr, rows, values }: SparseRows): Float64Array {
+/** Square roots of the rows' degrees, in which only likes count; 0 where there is none. */
+function degreeRoots({ indptr, rows, values }: SparseRows): Float64Array {
   const sums = new Float64Array(rows);
   for (let row = 0; row < rows; row++) {
-    for (let at = indptr[row]!; at < indptr[row + 1]!; at++) sums[row]! += values[at]!;
+    for (let at = indptr[row]!; at < indptr[row + 1]!; at++) sums[row]! += Math.max(0, values[at]!);
   }
-  return sums;
+  return sums.map((sum) => Math.sqrt(sum));
 }
 
 /** Writes A and B, such that the low-rank part of the scores is (weights A) B'. Returns the weight of the local part. One thread. */
@@ -61,7 +62,7 @@ export function findFactors(shared: Shared): number {
   const values = f64(memory, svd.values);
   let rank = 0;
   while (rank < shared.rank && values[rank]! > NULL_SHARE * values[0]!) rank++;
-  const roots = columnRoots(source);
+  const roots = degreeRoots(transpose({ ...source.byUser, values: source.weights }));
   const vectors = f32(memory, svd.items.basis);
   if (params.filter === 'linear') {
     writeLinear(shared, rank, roots, vectors);
@@ -70,11 +71,6 @@ export function findFactors(shared: Shared): number {
   const tail = exponentialSeries(TAIL_SHARE * values[rank - 1]!, params.time);
   writeSharpened(shared, rank, roots, vectors, tail);
   return tail;
-}
-
-/** Square roots of the items' degrees; 0 where nobody has the item. */
-function columnRoots({ byUser, weights }: FilterSource): Float64Array {
-  return rowSums(transpose({ ...byUser, values: weights })).map((sum) => Math.sqrt(sum));
 }
 
 const inverse = (root: number) => (root > 0 ? 1 / root : 0);

@@ -52,7 +52,7 @@ export interface FilterRankRegions {
 }
 
 /**
- * Fits the filter. The same bytes for any number of threads. Values must be above 0.
+ * Fits the filter. The same bytes for any number of threads. A dislike takes from the scores of what is near its item.
  * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before work starts), CANCELLED, KERNEL_MISSING.
  */
 export async function fitGraphFilter(

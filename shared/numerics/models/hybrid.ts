@@ -6,8 +6,7 @@
  */
 import { checkListLength } from '../check-input.ts';
 import { checkMemory } from '../engine/memory.ts';
-import type { Holdout } from '../evaluation/holdout.ts';
-import type { SplitRequest } from '../interactions/split.task.ts';
+import { holdOut } from '../interactions/interaction-view.ts';
 import { sharedFloat32, sharedInt32 } from '../sparse.ts';
 import type { FitContext, FittedModel, RankedLists, RankOptions, TrainInput } from '../types.ts';
 import type { MergePayload, StackPayload } from './hybrid.task.ts';
@@ -20,7 +19,6 @@ export interface PartModel {
 }
 
 const TASKS = new URL('./hybrid.task.ts', import.meta.url).href;
-const SPLIT = new URL('../interactions/split.task.ts', import.meta.url).href;
 /** Item and score of one place of one list. */
 const LIST_PLACE_BYTES = 8;
 
@@ -112,18 +110,15 @@ async function stack(
 ): Promise<readonly number[]> {
   const { pool, seed, signal } = context;
   const { interactions, itemKeys, userKeys } = input;
-  const payload: SplitRequest = { view: input, holdout, seed };
-  const [split] = await pool.runPhase<Holdout>([{ module: SPLIT, name: 'splitPairs', payload }], signal);
+  const split = await holdOut({ view: input, holdout, seed }, context);
   const start = parts.map(({ weight }) => weight);
   // Nothing could be held out: everybody has one interaction.
-  if (split!.test.users.length === 0) return start;
-  // Times are parallel to the interactions, of which some are gone.
-  const { times: _, ...rest } = input;
-  const fitted = await fitAll({ ...rest, interactions: split!.train });
-  const options = { k: depth, exclude: split!.train, ...(signal === undefined ? {} : { signal }) };
+  if (split.test.users.length === 0) return start;
+  const fitted = await fitAll(split.learned);
+  const options = { k: depth, exclude: split.train, ...(signal === undefined ? {} : { signal }) };
   const lists = await rankParts(fitted, options, depth);
   const { rows: users, columns: items } = interactions;
-  const stacking: StackPayload = { lists, weights: start, users, items, userKeys, itemKeys, test: split!.test };
+  const stacking: StackPayload = { lists, weights: start, users, items, userKeys, itemKeys, test: split.test };
   const [weights] = await pool.runPhase<number[]>([{ module: TASKS, name: 'stackWeights', payload: stacking }], signal);
   return weights!;
 }

@@ -1,5 +1,6 @@
 /** Owns the parameters of implicit ALS and their defaults, tuned on validation splits only. */
 import { z } from 'zod';
+import { evidenceParams } from '../interactions/evidence.ts';
 
 const AUTO_OR_POSITIVE = z.union([z.literal('auto'), z.number().positive().max(1e6)]).default('auto');
 
@@ -24,6 +25,7 @@ export const ialsParams = z
     /** What an interaction's value does: `none` (all 1), `linear` (alpha * value), `log` (1 + alpha * ln(1 + value)). */
     weighting: z.enum(['none', 'linear', 'log']).default('none'),
     alpha: z.number().positive().max(1e6).default(1),
+    ...evidenceParams,
   })
   .readonly();
 

@@ -6,6 +6,7 @@ import { instantiate } from '../engine/load.ts';
 import { f32, i32 } from '../engine/memory.ts';
 import { takeChunks } from '../engine/work-sharing.ts';
 import { entityKey } from '../entity-key.ts';
+import { type EvidenceParams, withEvidence } from '../interactions/evidence.ts';
 import { transpose } from '../sparse.ts';
 import type { SparseRows, TrainInput } from '../types.ts';
 import { type IalsLayout, type IalsSide, SOLVE_CHUNK_ROWS } from './ials-layout.ts';
@@ -22,10 +23,11 @@ type SideName = 'users' | 'items';
 /** Checks the input and measures it. One thread. */
 export function summarise(payload: { readonly input: TrainInput; readonly params: IalsParams }): IalsDataSummary {
   checkTrainInput(payload.input, { signed: true });
-  const { columns, indices, rows, values } = payload.input.interactions;
+  const { columns, indices, rows } = payload.input.interactions;
+  const values = confidences(payload.input, payload.params);
   let [sum, dislikes] = [0, false];
   for (const value of values) {
-    sum += Math.abs(confidence(value, payload.params));
+    sum += Math.abs(value);
     dislikes ||= value < 0;
   }
   return { users: rows, items: columns, interactions: indices.length, meanConfidence: sum / values.length, dislikes };
@@ -36,8 +38,9 @@ export function prepare(
   payload: IalsShared & { readonly input: TrainInput; readonly params: ResolvedIalsParams },
 ): void {
   const { input, layout, memory, params } = payload;
-  writeSide(memory, layout.users, layout.items.count, input.interactions, params);
-  writeSide(memory, layout.items, layout.users.count, transpose(input.interactions), params);
+  const rows = { ...input.interactions, values: confidences(input, params) };
+  writeSide(memory, layout.users, layout.items.count, rows, params);
+  writeSide(memory, layout.items, layout.users.count, transpose(rows), params);
 }
 
 function writeSide(
@@ -49,12 +52,21 @@ function writeSide(
 ): void {
   i32(memory, side.indptr).set(rows.indptr);
   i32(memory, side.indices).set(rows.indices);
-  if (side.weights.length > 0) f32(memory, side.weights).set(rows.values.map((value) => confidence(value, params)));
+  if (side.weights.length > 0) f32(memory, side.weights).set(rows.values);
   const regularisers = f32(memory, side.regularisers);
   for (let row = 0; row < side.count; row++) {
     const own = rows.indptr[row + 1]! - rows.indptr[row]!;
     regularisers[row] = params.lambda * (own + params.unobservedWeight * others) ** params.nu;
   }
+}
+
+/** The weights of all interactions, by value, age and source. */
+export function confidences(
+  input: TrainInput,
+  params: Pick<IalsParams, 'weighting' | 'alpha'> & EvidenceParams,
+): Float32Array {
+  const own = input.interactions.values.map((value) => confidence(value, params));
+  return withEvidence(own, input, params);
 }
 
 /** The weight of an observed interaction; a negative value keeps its sign (preference 0 at that weight). */

@@ -14,6 +14,7 @@ import { type Engine, loadEngine } from '../engine/load.ts';
 import { i32 } from '../engine/memory.ts';
 import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
+import { isWeighed } from '../interactions/evidence.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, Factors, FitContext, FittedModel, TrainInput } from '../types.ts';
@@ -40,7 +41,7 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
     interactions: interactions.indices.length,
     factors: params.factors,
     // Dislikes carry a sign even where values are not used as weights.
-    weighted: params.weighting !== 'none' || data.dislikes,
+    weighted: params.weighting !== 'none' || data.dislikes || isWeighed(params),
     threads: context.pool.threads,
   });
   const memory = plan.allocate(context.memoryBytesMax);

@@ -6,6 +6,7 @@ import { takeChunks } from '../engine/work-sharing.ts';
 import { type BlockPayload, USERS_PER_CHUNK } from '../ranking/rank-blocks.ts';
 import { transpose } from '../sparse.ts';
 import type { SparseRows, TrainInput } from '../types.ts';
+import { weightsOf } from './value-weight.ts';
 import type { ItemKnnParams, KnnFitLayout, KnnRankRegions, Neighbours, RowRegions } from './item-knn.ts';
 
 interface FitShared {
@@ -24,18 +25,24 @@ export function prepare(
   payload: FitShared & { readonly input: TrainInput; readonly weights: { readonly users: Float32Array } },
 ): void {
   const { input, layout, memory, params, weights } = payload;
-  checkTrainInput(input);
+  checkTrainInput(input, { signed: true });
   const { interactions } = input;
-  if (params.weighting === 'none') weights.users.fill(1);
-  else weights.users.set(interactions.values);
+  const { weighting } = params;
+  weights.users.set(weightsOf(input, { ...params, weighting: weighting === 'none' ? 'none' : 'linear' }));
   const own = { ...interactions, values: weights.users };
-  if (params.weighting === 'bm25') saturate(own, params);
-  const byUser = params.weighting === 'bm25' ? weighUsers(own) : own;
+  if (weighting === 'bm25') saturate(own, params);
+  const liked = likes(own);
+  const byUser = weighting === 'bm25' ? weighUsers(liked) : liked;
   const byItem = transpose(byUser);
   writeRows(memory, layout.users, byUser);
   writeRows(memory, layout.items, byItem);
   // A norm of 0 leaves `shrink` alone to divide by: 1 for products without a norm.
   if (params.weighting !== 'bm25') f32(memory, layout.norms).set(norms(byItem));
+}
+
+/** What is not liked counts 0: it makes no items alike. */
+function likes(rows: SparseRows): SparseRows {
+  return { ...rows, values: rows.values.map((value) => Math.max(0, value)) };
 }
 
 function norms({ indptr, rows, values }: SparseRows): Float32Array {
@@ -52,11 +59,12 @@ function norms({ indptr, rows, values }: SparseRows): Float32Array {
  */
 function saturate({ columns, indices, values }: SparseRows, { b, k1 }: ItemKnnParams): void {
   const lengths = new Float64Array(columns);
-  for (let at = 0; at < values.length; at++) lengths[indices[at]!]! += values[at]!;
-  const mean = lengths.reduce((sum, length) => sum + length, 0) / columns;
+  for (let at = 0; at < values.length; at++) lengths[indices[at]!]! += Math.max(0, values[at]!);
+  // Where everything is disliked no item has a length.
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / columns || 1;
   for (let at = 0; at < values.length; at++) {
     const value = values[at]!;
-    values[at] = (value * (k1 + 1)) / (k1 * (1 - b + (b * lengths[indices[at]!]!) / mean) + value);
+    values[at] = (value * (k1 + 1)) / (k1 * (1 - b + (b * lengths[indices[at]!]!) / mean) + Math.abs(value));
   }
 }
 

@@ -6,6 +6,7 @@
  * Complexity: sum over users of (items of the user)^2.
  */
 import { z } from 'zod';
+import { evidenceParams } from '../interactions/evidence.ts';
 import { loadEngine } from '../engine/load.ts';
 import { MemoryPlan, type Region } from '../engine/memory.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
@@ -27,6 +28,7 @@ export const itemKnnParams = z
     /** BM25: how late a count saturates; how much a popular item's weights are divided by its popularity, 0..1. */
     k1: z.number().min(0).max(1e6).default(1.2),
     b: z.number().min(0).max(1).default(0.75),
+    ...evidenceParams,
   })
   .readonly();
 
@@ -79,7 +81,7 @@ export interface KnnRankRegions extends RowRegions {
 const TASKS = new URL('./item-knn.task.ts', import.meta.url).href;
 
 /**
- * Fits the neighbourhoods. Values must be above 0. The same bytes for any number of threads.
+ * Fits the neighbourhoods. Items are alike by who likes them; a dislike takes from the scores of what resembles its item. The same bytes for any number of threads.
  * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before work starts), CANCELLED, KERNEL_MISSING.
  */
 export async function fitItemKnn(input: TrainInput, params: ItemKnnParams, context: FitContext): Promise<FittedModel> {

@@ -236,10 +236,10 @@ describe('fitItemKnn', () => {
     expect([...lists[2]!.scores]).toEqual([...lists[0]!.scores]);
   });
 
-  test('refuses values that are not above 0', async () => {
-    const interactions = fromTriples(1, 2, [0, 0], [0, 1], [1, -1]);
+  test('refuses a value of 0', async () => {
+    const interactions = { ...fromTriples(1, 2, [0, 0], [0, 1], [1, 1]), values: Float32Array.of(1, 0) };
     const fit = fitItemKnn({ interactions }, itemKnnParams.parse({}), { pool, seed: 1 });
-    await expect(fit).rejects.toMatchObject({ code: 'NUMERICS_INPUT_INVALID', details: { row: 0, column: 1 } });
+    await expect(fit).rejects.toMatchObject({ code: 'NUMERICS_INPUT_INVALID', details: { array: 'interactions' } });
   });
 });
 

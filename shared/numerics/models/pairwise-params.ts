@@ -1,5 +1,6 @@
 /** Owns the parameters of BPR and WARP and their defaults, tuned on validation splits only. */
 import { z } from 'zod';
+import { evidenceParams } from '../interactions/evidence.ts';
 
 const SHARED = {
   /** Width of the factors, 1..1024. An item's bias comes on top. */
@@ -23,6 +24,7 @@ const SHARED = {
   /** What an interaction's value does: `none` (its sign alone), `linear` (alpha * value), `log` (1 + alpha * ln(1 + value)). */
   weighting: z.enum(['none', 'linear', 'log']).default('none'),
   alpha: z.number().positive().max(1e6).default(1),
+  ...evidenceParams,
   /** Blocks of the fixed schedule (../sgd/strata.ts), also the most threads that can be at work at once. `auto`: from the size of the data. */
   blocks: z.union([z.literal('auto'), z.int().min(1).max(16)]).default('auto'),
 };

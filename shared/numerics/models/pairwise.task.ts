@@ -14,7 +14,7 @@ import {
 import { balancedStarts, buildAliases, dealColumns } from '../sgd/strata.ts';
 import { entityHashes } from '../tie-hash.ts';
 import type { DenseRows, TrainInput } from '../types.ts';
-import { confidence } from './ials.task.ts';
+import { confidences } from './ials.task.ts';
 import type { PairwiseParams } from './pairwise-params.ts';
 
 export interface PairwiseShared {
@@ -42,7 +42,7 @@ export function prepare(
   const { interactions, itemKeys, userKeys } = payload.input;
   i32(memory, layout.indptr).set(interactions.indptr);
   i32(memory, layout.indices).set(interactions.indices);
-  if (layout.weighted) f32(memory, layout.weights).set(interactions.values.map((value) => confidence(value, params)));
+  if (layout.weighted) f32(memory, layout.weights).set(confidences(payload.input, params));
   i32(memory, layout.userStarts).set(balancedStarts(interactions.indptr, layout.blocks));
   i32(memory, layout.userHashes).set(entityHashes(0, layout.users, userKeys, 'user'));
   i32(memory, layout.itemHashes).set(entityHashes(0, layout.items, itemKeys, 'item'));

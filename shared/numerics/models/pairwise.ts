@@ -15,6 +15,7 @@ import { loadEngine } from '../engine/load.ts';
 import { i32, type Region } from '../engine/memory.ts';
 import { MemoryState } from '../engine/memory-state.ts';
 import { sharedPhase } from '../engine/work-sharing.ts';
+import { isWeighed } from '../interactions/evidence.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { layOutPairwise, type PairwiseLayout, type PairwiseSettings } from '../sgd/pairwise-layout.ts';
 import { blockCount } from '../sgd/strata.ts';
@@ -59,7 +60,7 @@ async function fitPairwise(
     interactions: indices.length,
     factors: params.factors,
     blocks: params.blocks === 'auto' ? blockCount(users, items, indices.length) : params.blocks,
-    weighted: params.weighting !== 'none' || dislikes === true,
+    weighted: params.weighting !== 'none' || dislikes === true || isWeighed(params),
     biased: params.itemBias,
     byWeight: params.negatives === 'popularity',
   });

@@ -1,4 +1,6 @@
 /** Owns what an interaction's value does in the closed-form models. */
+import { type EvidenceParams, withEvidence } from '../interactions/evidence.ts';
+import type { TrainInput } from '../types.ts';
 
 export type ValueWeighting = 'none' | 'linear' | 'log';
 
@@ -8,7 +10,15 @@ export function valueWeight(value: number, weighting: ValueWeighting): number {
   return weighting === 'log' ? Math.sign(value) * Math.log1p(Math.abs(value)) : Math.sign(value);
 }
 
-/** All of them. */
+/** Those of all interactions, by value, age and source. */
+export function weightsOf(
+  input: TrainInput,
+  params: EvidenceParams & { readonly weighting: ValueWeighting },
+): Float32Array {
+  return withEvidence(weighed(input.interactions.values, params.weighting), input, params);
+}
+
+/** All of them, by value alone. */
 export function weighed(values: Float32Array, weighting: ValueWeighting): Float32Array {
   return values.map((value) => valueWeight(value, weighting));
 }
