@@ -2,6 +2,7 @@
  * Owns loading a whole data set through the queue: items, people, consents and events, in this order, in batches,
  * with a bounded number of batches in flight. Killed and started again, nothing is stored twice: events are known by their ids.
  */
+import { setTimeout } from 'node:timers/promises';
 import type {
   CanonicalEvent,
   CatalogueItem,
@@ -9,12 +10,16 @@ import type {
   Person,
   Rejection,
 } from '../../shared/contract-kit/event.ts';
+import { AppError } from '../../shared/errors.ts';
 import type { Purpose } from '../../shared/contract-kit/purposes.ts';
+import type { BatchHandle } from '../client/batch-handle.ts';
 import type { IngestionBatch } from '../ingestion/contract.ts';
 import type { Millrace } from '../client/index.ts';
 
 const BATCH_RECORDS = 1_000;
 const BATCHES_IN_FLIGHT_MAX = 6;
+/** Turns that one batch waits for, when its source sends faster than it may. */
+const RATE_WAITS_MAX = 1_000;
 const REJECTIONS_KEPT_MAX = 20;
 
 type Stream<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
@@ -121,7 +126,7 @@ class Loader {
   }
 
   async #one(of: string, batch: IngestionBatch, records: number, first: number, tally: Tally): Promise<void> {
-    const handle = await this.#client.ingestion.enqueue(batch);
+    const handle = await this.#enqueue(batch);
     const { accepted, duplicates, rejected } = await handle.done({ signal: this.#options.signal });
     tally.accepted += accepted;
     tally.duplicates += duplicates;
@@ -133,6 +138,17 @@ class Loader {
     this.#done += records;
     const { done, total } = this.#source.progress?.() ?? { done: this.#done, total: this.#source.total };
     this.#options.onProgress(done, total, of);
+  }
+
+  /** As fast as the source's declared rate lets it. */
+  async #enqueue(batch: IngestionBatch): Promise<BatchHandle> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#client.ingestion.enqueue(batch);
+      } catch (thrown) {
+        if (!(thrown instanceof AppError) || thrown.code !== 'LIMIT_RATE' || attempt === RATE_WAITS_MAX) throw thrown;
+        await setTimeout(Number(thrown.details.retryAfterMs), undefined, { signal: this.#options.signal });
+      }
   }
 
   /**

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { backlogKey } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import { setQueueLimit } from './queue-limits.ts';
+import { UNDECLARED } from '../../shared/sources/registry.ts';
+import { declareSourceRates } from '../../workers/runtime/source-rates.ts';
 import { REDIS_URL, RedisFixture } from './redis-fixture.ts';
 
 const CLASS = 2 ** 18;
@@ -108,12 +110,22 @@ describe.skipIf(REDIS_URL === undefined)('a queue', () => {
       ingestion.enqueue({ source, consents: [{ user: 'p', purposes: ['recommendation'], at: 1 }] });
     await batch('web');
     expect(await failure(batch('web'))).toMatchObject({ code: 'LIMIT_RATE' });
+    const app = { ...UNDECLARED, name: 'app' };
+    await declareSourceRates(redis, prefix, [{ ...app, rate: { perSecond: 0.001, burst: 1 } }]);
+    await batch('app');
+    // A rate of a source holds for each tenant without one of its own.
+    expect(await failure(batch('app'))).toMatchObject({ code: 'LIMIT_RATE' });
+    await setQueueLimit(redis, prefix, 'ingestion', {
+      tenant: 'main',
+      source: 'app',
+      rate: { perSecond: 9, burst: 9 },
+    });
     await batch('app');
   });
 
   it('refuses limits that make no sense', async () => {
     await using fixture = new RedisFixture();
-    for (const wrong of [{ tenant: 'main', backlogMax: 0 }, { tenant: '*', source: 'web' }, { tenant: 'A B' }])
+    for (const wrong of [{ tenant: 'main', backlogMax: 0 }, { tenant: '*', source: 'No name' }, { tenant: 'A B' }])
       await expect(limit(fixture, wrong)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
   });
 });

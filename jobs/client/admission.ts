@@ -8,7 +8,7 @@
  *   drain:TENANT         jobs a second that end, smoothed, and the moment of the last batch, ms since 1970
  *   limited              there once a limit was set: only then are the following read
  *   max:TENANT           most unfinished jobs; `max:*` for tenants without one; else the contract's
- *   rate:TENANT[/SOURCE] "perSecond burst"; `rate:*` for tenants without one; none: no limit
+ *   rate:TENANT[/SOURCE] "perSecond burst"; `rate:*[/SOURCE]` for tenants without one; none: no limit
  *   tat:TENANT[/SOURCE]  theoretical arrival time of the next job, ms since 1970 (GCRA, ITU-T I.371)
  *
  * Fairness without groups: priority = class * 2^18 + min(unfinished jobs of the tenant, 2^18 - 1) + 1.
@@ -36,7 +36,8 @@ local before = tonumber(said[1]) or 0
 local jobs, max, rates = before, bound, {}
 if bound > 0 and said[2] then
   local bucket = source == '' and tenant or (tenant .. '/' .. source)
-  local set = redis.call('HMGET', hash, 'max:' .. tenant, 'max:*', 'rate:' .. tenant, 'rate:*', 'rate:' .. bucket)
+  local set = redis.call('HMGET', hash, 'max:' .. tenant, 'max:*', 'rate:' .. tenant, 'rate:*', 'rate:' .. bucket,
+    'rate:*/' .. source)
   max = tonumber(set[1]) or tonumber(set[2]) or bound
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
@@ -48,7 +49,7 @@ if bound > 0 and said[2] then
       interval = 1000 / tonumber(rate), slack = (tonumber(burst) - 1) * 1000 / tonumber(rate)}
   end
   limit(tenant, set[3] or set[4])
-  if bucket ~= tenant then limit(bucket, set[5]) end
+  if bucket ~= tenant then limit(bucket, set[5] or set[6]) end
 end
 local function refusal()
   if bound > 0 and jobs >= max then

@@ -21,9 +21,14 @@ export const queueLimitSchema = z
       .nullable()
       .optional(),
   })
-  .refine(({ source, tenant }) => source === undefined || tenant !== EVERY_TENANT, 'a source is that of one tenant')
   .refine(({ source, backlogMax }) => source === undefined || backlogMax === undefined, 'a bound is that of a tenant');
 export type QueueLimit = z.input<typeof queueLimitSchema>;
+
+/** ARGV: bucket, words. */
+const SET_RATE = `if redis.call('HGET', KEYS[1], 'rate:' .. ARGV[1]) ~= ARGV[2] then
+  redis.call('HSET', KEYS[1], 'rate:' .. ARGV[1], ARGV[2])
+  redis.call('HDEL', KEYS[1], 'tat:' .. ARGV[1])
+end`;
 
 /** Sets what is given and leaves what is not. Holds from the next job on, for every producer. */
 export async function setQueueLimit(redis: Redis, prefix: string, kind: string, limit: QueueLimit): Promise<void> {
@@ -40,6 +45,7 @@ export async function setQueueLimit(redis: Redis, prefix: string, kind: string, 
   if (typeof backlogMax === 'number') commands.hset(key, `max:${tenant}`, backlogMax);
   const bucket = source === undefined ? tenant : `${tenant}/${source}`;
   if (rate === null) commands.hdel(key, `rate:${bucket}`, `tat:${bucket}`);
-  else if (rate !== undefined) commands.hset(key, `rate:${bucket}`, `${rate.perSecond} ${rate.burst}`);
+  // What was owed at an earlier rate is not owed at this one; a rate that stays keeps its account.
+  else if (rate !== undefined) commands.eval(SET_RATE, 1, key, bucket, `${rate.perSecond} ${rate.burst}`);
   await commands.exec();
 }

@@ -34,6 +34,7 @@ import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerReads } from './routes/reads.ts';
 import { registerRecords } from './routes/records.ts';
+import { registerSocial } from './routes/social.ts';
 import { registerWebhooks } from './routes/webhooks.ts';
 import { Tenants } from './tenants.ts';
 
@@ -155,6 +156,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });
   registerHealth(app, store);
   registerRecords(app, tenants);
+  await app.register(async (scope) => registerSocial(scope, tenants, now));
   await app.register((scope) => registerClaims(scope, store));
   registerJobs(app, new Jobs(store, tenants));
   registerPipelines(app, store, tenants);

@@ -211,11 +211,14 @@ export function checkRecord<T>(schema: z.ZodType<T>, candidate: unknown, index: 
   return refuse(index, 'INPUT_INVALID', field, reason);
 }
 
-/** The id of an event whose source gave none: a hash of (source, user, item, type, time), base64url, 128 bits. */
+/** The id of an event whose source gave none: a hash of (source, user, item, type, time, target if any), base64url, 128 bits. */
 export function derivedEventId(
   source: string,
-  event: Pick<CanonicalEvent, 'user' | 'item' | 'type' | 'occurredAt'>,
+  event: Pick<CanonicalEvent, 'user' | 'item' | 'target' | 'type' | 'occurredAt'>,
 ): string {
-  const text = JSON.stringify([source, event.user, event.item ?? null, event.type, event.occurredAt]);
+  const parts = [source, event.user, event.item ?? null, event.type, event.occurredAt];
+  // Who follows two people at one moment has done two things.
+  if (event.target !== undefined) parts.push(event.target);
+  const text = JSON.stringify(parts);
   return hash('sha256', text, 'buffer').subarray(0, 16).toString('base64url');
 }

@@ -32,6 +32,7 @@ import type { AnyProcessor, Ports } from './processor.ts';
 import { Pruner } from './pruner.ts';
 import { measureQueues } from './queue-gauges.ts';
 import { adaptTick, adoptSchedulers, declareDefaults } from './schedules.ts';
+import { declareSourceRates } from './source-rates.ts';
 import { Sweeper } from './sweeper.ts';
 import { threadEvents } from './thread-events.ts';
 import { Ticker } from './ticker.ts';
@@ -146,6 +147,7 @@ export async function startHost({
   orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log, telemetry });
   const relay = relayOf(orchestrator, enqueuer);
   await adoptSchedulers(enqueuer.queue('pipeline'), redis, prefix);
+  await declareSourceRates(redis, prefix);
   if (schedules) await declareDefaults(redis, prefix, config.tenant, systemClock.now());
   const pools: WorkerPool[] = [];
   // All at once: while one pool finishes its jobs, another must not take new ones.

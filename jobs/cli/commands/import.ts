@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { EVENTS_FILE_FORMATS, type EventsFileFormat } from '../../../shared/sources/events-file/index.ts';
 import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
 import { AppError } from '../../../shared/errors.ts';
-import { eventsFileRecords } from '../events-file-records.ts';
+import { activityStreamRecords } from '../activity-records.ts';
+import { eventsFileRecords, type FileRefusals } from '../events-file-records.ts';
 import { purposeList } from '../arguments.ts';
 import { movieLensDataSet } from '../data-sets.ts';
 import { type LoadReport, loadRecords, type RecordSource } from '../load-records.ts';
@@ -49,12 +50,27 @@ async function load(session: Session, title: string, records: RecordSource, opti
   const took = duration(Date.now() - startedMs);
   bar.end(took);
   session.output.result({ source: records.source, ...report }, () => loadReportLines(report, purposes, took));
-  return report.events.accepted + report.events.duplicates;
+  return report.people + report.items + report.events.accepted + report.events.duplicates;
 }
 
 function checkSource(name: string | undefined): void {
   if (name !== undefined && !sourceNameSchema.safeParse(name).success)
     throw new AppError('USAGE', { message: `--source "${name}": lower-case letters, digits and dashes.` });
+}
+
+/** What of a file went in as nothing. Throws INPUT_INVALID when nothing went in and something was refused. */
+function tellRefused(
+  { output }: Session,
+  file: string,
+  stored: number,
+  { count: rows, lines }: ReturnType<FileRefusals['report']>,
+): void {
+  if (rows === 0) return;
+  output.note([`${rows === 1 ? '1 row' : `${count(rows)} rows`} of ${file} were refused:`, ...lines].join('\n'));
+  if (stored === 0)
+    throw new AppError('INPUT_INVALID', {
+      message: `Nothing of ${file} was stored: ${rows === 1 ? 'its row was' : `all ${count(rows)} rows were`} refused.`,
+    });
 }
 
 const PURPOSES_DEFAULT = 'recommendation,segmentation,audit';
@@ -74,6 +90,19 @@ export function registerImport({ program, run }: Cli): void {
         await load(session, title, records, options);
       }),
   );
+  shared(
+    parent
+      .command('activitystreams <path>')
+      .description('ActivityStreams 2.0 documents: a file or a folder of .json, .jsonld, .jsonl, also gzipped'),
+  ).action((path: string, options: Options, sub: Command) =>
+    run(sub, async (session) => {
+      checkSource(options.source);
+      const source = options.source ?? 'activitystreams';
+      const { records, refused } = await activityStreamRecords(path, source, session.signal);
+      const stored = await load(session, 'activities', records, options);
+      tellRefused(session, path, stored, refused());
+    }),
+  );
   shared(parent.command('events <file>').description('canonical events: JSON lines or CSV, also gzipped'))
     .addOption(new Option('--format <format>', 'absent: by the name of the file').choices(EVENTS_FILE_FORMATS))
     .option('--allow-unknown-items', 'take events about items that are not in the catalogue')
@@ -88,15 +117,7 @@ export function registerImport({ program, run }: Cli): void {
           options.format,
         );
         const stored = await load(session, 'events', { ...records, ...allow }, options);
-        const { count: rows, lines } = refused();
-        if (rows === 0) return;
-        session.output.note(
-          [`${rows === 1 ? '1 row' : `${count(rows)} rows`} of the file were refused:`, ...lines].join('\n'),
-        );
-        if (stored === 0)
-          throw new AppError('INPUT_INVALID', {
-            message: `Nothing of ${file} was stored: ${rows === 1 ? 'its row was' : `all ${count(rows)} rows were`} refused.`,
-          });
+        tellRefused(session, file, stored, refused());
       }),
     );
 }

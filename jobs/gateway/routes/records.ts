@@ -22,7 +22,7 @@ function recordsLike(schema: z.ZodType) {
 type BatchAnswer = z.output<typeof batchAnswerSchema>;
 
 /** What is known of the batch after waiting up to `waitMs` for its end. */
-async function answerOf(handle: BatchHandle, records: number, waitMs: number): Promise<BatchAnswer> {
+export async function answerOf(handle: BatchHandle, records: number, waitMs: number): Promise<BatchAnswer> {
   const names = { ids: [...handle.ids], runKeys: handle.parts.map(({ runKey }) => runKey) };
   const handedOver = records - handle.rejected.length;
   const soFar: BatchAnswer = { ...names, state: 'enqueued', accepted: handedOver, rejected: [...handle.rejected] };
