@@ -1,7 +1,7 @@
 /** Owns the pages of the project's own: overview, runs, pipelines, releases. All behind the login. */
 import type { Queue } from 'bullmq';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { jobIdOf } from '../shared/contract-kit/names.ts';
+import { jobIdOf, rerunId } from '../shared/contract-kit/names.ts';
 import { markCancelled } from '../jobs/client/cancel-mark.ts';
 import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
@@ -121,11 +121,12 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   app.get<{ Params: { id: string } }>('/pipelines/:id', async (request, reply) => {
     const run = await readPipelineRun(sources, request.params.id);
     const running = run.state === 'running' ? { refreshSeconds: REFRESH_SECONDS } : {};
+    const rerun = await store.pipelineRuns.read(rerunId(tenant, run.pipeline, run.id));
     return show(
       request,
       reply,
       { title: run.pipeline, ...running },
-      pipelinePage(run, now(), mayChange(request, reply)),
+      pipelinePage(run, rerun?.id, now(), mayChange(request, reply)),
     );
   });
 

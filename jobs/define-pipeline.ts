@@ -5,6 +5,7 @@
  *
  *   step(contract, after, input)        one job
  *   fanOut(contract, { ... })           one job for each part of a list: `name[0]`, or `name[key]`
+ *   fanOutRuns({ ... })                 one pipeline run for each part of a list
  *   rounds({ ... })                     phases: the steps of a round are made from the outputs of the round before: `name[0]/step`
  *
  * Whoever waits for a group waits for all that it became. A name in `after` or `output` is looked up in the same round first,
@@ -44,6 +45,19 @@ export interface Step {
   input(context: StepContext): unknown;
 }
 
+/** A pipeline run of its own, which this one starts and waits for. */
+export interface SubRun {
+  readonly after: readonly string[];
+  readonly optional?: boolean;
+  start(context: StepContext): RunStart;
+}
+
+export interface RunStart {
+  readonly pipeline: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly asOf: number;
+}
+
 /** Becomes further steps, round by round. */
 export interface Group {
   readonly after: readonly string[];
@@ -55,7 +69,7 @@ export interface Group {
   expand(context: StepContext, round: number): Readonly<Record<string, PipelineNode>>;
 }
 
-export type PipelineNode = Step | Group;
+export type PipelineNode = Step | SubRun | Group;
 export type Nodes = Readonly<Record<string, PipelineNode>>;
 
 export interface Pipeline {
@@ -68,6 +82,7 @@ export interface Pipeline {
 }
 
 export const isGroup = (node: PipelineNode): node is Group => 'expand' in node;
+export const isSubRun = (node: PipelineNode): node is SubRun => 'start' in node;
 
 export function step<C extends Contract>(
   contract: C,
@@ -78,30 +93,51 @@ export function step<C extends Contract>(
   return { contract, after, input, ...options };
 }
 
-export interface FanOut<C extends Contract, T> {
+interface Parts<T> {
   readonly after?: readonly string[];
   /** The parts. Each becomes one step. */
   readonly over: (context: StepContext) => readonly T[];
   /** What tells a part apart; absent: its index. Letters, digits, `_`, `:` and `-`. */
   readonly key?: (part: T, index: number) => string;
-  readonly input: (context: StepContext, part: T, index: number) => ContractInput<C>;
   /** A part that fails is `skipped` and does not fail the run. */
   readonly optional?: boolean;
 }
 
+export interface FanOut<C extends Contract, T> extends Parts<T> {
+  readonly input: (context: StepContext, part: T, index: number) => ContractInput<C>;
+}
+
 export function fanOut<C extends Contract, T>(contract: C, definition: FanOut<C, T>): Group {
-  const { after = [], over, key, input, optional } = definition;
+  const { input, optional = false } = definition;
+  return partsOf(definition, (part, index) =>
+    step(contract, [], (context) => input(context, part, index), { optional }),
+  );
+}
+
+export interface FanOutRuns<T> extends Parts<T> {
+  readonly start: (context: StepContext, part: T, index: number) => RunStart;
+}
+
+export function fanOutRuns<T>(definition: FanOutRuns<T>): Group {
+  const { start, optional = false } = definition;
+  return partsOf(definition, (part, index) => ({
+    after: [],
+    optional,
+    start: (context: StepContext) => start(context, part, index),
+  }));
+}
+
+function partsOf<T>({ after = [], over, key }: Parts<T>, make: (part: T, index: number) => Step | SubRun): Group {
   return {
     after,
     layout: 'parts',
     roundsMax: 1,
     expand: (context) => {
-      const nodes: Record<string, Step> = {};
+      const nodes: Record<string, Step | SubRun> = {};
       for (const [index, part] of over(context).entries()) {
         const name = key === undefined ? String(index) : key(part, index);
         if (Object.hasOwn(nodes, name)) throw new RangeError(`two parts have the key "${name}"`);
-        const made = step(contract, [], (context) => input(context, part, index));
-        nodes[name] = optional === true ? { ...made, optional } : made;
+        nodes[name] = make(part, index);
       }
       return nodes;
     },

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { AppError } from '../shared/errors.ts';
+import { backfill } from './backfill.ts';
 import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
 import { definePipeline, type Pipeline, type Step, type StepContext, step } from './define-pipeline.ts';
@@ -141,8 +142,9 @@ export type PipelineName = keyof typeof PIPELINES;
 export const PIPELINE_NAMES = Object.keys(PIPELINES) as PipelineName[];
 export type PipelineParams = z.input<typeof params>;
 
-/** A pipeline by name; throws PIPELINE_UNKNOWN. */
+/** A pipeline by name, backfills included; throws PIPELINE_UNKNOWN. */
 export function pipelineOf(name: string): Pipeline {
+  if (name === backfill.name) return backfill;
   if (!Object.hasOwn(PIPELINES, name))
     throw new AppError('PIPELINE_UNKNOWN', {
       message: `There is no pipeline "${name}".`,

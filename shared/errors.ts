@@ -322,6 +322,18 @@ export const ERROR_CODES = {
     what: 'The definition of a pipeline and one of its runs do not fit.',
     todo: 'A run outlived a change of its pipeline, or the definition is defective: start a new run, and report a defect.',
   },
+  PIPELINE_RERUN: {
+    retry: 'never',
+    status: 409,
+    what: 'The pipeline run was run again already, from another step.',
+    todo: '`details.run` is the re-run: look at it, or run that one again.',
+  },
+  PIPELINE_RUNNING: {
+    retry: 'later',
+    status: 409,
+    what: 'The pipeline run has not ended.',
+    todo: 'Wait for its end, or cancel it.',
+  },
   PIPELINE_TOO_LARGE: {
     retry: 'never',
     status: 422,

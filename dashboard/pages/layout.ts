@@ -62,6 +62,8 @@ const STATES: Readonly<Record<string, readonly [glyph: string, tone: string]>> =
   completed: ['●', 'good'],
   running: ['◐', 'busy'],
   enqueued: ['◔', 'busy'],
+  expanded: ['◐', 'busy'],
+  skipped: ['⊘', 'warn'],
   active: ['◐', 'busy'],
   waiting: ['○', 'calm'],
   failed: ['✕', 'bad'],
@@ -106,6 +108,9 @@ export const cancelForm = (action: string, what: string, isRunning: boolean, csr
 
 export const runLink = (runKey: string, text: string): Markup =>
   html`<a href="/runs/${encodeURIComponent(runKey)}">${text}</a>`;
+
+export const pipelineLink = (run: string, text: string): Markup =>
+  html`<a href="/pipelines/${encodeURIComponent(run)}">${text}</a>`;
 
 export const pipelineTitle = (name: string): string =>
   (PIPELINE_NAMES as readonly string[]).includes(name) ? name : `${name} (no longer known)`;

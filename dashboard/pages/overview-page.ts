@@ -4,7 +4,7 @@ import { html, type Markup } from '../html.ts';
 import type { QueueLine } from '../overview/queues.ts';
 import type { Overview, Section } from '../overview/read.ts';
 import { count, countOf, explain, moment, shortId, span } from '../words.ts';
-import { failureBox, runLink, state, when } from './layout.ts';
+import { failureBox, pipelineLink, runLink, state, when } from './layout.ts';
 import { publishedParts } from './published-parts.ts';
 import { missedTicks, schedules } from './schedule-parts.ts';
 import { stepStrip } from './step-strip.ts';
@@ -35,7 +35,7 @@ function hero(overview: Overview): Markup {
 }
 
 function pipelineRow(run: PipelineRunDocument, nowMs: number): Markup {
-  return html`<li class="pipeline"><div class="pipeline-head"><h3><a href="/pipelines/${encodeURIComponent(run.id)}">${run.pipeline}</a></h3>${state(run.state)}<span class="quiet">${run.endedAt === undefined ? 'started ' : ''}${when(run.createdAt, nowMs)}${run.endedAt === undefined ? '' : `, took ${span(run.endedAt - run.createdAt)}`}</span></div>${stepStrip(run, nowMs)}</li>`;
+  return html`<li class="pipeline"><div class="pipeline-head"><h3>${pipelineLink(run.id, run.pipeline)}</h3>${state(run.state)}<span class="quiet">${run.endedAt === undefined ? 'started ' : ''}${when(run.createdAt, nowMs)}${run.endedAt === undefined ? '' : `, took ${span(run.endedAt - run.createdAt)}`}</span></div>${stepStrip(run, nowMs)}</li>`;
 }
 
 const pipelines = (runs: readonly PipelineRunDocument[], nowMs: number): Markup =>

@@ -3,8 +3,8 @@ import { PIPELINES } from '../../jobs/pipelines.ts';
 import type { PipelineRunDocument, PipelineStepState } from '../../shared/store/ports.ts';
 import { html, type Markup } from '../html.ts';
 import { explain, moment, shortId, span } from '../words.ts';
-import { cancelForm, facts, json, runLink, state, when, withCode } from './layout.ts';
-import { orderedSteps, stepMs, stepStrip, stepWord } from './step-strip.ts';
+import { cancelForm, facts, json, pipelineLink, state, when, withCode } from './layout.ts';
+import { orderedSteps, stepLink, stepMs, stepStrip, stepWord } from './step-strip.ts';
 
 function after(pipeline: string, step: string): readonly string[] {
   if (!Object.hasOwn(PIPELINES, pipeline)) return [];
@@ -28,14 +28,36 @@ function stepRow(
 ): Markup {
   const ms = stepMs(step, nowMs);
   const waitsFor = after(run.pipeline, name);
-  return html`<tr><th scope="row">${step.runKey === undefined ? name : runLink(step.runKey, name)}</th>
+  return html`<tr><th scope="row">${stepLink(name, step)}${step.reused === true ? html` <small>kept</small>` : ''}</th>
 <td>${state(step.state, stepWord(step))}</td><td class="number">${ms === undefined ? '' : span(ms)}</td>
 <td>${waitsFor.length === 0 ? html`<span class="quiet">nothing</span>` : waitsFor.join(', ')}</td>
 ${failed ? why(step) : ''}</tr>`;
 }
 
+/** The runs around this one: of which it is a step, which it runs again, which runs it again. */
+function related({ parent, origin }: PipelineRunDocument, rerun: string | undefined): [string, Markup][] {
+  const link = (id: string): Markup => html`${pipelineLink(id, shortId(id))}`;
+  return [
+    ...(parent === undefined ? [] : [['Part of', link(parent)] as [string, Markup]]),
+    ...(origin === undefined
+      ? []
+      : [
+          ['Re-run of', html`${link(origin.run)}${origin.from === undefined ? '' : ` from ${origin.from}`}`] as [
+            string,
+            Markup,
+          ],
+        ]),
+    ...(rerun === undefined ? [] : [['Run again as', link(rerun)] as [string, Markup]]),
+  ];
+}
+
 /** `csrf`: for those who may change something. */
-export function pipelinePage(run: PipelineRunDocument, nowMs: number, csrf: string | undefined): Markup {
+export function pipelinePage(
+  run: PipelineRunDocument,
+  rerun: string | undefined,
+  nowMs: number,
+  csrf: string | undefined,
+): Markup {
   const live = Object.entries(run.live);
   const failed = Object.values(run.steps).some(({ error }) => error !== undefined);
   const title = Object.hasOwn(PIPELINES, run.pipeline) ? PIPELINES[run.pipeline as keyof typeof PIPELINES].title : '';
@@ -50,6 +72,7 @@ ${stepStrip(run, nowMs)}
     ['Started', when(run.createdAt, nowMs)],
     ['Took', span((run.endedAt ?? nowMs) - run.createdAt)],
     ['Id', html`<code>${run.id}</code>`],
+    ...related(run, rerun),
   ])}</section>
 <section><h2>Live when it started</h2>${live.length === 0 ? html`<p class="quiet">Nothing.</p>` : facts(live.map(([part, version]) => [part, html`<code>${shortId(version)}</code>`]))}</section>
 </div>

@@ -3,7 +3,7 @@ import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import { html, type Markup } from '../html.ts';
 import { countOf, moment, shortId, span } from '../words.ts';
-import { cancelForm, facts, failureBox, json, runLink, state, when } from './layout.ts';
+import { cancelForm, facts, failureBox, json, pipelineLink, runLink, state, when } from './layout.ts';
 import { runMs } from './overview-page.ts';
 
 /** What BullMQ knows about the job of a run; absent when the job is gone from Redis. */
@@ -66,7 +66,7 @@ function times(run: RunDocument, job: RunJob | undefined, nowMs: number): Markup
 /** `csrf`: for those who may change something. */
 export function runPage(details: RunDetails, board: string, nowMs: number, csrf: string | undefined): Markup {
   const { run, job } = details;
-  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a>${run.step === undefined ? '' : html` / <a href="/pipelines/${encodeURIComponent(run.step.run)}">pipeline</a> / ${run.step.step}`}</p>
+  return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a>${run.step === undefined ? '' : html` / ${pipelineLink(run.step.run, 'pipeline')} / ${run.step.step}`}</p>
 <h1>${run.kind} <small>${shortId(run.runKey)}</small></h1>${cancelForm(`/runs/${encodeURIComponent(run.runKey)}/cancel`, 'run', run.state === 'running', csrf)}</section>
 ${run.error === undefined ? '' : failureBox(run.error)}
 <div class="columns even">

@@ -7,6 +7,7 @@ export type {
   Rejection,
 } from '../../shared/contract-kit/event.ts';
 export { AppError, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
+export type { BackfillEvery } from '../backfill.ts';
 export type { IngestionBatch } from '../ingestion/contract.ts';
 export { PIPELINE_NAMES, type PipelineName, type PipelineParams } from '../pipelines.ts';
 export { type InputOf, JOB_KINDS, type JobKind, type OutputOf } from '../registry.ts';
@@ -26,10 +27,12 @@ export type { IngestionClient } from './ingestion-client.ts';
 export type { JobHandle, JobProgress } from './job-handle.ts';
 export type { ClientOf, Millrace } from './millrace.ts';
 export type {
+  BackfillSpan,
   PipelineClient,
   PipelineDocument,
   PipelineRun,
   PipelineState,
+  RerunOptions,
   StartedPipeline,
 } from './pipelines-client.ts';
 export type { RecommendationsResponse, SegmentsResponse } from './responses.ts';

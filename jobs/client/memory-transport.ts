@@ -206,14 +206,17 @@ export class MemoryTransport implements Transport {
   }
 
   #startPipeline(job: MemoryJob, input: unknown): void {
-    const { start } = input as ContractParsed<typeof CONTRACTS.pipeline> & { start?: { pipeline: string } };
-    if (start === undefined) return;
-    const run = `${this.#tenant}-${this.#pipelines.size + 1}`;
-    const steps = Object.fromEntries(
-      Object.keys(pipelineOf(start.pipeline).steps).map((step) => [step, { state: 'waiting' }]),
-    );
-    this.writePipeline({ id: run, pipeline: start.pipeline, state: 'running', steps });
-    this.#end(job, { output: { run } });
+    const asked = input as ContractParsed<typeof CONTRACTS.pipeline>;
+    if ('publish' in asked) return;
+    const id = `${this.#tenant}-${this.#pipelines.size + 1}`;
+    const again = 'rerun' in asked ? this.#pipelines.get(asked.rerun.run) : undefined;
+    if ('rerun' in asked && again === undefined) return this.#end(job, { error: new AppError('NOT_FOUND') });
+    const pipeline = 'start' in asked ? asked.start.pipeline : (again?.pipeline ?? '');
+    const done = Object.entries(again?.steps ?? {}).filter(([, step]) => step.state === 'committed');
+    const waiting = Object.keys(pipelineOf(pipeline).steps).map((step) => [step, { state: 'waiting' }]);
+    const steps = { ...Object.fromEntries(waiting), ...Object.fromEntries(done) };
+    this.writePipeline({ id, pipeline, state: 'running', steps, ...('rerun' in asked ? { origin: asked.rerun } : {}) });
+    this.#end(job, { output: { run: id } });
   }
 
   #end(job: MemoryJob, end: { readonly output: unknown } | { readonly error: unknown }): void {

@@ -1,6 +1,7 @@
 /** Owns starting and following pipeline runs: the start is a job, the run is read from its mirror in Redis. */
 import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
+import type { BackfillEvery } from '../backfill.ts';
 import { PIPELINE_NAMES, type PipelineName, type PipelineParams, pipelineOf } from '../pipelines.ts';
 import { errorOfFailure } from './failure.ts';
 import { type ClientCore, type EnqueueOptions, KindClient } from './job-client.ts';
@@ -25,6 +26,10 @@ export const pipelineDocumentSchema = z.object({
   pipeline: z.string(),
   state: z.enum(PIPELINE_STATES),
   error: failureSchema.nullish(),
+  /** The run of which this one is a step. */
+  parent: z.string().nullish(),
+  /** The run that this one runs again, and from which step. */
+  origin: z.object({ run: z.string(), from: z.string().nullish() }).nullish(),
   /** Of all steps, those that a large run leaves out of `steps` included. */
   counts: z.object({ all: z.number(), atWork: z.number(), ended: z.number(), failed: z.number() }).optional(),
   steps: z.record(
@@ -34,6 +39,10 @@ export const pipelineDocumentSchema = z.object({
       state: z.string(),
       /** Of a group: rounds so far. */
       rounds: z.number().nullish(),
+      /** Of a step that is a pipeline run: its id. */
+      run: z.string().nullish(),
+      /** Kept from the run that this one is a re-run of. */
+      reused: z.boolean().nullish(),
       /** ms since 1970. */
       startedAt: z.number().nullish(),
       endedAt: z.number().nullish(),
@@ -53,6 +62,11 @@ export type PipelineDocument = z.output<typeof pipelineDocumentSchema>;
 
 /** The name under which a pipeline run is cancelled. */
 export const pipelineRunKey = (id: string): string => `pipeline:${id}`;
+
+export interface RerunOptions extends Pick<EnqueueOptions, 'priority' | 'trace' | 'signal'> {
+  /** A step to run again although it has finished. */
+  readonly from?: string;
+}
 
 /** A run by its id, wherever it was started. */
 export class PipelineRun {
@@ -110,6 +124,20 @@ export class PipelineRun {
     return this.#core.transport.cancel(pipelineRunKey(this.id));
   }
 
+  /**
+   * Runs an ended run again: what has finished is kept, what failed, what did not end and what comes after is done again; with
+   * `from`, that step and what comes after it too. A run has one re-run: asking twice gives the same, asking for another step PIPELINE_RERUN. Throws PIPELINE_RUNNING.
+   */
+  async rerun({ from, ...options }: RerunOptions = {}): Promise<StartedPipeline> {
+    const { id } = this;
+    if ((await this.state()) === 'running')
+      throw new AppError('PIPELINE_RUNNING', { message: `The pipeline run ${id} has not ended yet.`, details: { id } });
+    const rerun = from === undefined ? { run: id } : { run: id, from };
+    const key = `rerun.${id}.${from ?? ''}`;
+    const start = await new KindClient(this.#core, 'pipeline').enqueue({ rerun }, { ...options, key });
+    return new StartedPipeline(this.#core, id, start);
+  }
+
   #follow(told: (document: PipelineDocument) => void, failed: (error: unknown) => void): () => void {
     let reading = false;
     let again = false;
@@ -141,13 +169,14 @@ export class PipelineRun {
 
 /** The start of a run. The run's id is known once a worker has taken the start. */
 export class StartedPipeline {
-  readonly pipeline: PipelineName;
+  /** What was started: a pipeline, or the run that is run again. */
+  readonly pipeline: string;
   /** The job that starts the run. */
   readonly start: JobHandle<'pipeline'>;
   readonly #core: ClientCore;
   #run: Promise<PipelineRun> | undefined;
 
-  constructor(core: ClientCore, pipeline: PipelineName, start: JobHandle<'pipeline'>) {
+  constructor(core: ClientCore, pipeline: string, start: JobHandle<'pipeline'>) {
     this.#core = core;
     this.pipeline = pipeline;
     this.start = start;
@@ -199,6 +228,15 @@ export class StartedPipeline {
   }
 }
 
+export interface BackfillSpan {
+  readonly from: Date | number;
+  /** The last moment that may be one of the runs'. */
+  readonly to: Date | number;
+  readonly every?: BackfillEvery;
+  readonly parallel?: number;
+  readonly params?: PipelineParams;
+}
+
 export class PipelineClient {
   readonly name: PipelineName;
   readonly #core: ClientCore;
@@ -210,21 +248,44 @@ export class PipelineClient {
 
   /** Starts a run; the same key starts it once. Throws INPUT_INVALID for wrong parameters. */
   async start(params: PipelineParams = {}, options: EnqueueOptions = {}): Promise<StartedPipeline> {
-    const parsed = pipelineOf(this.name).params.safeParse(params);
-    if (!parsed.success)
+    return this.#start(this.name, checkedParams(this.name, params), options);
+  }
+
+  /**
+   * Starts a run for each moment from `from` to `to`, at most `parallel` at once; itself a run, whose steps are runs. The same key starts it
+   * once. What it publishes for a moment before the live release's does not go live.
+   */
+  async backfill(span: BackfillSpan, options: EnqueueOptions = {}): Promise<StartedPipeline> {
+    const { from, to, params = {}, ...rest } = span;
+    if (Number(to) > this.#core.nowMs())
       throw new AppError('INPUT_INVALID', {
-        message: `The parameters of pipeline ${this.name} are not valid: ${parsed.error.issues[0]?.message}.`,
-        details: { pipeline: this.name, issues: issuesOf(parsed.error) },
+        message: 'A backfill ends in the past.',
+        details: { pipeline: this.name, issues: [{ path: ['to'], message: 'must not be in the future' }] },
       });
-    const jobs = new KindClient(this.#core, 'pipeline');
-    const start = await jobs.enqueue({ start: { pipeline: this.name, params: parsed.data } }, options);
-    return new StartedPipeline(this.#core, this.name, start);
+    const inner = checkedParams(this.name, params);
+    const asked = { ...rest, pipeline: this.name, params: inner, from: Number(from), to: Number(to) };
+    return this.#start('backfill', checkedParams('backfill', asked), options);
+  }
+
+  async #start(pipeline: string, params: Record<string, unknown>, options: EnqueueOptions): Promise<StartedPipeline> {
+    const start = await new KindClient(this.#core, 'pipeline').enqueue({ start: { pipeline, params } }, options);
+    return new StartedPipeline(this.#core, pipeline, start);
   }
 
   /** A run by its id. */
   run(id: string): PipelineRun {
     return new PipelineRun(this.#core, id);
   }
+}
+
+function checkedParams(name: string, params: unknown): Record<string, unknown> {
+  const parsed = pipelineOf(name).params.safeParse(params);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  throw new AppError('INPUT_INVALID', {
+    message: `The parameters of pipeline ${name} are not valid${first === undefined ? '' : `: ${[...first.path, first.message].join(' ')}`}.`,
+    details: { pipeline: name, issues: issuesOf(parsed.error) },
+  });
 }
 
 /** The error of the run, else of its first failed step. */

@@ -25,6 +25,8 @@ const ROUTES = [
   ['GET', '/v1/dead-letters/x', 'jobs:read'],
   ['POST', '/v1/dead-letters/redrive', 'jobs:redrive'],
   ['POST', '/v1/pipelines/refresh', 'jobs:write'],
+  ['POST', '/v1/pipelines/refresh/backfill', 'jobs:write'],
+  ['POST', '/v1/pipelines/runs/x/rerun', 'jobs:write'],
   ['GET', '/v1/pipelines/runs/x', 'jobs:read'],
   ['DELETE', '/v1/pipelines/runs/x', 'jobs:write'],
   ['GET', '/v1/recommendations/u1', 'recommendations:read'],

@@ -287,6 +287,41 @@ describe('pipelines', () => {
     expect(body.run).toBe('run-1');
   });
 
+  it('are run for each moment of a span, which must be in the past', async () => {
+    const asked = { from: '2026-10-01', to: '2026-10-03', parallel: 3, key: 'october' };
+    const { status, body } = await gateway.post('/v1/pipelines/refresh/backfill', asked);
+    expect(status).toBe(202);
+    const { input } = await envelopeOf('pipeline', body.id as string);
+    const [from, to] = [Date.UTC(2026, 9, 1), Date.UTC(2026, 9, 3)];
+    const params = { pipeline: 'refresh', from, to, every: 'day', parallel: 3 };
+    expect(input).toMatchObject({ start: { pipeline: 'backfill', params } });
+    expect((await gateway.post('/v1/pipelines/refresh/backfill', asked)).body.id).toBe(body.id);
+    for (const wrong of [{ to: '2999-01-01' }, { from: '2026-10-04' }, { from: 'long ago' }, { from: '1990-01-01' }]) {
+      const refused = await gateway.post('/v1/pipelines/refresh/backfill', { ...asked, ...wrong, key: 'other' });
+      expect([refused.status, refused.body.code]).toEqual([422, 'INPUT_INVALID']);
+    }
+  });
+
+  it('are run again once they have ended, by their own tenant only', async () => {
+    const { redis, prefix } = gateway.services;
+    const document = { id: 'run-8', pipeline: 'refresh', state: 'running', steps: { compact: { state: 'enqueued' } } };
+    const write = (state: string) =>
+      redis.hset(pipelineKey(prefix, 'main', 'run-8'), 'document', JSON.stringify({ ...document, state }));
+    await write('running');
+    const early = await gateway.post('/v1/pipelines/runs/run-8/rerun', {});
+    expect([early.status, early.body.code]).toEqual([409, 'PIPELINE_RUNNING']);
+    await write('failed');
+    const { status, body } = await gateway.post('/v1/pipelines/runs/run-8/rerun', { from: 'compact' });
+    expect(status).toBe(202);
+    expect((await envelopeOf('pipeline', body.id as string)).input).toEqual({
+      rerun: { run: 'run-8', from: 'compact' },
+    });
+    // A second click is the same job.
+    expect((await gateway.post('/v1/pipelines/runs/run-8/rerun', { from: 'compact' })).body.id).toBe(body.id);
+    const stranger = await gateway.key(ALL_SCOPES, 'other');
+    expect((await gateway.post('/v1/pipelines/runs/run-8/rerun', {}, stranger)).body.code).toBe('NOT_FOUND');
+  });
+
   it('are read from their mirror, by their own tenant only, and ended by DELETE', async () => {
     const { redis, prefix } = gateway.services;
     const document = { id: 'run-7', pipeline: 'refresh', state: 'running', steps: { compact: { state: 'enqueued' } } };

@@ -20,10 +20,12 @@ export const pipeline = defineJob({
     z.strictObject({
       start: z.strictObject({ pipeline: z.string(), params: z.record(z.string(), z.unknown()).default({}) }),
     }),
+    /** Runs an ended run again: what has finished is kept, the rest gets a run of its own. */
+    z.strictObject({ rerun: z.strictObject({ run: z.string().max(300), from: z.string().max(300).optional() }) }),
     z.strictObject({ publish: z.strictObject({ parts: releasePartsSchema, asOf: z.int() }) }),
   ]),
   output: z.object({
-    /** Of `start`: the id of the pipeline run. */
+    /** Of `start` and `rerun`: the id of the pipeline run. */
     run: z.string().optional(),
     /** Of `publish`: the release, and whether it went live or came too late. */
     release: z.object({ version: z.string(), live: z.boolean(), reason: z.string().optional() }).optional(),

@@ -60,6 +60,11 @@ export function pipelineRunId(tenant: string, pipeline: string, startRunKey: str
   return `${tenant}.${pipeline}.${sha256Hex(startRunKey).slice(0, RUN_HASH_LENGTH)}`;
 }
 
+/** The id of the one re-run that a pipeline run can have. */
+export function rerunId(tenant: string, pipeline: string, run: string): string {
+  return pipelineRunId(tenant, pipeline, `rerun.${run}`);
+}
+
 export function jobIdOf(runKey: string): string {
   return `r${sha256Hex(runKey)}`;
 }

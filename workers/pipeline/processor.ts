@@ -6,9 +6,12 @@
 import { createHash } from 'node:crypto';
 import { pipeline, type ReleaseParts } from '../../jobs/pipeline/contract.ts';
 import { pipelineOf } from '../../jobs/pipelines.ts';
-import { pipelineRunId } from '../../shared/contract-kit/names.ts';
+import { pipelineRunId, rerunId } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, Release, RunDocument, Store } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, RunDocument, Store } from '../../shared/store/ports.ts';
+import { restartedSteps } from '../runtime/pipeline-restart.ts';
+import { newRun, paramsOf, partsOf } from '../runtime/pipeline-start.ts';
+import { withOutputs } from '../runtime/step-graph.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 
 type Plan =
@@ -18,50 +21,38 @@ type Plan =
 const CONFLICT_TRIES_MAX = 20;
 /** How far back a repeated publish looks for itself. */
 const RELEASES_BACK_MAX = 50;
-/** Parameters are part of the run's document, which is read and written often. */
-const PARAMS_BYTES_MAX = 64 * 1024;
-const PART_NAMES = ['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const;
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
-/** The parts that are named, without the rest of a release. */
-function partsOf(parts: ReleaseParts | Release | undefined): Record<string, string> {
-  const named = PART_NAMES.map((name) => [name, parts?.[name]] as const);
-  return Object.fromEntries(
-    named.filter((entry): entry is [(typeof PART_NAMES)[number], string] => entry[1] !== undefined),
-  );
+async function planStart(name: string, params: unknown, context: RunContext): Promise<Plan> {
+  const { tenant, asOf, store, runKey, clock } = context;
+  const definition = pipelineOf(name);
+  const parsed = paramsOf(definition, params);
+  const live = partsOf(await store.releases.live(tenant));
+  const id = pipelineRunId(tenant, name, runKey);
+  return { start: newRun(definition, { id, tenant, params: parsed, asOf, live }, clock.now()) };
 }
 
-async function planStart(name: string, params: Record<string, unknown>, context: RunContext): Promise<Plan> {
-  const definition = pipelineOf(name);
-  const parsed = definition.params.safeParse(params);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => ({ path, message }));
-    throw new AppError('INPUT_INVALID', {
-      message: `The parameters of "${name}" are not valid.`,
-      details: { pipeline: name, issues },
+/** A run has one re-run, whoever asks how often; that one can be run again in turn. */
+async function planRerun(id: string, from: string | undefined, context: RunContext): Promise<Plan> {
+  const { tenant, store, clock } = context;
+  const run = await store.pipelineRuns.read(id);
+  if (run === undefined || run.tenant !== tenant)
+    throw new AppError('NOT_FOUND', { message: `There is no pipeline run ${id}.`, details: { id } });
+  if (run.state === 'running')
+    throw new AppError('PIPELINE_RUNNING', { message: `The pipeline run ${id} has not ended yet.`, details: { id } });
+  const next = rerunId(tenant, run.pipeline, id);
+  const there = await store.pipelineRuns.read(next);
+  if (there !== undefined && there.origin?.from !== from)
+    throw new AppError('PIPELINE_RERUN', {
+      message: `The pipeline run ${id} was run again already, as ${next}.`,
+      details: { id, run: next },
     });
-  }
-  if (Buffer.byteLength(JSON.stringify(parsed.data)) > PARAMS_BYTES_MAX)
-    throw new AppError('INPUT_TOO_LARGE', { details: { pipeline: name, field: 'params', bytesMax: PARAMS_BYTES_MAX } });
-  const now = context.clock.now();
-  const live = partsOf(await context.store.releases.live(context.tenant));
-  const steps = Object.fromEntries(Object.keys(definition.steps).map((step) => [step, { state: 'waiting' as const }]));
-  return {
-    start: {
-      id: pipelineRunId(context.tenant, name, context.runKey),
-      tenant: context.tenant,
-      pipeline: name,
-      params: parsed.data,
-      asOf: context.asOf,
-      live,
-      state: 'running',
-      seq: 1,
-      steps,
-      createdAt: now,
-      changedAt: now,
-    },
-  };
+  const definition = pipelineOf(run.pipeline);
+  const steps = await withOutputs(store, (loaded) => restartedSteps(definition, run, from, loaded));
+  const { params, asOf, live } = run;
+  const origin = { run: id, ...(from === undefined ? {} : { from }) };
+  return { start: newRun(definition, { id: next, tenant, params, asOf, live, origin, steps }, clock.now()) };
 }
 
 /** The release that this run published before a crash, also when others have been published since: it is not published again over them. */
@@ -113,6 +104,7 @@ export default defineProcessor({
 
   async load(input, context): Promise<Plan> {
     if ('start' in input) return planStart(input.start.pipeline, input.start.params, context);
+    if ('rerun' in input) return planRerun(input.rerun.run, input.rerun.from, context);
     return { publish: input.publish };
   },
 

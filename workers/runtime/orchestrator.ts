@@ -8,7 +8,7 @@
  * 3. The Redis mirror is for watching; nothing is decided by it.
  */
 import type { Redis } from 'ioredis';
-import { isGroup, type Pipeline, STEPS_MAX } from '../../jobs/define-pipeline.ts';
+import { isGroup, isSubRun, type Pipeline, type RunStart } from '../../jobs/define-pipeline.ts';
 import { pipelineOf } from '../../jobs/pipelines.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
 import {
@@ -18,14 +18,15 @@ import {
   pipelineProgressField,
 } from '../../shared/contract-kit/names.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, RunError, Store } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, PipelineStepState, RunError, Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { CancelWatch } from './cancellation.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import { tellAdvance } from './pipeline-events.ts';
 import { mirrorOf } from './pipeline-mirror.ts';
-import { isDone, type Loaded, OutputsAbsent, StepGraph, type Steps } from './step-graph.ts';
+import { newRun, paramsOf, partsOf } from './pipeline-start.ts';
+import { isDone, StepGraph, type Steps, withOutputs } from './step-graph.ts';
 import { hasFailed, keptError, keptOutput, planSteps } from './step-plan.ts';
 
 const CONFLICT_TRIES_MAX = 20;
@@ -57,6 +58,8 @@ export class Orchestrator {
   readonly #options: OrchestratorOptions;
   readonly #pipelineOf: (name: string) => Pipeline;
   readonly #turns = new Map<string, Turns>();
+  /** Runs above and below the ones that moved: advanced after them, never within, since they may wait for each other. */
+  readonly #related = new Set<string>();
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
@@ -64,7 +67,15 @@ export class Orchestrator {
   }
 
   /** Brings a pipeline run as far as the ledger allows. Idempotent; safe from many processes at once. */
-  advance(id: string): Promise<void> {
+  async advance(id: string): Promise<void> {
+    await this.#inTurn(id);
+    for (const related of this.#related) {
+      this.#related.delete(related);
+      await this.#inTurn(related);
+    }
+  }
+
+  #inTurn(id: string): Promise<void> {
     const turns = this.#turns.get(id);
     if (turns === undefined) return this.#turn(id);
     turns.next ??= turns.now.catch(() => {}).then(() => this.#turn(id));
@@ -93,6 +104,7 @@ export class Orchestrator {
       tellAdvance(this.#options.telemetry, before, after);
       await this.#mirror(after);
       if (after.state === 'running') await this.#enqueueSteps(after, before.steps);
+      else if (after.parent !== undefined) this.#related.add(after.parent);
       return;
     }
     throw new AppError('POINTER_CONFLICT', {
@@ -131,8 +143,8 @@ export class Orchestrator {
     if (await this.#options.cancels.isCancelled(pipelineCancelName(before.id))) return end('cancelled', observed);
     let steps: Steps;
     try {
-      steps = await this.#withOutputs((loaded) =>
-        planSteps(this.#pipelineOf(before.pipeline), { ...before, steps: observed }, loaded, now),
+      steps = await withOutputs(this.#options.store, (loaded) =>
+        planSteps(this.#pipelineOf, { ...before, steps: observed }, loaded, now),
       );
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -146,55 +158,78 @@ export class Orchestrator {
     return changed ? { ...before, steps, changedAt: now } : before;
   }
 
-  /** What the ledger says of the steps that were enqueued. */
+  /** What the ledger, or the run that it is, says of each step that was enqueued. */
   async #observe(run: PipelineRunDocument, now: number): Promise<Steps> {
     const observed = Object.entries(run.steps).map(async ([name, step]) => {
-      if (step.state !== 'enqueued' || step.runKey === undefined) return [name, step] as const;
-      const recorded = await this.#options.store.ledger.read(step.runKey);
-      if (recorded === undefined || recorded.state === 'running' || !recorded.followed) return [name, step] as const;
-      const endedAt = recorded.endedAt ?? now;
-      if (recorded.state === 'committed')
-        return [name, { ...step, state: 'committed', ...keptOutput(recorded), endedAt }] as const;
-      const error = keptError(recorded.error ?? stepError(name, recorded.state));
-      return [name, { ...step, state: 'failed', endedAt, error }] as const;
+      if (step.state !== 'enqueued') return [name, step] as const;
+      const ended = step.run === undefined ? await this.#endOfJob(name, step) : await this.#endOfRun(name, step.run);
+      return [name, ended === undefined ? step : { ...step, endedAt: now, ...ended }] as const;
     });
     return Object.fromEntries(await Promise.all(observed));
   }
 
-  /** Runs a part of a definition, with the outputs it asks for that lie in the ledger alone. */
-  async #withOutputs<T>(work: (loaded: Loaded) => T): Promise<T> {
-    const loaded = new Map<string, unknown>();
-    for (let turn = 0; turn <= STEPS_MAX; turn++) {
-      try {
-        return work(loaded);
-      } catch (thrown) {
-        if (!(thrown instanceof OutputsAbsent)) throw thrown;
-        const runs = await Promise.all(thrown.runKeys.map((runKey) => this.#options.store.ledger.read(runKey)));
-        for (const [index, runKey] of thrown.runKeys.entries()) loaded.set(runKey, runs[index]?.output);
-      }
-    }
-    throw new AppError('PIPELINE_TOO_LARGE', { details: { stepsMax: STEPS_MAX } });
+  async #endOfJob(name: string, { runKey = '' }: PipelineStepState): Promise<PipelineStepState | undefined> {
+    const recorded = await this.#options.store.ledger.read(runKey);
+    if (recorded === undefined || recorded.state === 'running' || !recorded.followed) return undefined;
+    const { state, error, endedAt } = recorded;
+    const at = endedAt === undefined ? {} : { endedAt };
+    if (state === 'committed') return { state, ...keptOutput(recorded), ...at };
+    return { state: 'failed', error: keptError(error ?? stepError(name, state)), ...at };
+  }
+
+  async #endOfRun(name: string, id: string): Promise<PipelineStepState | undefined> {
+    const run = await this.#options.store.pipelineRuns.read(id);
+    if (run === undefined || run.state === 'running') return undefined;
+    const { state, endedAt } = run;
+    const at = endedAt === undefined ? {} : { endedAt };
+    if (state === 'committed') return { state, ...at };
+    const failed = Object.values(run.steps).find((step) => step.state === 'failed');
+    return { state: 'failed', error: keptError(run.error ?? failed?.error ?? stepError(name, state)), ...at };
   }
 
   /** Enqueues the steps that were not at work before; without `earlier`, all that the ledger does not know as ended. */
   async #enqueueSteps(run: PipelineRunDocument, earlier?: Steps): Promise<void> {
-    const due = Object.entries(run.steps).flatMap(([name, { state, runKey }]) =>
-      state === 'enqueued' && runKey !== undefined && earlier?.[name]?.state !== 'enqueued' ? [{ name, runKey }] : [],
+    const due = Object.entries(run.steps).flatMap(([name, step]) =>
+      step.state === 'enqueued' && earlier?.[name]?.state !== 'enqueued' ? [{ name, step }] : [],
     );
     if (due.length === 0) return;
     const pipeline = this.#pipelineOf(run.pipeline);
-    for (const { name, runKey } of due) {
-      const recorded = earlier === undefined ? await this.#options.store.ledger.read(runKey) : undefined;
-      if (recorded !== undefined && recorded.state !== 'running') continue;
-      const { kind, input } = await this.#withOutputs((loaded) => jobOf(new StepGraph(pipeline, run, loaded), name));
-      const place = { tenant: run.tenant, runKey, asOf: run.asOf, step: { run: run.id, step: name } };
-      await this.#options.enqueuer.enqueue(kind, input, place);
+    for (const { name, step } of due) {
+      const ended = earlier === undefined && step.run === undefined && (await this.#endOfJob(name, step)) !== undefined;
+      if (!ended) await this.#enqueueStep(pipeline, run, name, step);
+    }
+  }
+
+  async #enqueueStep(
+    pipeline: Pipeline,
+    run: PipelineRunDocument,
+    name: string,
+    { runKey, run: child }: PipelineStepState,
+  ): Promise<void> {
+    const { store, enqueuer } = this.#options;
+    const { tenant, asOf } = run;
+    const work = await withOutputs(store, (loaded) => workOf(new StepGraph(pipeline, run, loaded), name));
+    if ('kind' in work && runKey !== undefined)
+      await enqueuer.enqueue(work.kind, work.input, { tenant, runKey, asOf, step: { run: run.id, step: name } });
+    if ('pipeline' in work && child !== undefined) {
+      const definition = this.#pipelineOf(work.pipeline);
+      const params = paramsOf(definition, work.params);
+      const live = partsOf(await store.releases.live(tenant));
+      await store.pipelineRuns.create(
+        newRun(definition, { id: child, tenant, params, asOf: work.asOf, live, parent: run.id }, Date.now()),
+      );
+      this.#related.add(child);
     }
   }
 
   async #cancelSteps(run: PipelineRunDocument): Promise<void> {
-    for (const { state, runKey } of Object.values(run.steps))
-      if (state === 'enqueued' && runKey !== undefined) await this.#options.cancels.cancel(runKey);
+    for (const { state, runKey, run: child } of Object.values(run.steps)) {
+      if (state !== 'enqueued') continue;
+      if (runKey !== undefined) await this.#options.cancels.cancel(runKey);
+      if (child === undefined) continue;
+      await this.#options.cancels.cancel(pipelineCancelName(child));
+      this.#related.add(child);
+    }
   }
 
   /** Tells watchers; a failure here is told to the log alone. */
@@ -225,10 +260,13 @@ export class Orchestrator {
   }
 }
 
-function jobOf(graph: StepGraph, name: string): { readonly kind: string; readonly input: unknown } {
+/** The job, or the run, that a step is. */
+function workOf(graph: StepGraph, name: string): { readonly kind: string; readonly input: unknown } | RunStart {
   const placed = graph.nodes.get(name);
-  if (placed === undefined || isGroup(placed.node)) throw new RangeError(`${name} is no step with a job`);
-  return { kind: placed.node.contract.kind, input: graph.inputOf(placed) };
+  if (placed === undefined || isGroup(placed.node)) throw new RangeError(`${name} is no step with work of its own`);
+  const { node } = placed;
+  if (isSubRun(node)) return graph.startOf(placed, node);
+  return { kind: node.contract.kind, input: graph.inputOf(placed, node) };
 }
 
 const stepError = (step: string, state: string): RunError =>

@@ -2,6 +2,9 @@
 import type { PipelineRunDocument } from '../../shared/store/ports.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 
+/** Of a document that nobody has advanced yet. */
+const FIRST_SEQ = 1;
+
 export function tellAdvance(
   telemetry: Telemetry | undefined,
   before: PipelineRunDocument,
@@ -9,7 +12,7 @@ export function tellAdvance(
 ): void {
   if (telemetry?.heard !== true) return;
   const names = { pipeline: after.pipeline, run: after.id };
-  if (Object.values(before.steps).every(({ state }) => state === 'waiting')) telemetry.emit('pipeline.started', names);
+  if (before.seq === FIRST_SEQ) telemetry.emit('pipeline.started', names);
   for (const [step, { state }] of Object.entries(after.steps))
     if (state !== before.steps[step]?.state) telemetry.emit('pipeline.step', { ...names, step, state });
   if (after.state === 'running') return;

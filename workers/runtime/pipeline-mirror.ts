@@ -23,11 +23,11 @@ function shown(steps: PipelineRunDocument['steps']): [string, PipelineStepState]
 }
 
 export function mirrorOf(run: PipelineRunDocument): unknown {
-  const { id, pipeline, state, createdAt, endedAt, error } = run;
+  const { id, pipeline, state, createdAt, endedAt, error, parent, origin } = run;
   const steps = Object.fromEntries(
-    shown(run.steps).map(([name, { state, startedAt, endedAt, error, rounds }]) => [
+    shown(run.steps).map(([name, { state, startedAt, endedAt, error, rounds, run, reused }]) => [
       name,
-      { state, startedAt, endedAt, error, rounds },
+      { state, startedAt, endedAt, error, rounds, run, reused },
     ]),
   );
   const states = Object.values(run.steps).map((step) => step.state);
@@ -38,5 +38,5 @@ export function mirrorOf(run: PipelineRunDocument): unknown {
     ended: count('committed', 'skipped', 'failed'),
     failed: count('failed'),
   };
-  return { id, pipeline, state, createdAt, endedAt, error, steps, counts };
+  return { id, pipeline, state, createdAt, endedAt, error, parent, origin, steps, counts };
 }

@@ -9,14 +9,17 @@ import {
   parallelOf,
   type Pipeline,
   type PipelineNode,
+  type RunStart,
+  type Step,
   STEP_NAME,
   STEPS_MAX,
   type StepContext,
+  type SubRun,
 } from '../../jobs/define-pipeline.ts';
 import type { Contract, ContractOutput } from '../../shared/contract-kit/define-job.ts';
 import { readOutput } from '../../shared/contract-kit/versions.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, PipelineStepState } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, PipelineStepState, Store } from '../../shared/store/ports.ts';
 
 export type Steps = Readonly<Record<string, PipelineStepState>>;
 /** Outputs that the document does not hold, by run key. */
@@ -24,6 +27,21 @@ export type Loaded = ReadonlyMap<string, unknown>;
 
 const PART_KEY = /^[A-Za-z0-9][A-Za-z0-9_:-]{0,62}$/;
 const NAME_LENGTH_MAX = 250;
+
+/** Runs a part of a definition, with the outputs it asks for that lie in the ledger alone. */
+export async function withOutputs<T>({ ledger }: Pick<Store, 'ledger'>, work: (loaded: Loaded) => T): Promise<T> {
+  const loaded = new Map<string, unknown>();
+  for (let turn = 0; turn <= STEPS_MAX; turn++) {
+    try {
+      return work(loaded);
+    } catch (thrown) {
+      if (!(thrown instanceof OutputsAbsent)) throw thrown;
+      const runs = await Promise.all(thrown.runKeys.map((runKey) => ledger.read(runKey)));
+      for (const [index, runKey] of thrown.runKeys.entries()) loaded.set(runKey, runs[index]?.output);
+    }
+  }
+  throw new AppError('PIPELINE_TOO_LARGE', { details: { stepsMax: STEPS_MAX } });
+}
 
 /** Thrown through a definition's function that needs outputs which lie in the ledger: load them and ask again. */
 export class OutputsAbsent extends Error {
@@ -84,9 +102,12 @@ export class StepGraph {
     return Object.keys(nodes).map(childName(name, node, round));
   }
 
-  inputOf({ name, node, scopes }: Placed): unknown {
-    if (isGroup(node)) throw new RangeError(`${name} is a group`);
+  inputOf({ name, scopes }: Placed, node: Step): unknown {
     return node.input(this.#context(scopes, this.before(name)));
+  }
+
+  startOf({ name, scopes }: Placed, node: SubRun): RunStart {
+    return node.start(this.#context(scopes, this.before(name)));
   }
 
   /** Everything that has ended before this one may start. */

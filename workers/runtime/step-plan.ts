@@ -2,11 +2,12 @@
  * Owns what a run's document says next, given what is known of its steps: which groups become which steps, and which steps start.
  * Pure, as the graph is: what advances twice, or in two processes, advances to the same place.
  */
-import { isGroup, type Pipeline, STEPS_MAX } from '../../jobs/define-pipeline.ts';
+import { isGroup, isSubRun, type Pipeline, type PipelineNode, STEPS_MAX } from '../../jobs/define-pipeline.ts';
 import { parseInput } from '../../jobs/client/make-job.ts';
-import { runKeyOf } from '../../shared/contract-kit/names.ts';
+import { pipelineRunId, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument, PipelineStepState, RunDocument, RunError } from '../../shared/store/ports.ts';
+import { paramsOf } from './pipeline-start.ts';
 import { isDone, type Loaded, OutputsAbsent, type Placed, StepGraph, type Steps } from './step-graph.ts';
 
 /** Larger outputs stay in the ledger alone, so that a document of STEPS_MAX steps stays far below the store's 16 MB. */
@@ -38,7 +39,13 @@ interface Moment {
 }
 
 /** The steps after this moment. Throws OutputsAbsent, and PIPELINE_INVALID when the document does not fit the definition. */
-export function planSteps(pipeline: Pipeline, run: PipelineRunDocument, loaded: Loaded, now: number): Steps {
+export function planSteps(
+  pipelineOf: (name: string) => Pipeline,
+  run: PipelineRunDocument,
+  loaded: Loaded,
+  now: number,
+): Steps {
+  const pipeline = pipelineOf(run.pipeline);
   const open = (steps: Steps): Moment => ({ steps, graph: new StepGraph(pipeline, { ...run, steps }, loaded) });
   const first = open(run.steps);
   const steps = skipOptional(first);
@@ -46,7 +53,7 @@ export function planSteps(pipeline: Pipeline, run: PipelineRunDocument, loaded: 
   // Every turn but the last expands or ends a group.
   for (let turn = 0; turn <= STEPS_MAX * 2 && !hasFailed(moment.steps); turn++) {
     const ready = readyGroup(moment);
-    if (ready === undefined) return startSteps(moment, run, now);
+    if (ready === undefined) return startSteps(moment, run, pipelineOf, now);
     moment = settleGroup(moment, ready, open, now);
   }
   return moment.steps;
@@ -95,7 +102,12 @@ function settleGroup(moment: Moment, placed: Placed, open: (steps: Steps) => Mom
 }
 
 /** Marks the steps whose predecessors have ended as enqueued, as many as may be; their jobs follow once the document says so. */
-function startSteps({ graph, steps }: Moment, run: PipelineRunDocument, now: number): Steps {
+function startSteps(
+  { graph, steps }: Moment,
+  run: PipelineRunDocument,
+  pipelineOf: (name: string) => Pipeline,
+  now: number,
+): Steps {
   const next = { ...steps };
   let free = graph.parallel - Object.values(steps).filter(({ state }) => state === 'enqueued').length;
   for (const placed of graph.nodes.values()) {
@@ -103,9 +115,7 @@ function startSteps({ graph, steps }: Moment, run: PipelineRunDocument, now: num
     if (free <= 0) break;
     if (isGroup(node) || steps[name]?.state !== 'waiting' || !after.every((other) => isDone(steps[other]))) continue;
     try {
-      parseInput(node.contract, graph.inputOf(placed));
-      const runKey = runKeyOf(run.tenant, node.contract.kind, `${run.id}.${name}`);
-      next[name] = { state: 'enqueued', runKey, startedAt: now };
+      next[name] = { state: 'enqueued', ...nameOf(graph, placed, node, run, pipelineOf), startedAt: now };
       free -= 1;
     } catch (thrown) {
       const state = node.optional === true ? 'skipped' : 'failed';
@@ -114,6 +124,24 @@ function startSteps({ graph, steps }: Moment, run: PipelineRunDocument, now: num
     }
   }
   return next;
+}
+
+/** What a step will be known as, once its input has proved to be one. */
+function nameOf(
+  graph: StepGraph,
+  placed: Placed,
+  node: Exclude<PipelineNode, { expand: unknown }>,
+  run: PipelineRunDocument,
+  pipelineOf: (name: string) => Pipeline,
+): Pick<PipelineStepState, 'runKey' | 'run'> {
+  const key = `${run.id}.${placed.name}`;
+  if (isSubRun(node)) {
+    const { pipeline, params } = graph.startOf(placed, node);
+    paramsOf(pipelineOf(pipeline), params);
+    return { run: pipelineRunId(run.tenant, pipeline, key) };
+  }
+  parseInput(node.contract, graph.inputOf(placed, node));
+  return { runKey: runKeyOf(run.tenant, node.contract.kind, key) };
 }
 
 /** The error of a definition's function; what asks for outputs goes on up, and so does that one is newer than this process: another goes on. */

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { Queue } from 'bullmq';
 import type { Config } from '../../../shared/config.ts';
-import type { Release, RunDocument, Store } from '../../../shared/store/ports.ts';
+import type { PipelineRunDocument, Release, RunDocument, Store } from '../../../shared/store/ports.ts';
 import { RedisConnection } from '../../client/redis-connection.ts';
 import { JOB_KINDS } from '../../registry.ts';
 import type { Cli } from '../cli.ts';
@@ -59,6 +59,17 @@ function releaseLines(live: Release | undefined): string[] {
   return [`  ${live.version}, of ${new Date(live.asOf).toISOString()}`, ...table(parts)];
 }
 
+const STEPS_NAMED_MAX = 12;
+
+/** Each step with its state; of many, how many are in each. */
+function stepWords(steps: PipelineRunDocument['steps']): string[] {
+  const all = Object.entries(steps);
+  if (all.length <= STEPS_NAMED_MAX) return all.map(([name, { state }]) => `${name}:${state}`);
+  const counts = new Map<string, number>();
+  for (const [, { state }] of all) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, many]) => `${count(many)} ${state}`);
+}
+
 async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
   const [schedules, queues, runs, pipelines, live, people, items, events] = await Promise.all([
@@ -97,13 +108,7 @@ export function registerStatus({ program, run }: Cli): void {
             ]),
           ]),
           'Pipelines',
-          ...table(
-            status.pipelines.map((p) => [
-              `  ${p.id}`,
-              p.state,
-              ...Object.entries(p.steps).map(([name, step]) => `${name}:${step.state}`),
-            ]),
-          ),
+          ...table(status.pipelines.map((p) => [`  ${p.id}`, p.state, ...stepWords(p.steps)])),
           'Latest runs',
           ...table(status.runs.map(runRow)),
         ]);

@@ -1,11 +1,12 @@
-/** Owns the routes for pipeline runs: start one, look at one, end one. */
+/** Owns the routes for pipeline runs: start one or a backfill, look at one, end one, run one again. */
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { AppError } from '../../../shared/errors.ts';
 import type { Store } from '../../../shared/store/ports.ts';
-import { type PipelineDocument, pipelineDocumentSchema } from '../../client/pipelines-client.ts';
-import { PIPELINE_NAMES, pipelineOf } from '../../pipelines.ts';
+import { type PipelineDocument, pipelineDocumentSchema, type StartedPipeline } from '../../client/pipelines-client.ts';
+import { backfillSchema } from '../../backfill.ts';
+import { PIPELINE_NAMES, type PipelineName, pipelineOf } from '../../pipelines.ts';
 import { tenantOf } from '../authorise.ts';
 import type { Tenants } from '../tenants.ts';
 import { enqueuedSchema, errorAnswers, idSchema, keySchema, waitQuerySchema } from './answers.ts';
@@ -44,11 +45,10 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
         const { params = {}, key } = request.body ?? {};
         const pipeline = tenants.get(tenantOf(request)).client.pipelines[name];
         const started = await pipeline.start(params, key === undefined ? {} : { key });
-        const { id, runKey } = started.start;
-        const run = request.query.wait === 0 ? undefined : await runOf(started, request.query.wait);
-        return reply.code(202).send({ id, runKey, ...(run === undefined ? {} : { run }) });
+        return reply.code(202).send(await answerOf(started, request.query.wait));
       },
     });
+  for (const name of PIPELINE_NAMES) registerBackfill(plain, tenants, name);
   app.route({
     method: 'POST',
     url: '/v1/pipelines/:name',
@@ -61,6 +61,7 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
       });
     },
   });
+  registerRerun(plain, store, tenants);
   app.route({
     method: 'GET',
     url: '/v1/pipelines/runs/:id',
@@ -92,11 +93,73 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
   });
 }
 
+const dayOrMoment = z
+  .union([z.iso.datetime(), z.iso.date()])
+  .describe('A day (its first moment, UTC) or a moment, as ISO 8601.');
+
+function registerBackfill(plain: FastifyInstance, tenants: Tenants, name: PipelineName): void {
+  plain.withTypeProvider<ZodTypeProvider>().route({
+    method: 'POST',
+    url: `/v1/pipelines/${name}/backfill`,
+    config: { scope: 'jobs:write' },
+    schema: {
+      tags: ['pipelines'],
+      security: [{ key: [] }],
+      summary: `A run of ${name} for each moment of a span`,
+      querystring: waitQuerySchema,
+      body: z.strictObject({
+        from: dayOrMoment,
+        to: dayOrMoment,
+        every: backfillSchema.shape.every,
+        parallel: backfillSchema.shape.parallel,
+        params: pipelineOf(name).params.optional(),
+        key: keySchema.optional(),
+      }),
+      response: { 202: startAnswerSchema, ...errorAnswers },
+    },
+    handler: async (request, reply) => {
+      const { from, to, key, params = {}, ...rest } = request.body;
+      const pipeline = tenants.get(tenantOf(request)).client.pipelines[name];
+      const span = { ...rest, params, from: Date.parse(from), to: Date.parse(to) };
+      const started = await pipeline.backfill(span, key === undefined ? {} : { key });
+      return reply.code(202).send(await answerOf(started, request.query.wait));
+    },
+  });
+}
+
+function registerRerun(plain: FastifyInstance, store: Store, tenants: Tenants): void {
+  plain.withTypeProvider<ZodTypeProvider>().route({
+    method: 'POST',
+    url: '/v1/pipelines/runs/:id/rerun',
+    config: { scope: 'jobs:write' },
+    schema: {
+      tags: ['pipelines'],
+      security: [{ key: [] }],
+      summary: 'Run an ended pipeline run again: what has finished is kept',
+      params: z.object({ id: idSchema }),
+      querystring: waitQuerySchema,
+      body: z.strictObject({ from: z.string().min(1).max(300).optional() }).nullish(),
+      response: { 202: startAnswerSchema, ...errorAnswers },
+    },
+    handler: async (request, reply) => {
+      const tenant = tenantOf(request);
+      const { id } = await readRun(store, tenants, tenant, request.params.id);
+      const { from } = request.body ?? {};
+      const run = tenants.get(tenant).client.pipelines.refresh.run(id);
+      const started = await run.rerun(from === undefined ? {} : { from });
+      return reply.code(202).send(await answerOf(started, request.query.wait));
+    },
+  });
+}
+
+async function answerOf(started: StartedPipeline, waitMs: number): Promise<z.output<typeof startAnswerSchema>> {
+  const { id, runKey } = started.start;
+  const run = waitMs === 0 ? undefined : await runOf(started, waitMs);
+  return { id, runKey, ...(run === undefined ? {} : { run }) };
+}
+
 /** The id of the run if it exists within the wait. */
-async function runOf(
-  started: { run(options: { timeoutMs: number }): Promise<{ id: string }> },
-  timeoutMs: number,
-): Promise<string | undefined> {
+async function runOf(started: StartedPipeline, timeoutMs: number): Promise<string | undefined> {
   try {
     return (await started.run({ timeoutMs })).id;
   } catch (thrown) {

@@ -6,6 +6,10 @@ export type StepState = 'waiting' | 'enqueued' | 'expanded' | 'committed' | 'ski
 export interface PipelineStepState {
   readonly state: StepState;
   readonly runKey?: string;
+  /** The pipeline run that this step is, where it is one. */
+  readonly run?: string;
+  /** Kept from the run that this one is a re-run of. */
+  readonly reused?: boolean;
   /** Of a committed step, unless it is large: then the ledger alone has it. */
   readonly output?: unknown;
   /** Of the contract that the output fits; absent: 1. */
@@ -25,6 +29,10 @@ export interface PipelineRunDocument {
   readonly live: Readonly<Record<string, string>>;
   readonly state: 'running' | 'committed' | 'failed' | 'cancelled';
   readonly seq: number;
+  /** The run of which this one is a step. */
+  readonly parent?: string;
+  /** The run that this one runs again, and from where. */
+  readonly origin?: { readonly run: string; readonly from?: string };
   /** What ended the run beside its steps. */
   readonly error?: RunError;
   readonly steps: Readonly<Record<string, PipelineStepState>>;
