@@ -6,6 +6,7 @@ import { markCancelled } from '../jobs/client/cancel-mark.ts';
 import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
 import type { PipelineRunDocument, RunDocument, Store } from '../shared/store/ports.ts';
+import { hold, type Operator, rollBack, unhold } from '../shared/store/release-pointer.ts';
 import { BOARD_PATH, READ_ONLY_BOARD_PATH } from './board.ts';
 import { formGuard } from './auth.ts';
 import { loginNeeded, operatorNeeded } from './guards.ts';
@@ -87,6 +88,25 @@ function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
   });
 }
 
+/** What operators may do to the release pointer. Each names what is to be live, so a second click changes nothing. */
+function registerReleaseChanges(app: FastifyInstance, { store, tenant }: OverviewSources): void {
+  const guards = { preHandler: [operatorNeeded, formGuard(app)] };
+  const by = (request: FastifyRequest): Operator => ({ by: request.account?.user ?? '' });
+
+  app.post<{ Params: { version: string } }>('/release/:version/rollback', guards, async (request, reply) => {
+    await rollBack(store, tenant, by(request), request.params.version);
+    return reply.redirect('/release', 303);
+  });
+  app.post('/release/hold', guards, async (request, reply) => {
+    await hold(store, tenant, by(request));
+    return reply.redirect('/release', 303);
+  });
+  app.post('/release/unhold', guards, async (request, reply) => {
+    await unhold(store, tenant, by(request));
+    return reply.redirect('/release', 303);
+  });
+}
+
 export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
   const { store, tenant, now } = sources;
   app.addHook('onRequest', loginNeeded);
@@ -100,6 +120,7 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   };
 
   registerCancels(app, sources);
+  registerReleaseChanges(app, sources);
 
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);
@@ -138,6 +159,7 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
     ]);
     if (release === undefined) throw new AppError('NOT_PUBLISHED');
     const published = await readPublished(store, release, pointer);
-    return show(request, reply, { title: 'Release', here: 'release' }, releasePage(published, releases, now()));
+    const page = releasePage(published, releases, now(), mayChange(request, reply));
+    return show(request, reply, { title: 'Release', here: 'release' }, page);
   });
 }

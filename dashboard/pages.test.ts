@@ -266,6 +266,25 @@ describe('the pages of a pipeline run and of the release', () => {
       expect(body).toContain(part);
   });
 
+  it('let operators hold and let go of what is live, say who did, and show viewers no button', async () => {
+    await using dashboard = await dashboardFixture();
+    const { store } = dashboard.services;
+    await publishSomething(store);
+    const viewer = await dashboard.visitor('viewer');
+    const seen = (await viewer.get('/release')).body;
+    expect(seen).not.toContain('Hold this release');
+    expect((await viewer.post('/release/hold', { _csrf: tokenOf(seen) })).statusCode).toBe(403);
+    const operator = await dashboard.visitor('operator');
+    const page = (await operator.get('/release')).body;
+    expect(page).toContain('Hold this release');
+    expect((await operator.post('/release/hold', { _csrf: tokenOf(page) })).statusCode).toBe(303);
+    expect(await store.releases.pointer('main')).toMatchObject({ hold: true });
+    const held = (await operator.get('/release')).body;
+    expect(held).toContain('put on hold');
+    expect((await operator.post('/release/unhold', { _csrf: tokenOf(held) })).statusCode).toBe(303);
+    expect(await store.releases.pointer('main')).toMatchObject({ hold: false });
+  });
+
   it('say NOT_PUBLISHED, as a page, when nothing is', async () => {
     await using dashboard = await dashboardFixture();
     const answer = await (await dashboard.visitor('viewer')).get('/release');

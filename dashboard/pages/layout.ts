@@ -102,9 +102,13 @@ export const json = (value: unknown): Markup =>
 
 /** A button that ends what runs; nothing for those who may only look, and for what has ended. */
 export const cancelForm = (action: string, what: string, isRunning: boolean, csrf: string | undefined): Markup | '' =>
-  csrf === undefined || !isRunning
+  isRunning ? actForm(action, `Cancel this ${what}`, csrf) : '';
+
+/** A button for those who may change something: `csrf` is undefined for all others. */
+export const actForm = (action: string, words: string, csrf: string | undefined): Markup | '' =>
+  csrf === undefined
     ? ''
-    : html`<form class="act" method="post" action="${action}"><input type="hidden" name="_csrf" value="${csrf}"><button>Cancel this ${what}</button></form>`;
+    : html`<form class="act" method="post" action="${action}"><input type="hidden" name="_csrf" value="${csrf}"><button>${words}</button></form>`;
 
 export const runLink = (runKey: string, text: string): Markup =>
   html`<a href="/runs/${encodeURIComponent(runKey)}">${text}</a>`;

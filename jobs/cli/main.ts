@@ -14,6 +14,7 @@ import { registerLimit } from './commands/limit.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
 import { registerRecommend } from './commands/recommend.ts';
+import { registerRelease } from './commands/release.ts';
 import { registerRun } from './commands/run.ts';
 import { registerSchedules } from './commands/schedules.ts';
 import { registerSource } from './commands/source.ts';
@@ -72,6 +73,7 @@ export function buildProgram(): Command {
   registerEnqueue(cli);
   registerRun(cli);
   registerCancel(cli);
+  registerRelease(cli);
   registerStatus(cli);
   registerRecommend(cli);
   registerEvaluate(program);

@@ -5,11 +5,15 @@ import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
 import { AppError } from '../../shared/errors.ts';
 import { type DeadLetterDesk, deadLetterPageSchema, deadLetterSchema, redriveResultsSchema } from './dead-letters.ts';
 import { errorOfFailure, parseFailure } from './failure.ts';
-import type { Gateway } from './job-client.ts';
+import type { Gateway, ReleaseChange } from './job-client.ts';
 import {
   claimResponseSchema,
   type RecommendationsResponse,
   recommendationsResponseSchema,
+  type ReleasePointer,
+  releasePointerSchema,
+  type ReleasesResponse,
+  releasesResponseSchema,
   type SegmentsResponse,
   segmentsResponseSchema,
 } from './responses.ts';
@@ -72,6 +76,18 @@ export class GatewayClient implements Gateway {
       return (await this.#ask('v1/dead-letters/redrive', init, redriveResultsSchema, signal)).results;
     },
   };
+
+  releases(limit: number, signal?: AbortSignal): Promise<ReleasesResponse> {
+    return this.#ask(`v1/releases?limit=${limit}`, {}, releasesResponseSchema, signal);
+  }
+
+  changeRelease(change: ReleaseChange, signal?: AbortSignal): Promise<ReleasePointer> {
+    const { did, ...body } = change;
+    if (did === 'unhold') return this.#ask('v1/releases/hold', { method: 'DELETE' }, releasePointerSchema, signal);
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: JSON.stringify(body) };
+    return this.#ask(`v1/releases/${did}`, init, releasePointerSchema, signal);
+  }
 
   async #ask<S extends z.ZodType>(
     path: string,

@@ -25,7 +25,7 @@ export type { GatewayAddress } from './gateway-client.ts';
 export { ENQUEUE_MANY_MAX, type EnqueueManyOptions, type EnqueueOptions, type KindClient } from './job-client.ts';
 export type { IngestionClient } from './ingestion-client.ts';
 export type { JobHandle, JobProgress } from './job-handle.ts';
-export type { ClientOf, Millrace } from './millrace.ts';
+export type { ClientOf, Millrace, ReleasesClient } from './millrace.ts';
 export type {
   BackfillSpan,
   PipelineClient,
@@ -35,7 +35,7 @@ export type {
   RerunOptions,
   StartedPipeline,
 } from './pipelines-client.ts';
-export type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
+export type { RecommendationsResponse, ReleasePointer, ReleasesResponse, SegmentsResponse } from './responses.ts';
 export type { ListedSchedule, SchedulesClient } from './schedules-client.ts';
 export type { JobState } from './transport.ts';
 export type { WaitOptions } from './wait.ts';

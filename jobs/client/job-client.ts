@@ -6,7 +6,7 @@ import { CONTRACTS, type InputOf, type JobKind } from '../registry.ts';
 import type { DeadLetterDesk } from './dead-letters.ts';
 import { JobHandle } from './job-handle.ts';
 import { type JobPlace, type Made, type MadeJob, makeJob } from './make-job.ts';
-import type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
+import type { RecommendationsResponse, ReleasePointer, ReleasesResponse, SegmentsResponse } from './responses.ts';
 import type { Transport } from './transport.ts';
 
 /** Most inputs of one `enqueueMany`. */
@@ -21,7 +21,14 @@ export interface Gateway {
   recommendations(user: string, k?: number, signal?: AbortSignal): Promise<RecommendationsResponse>;
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse>;
   readonly deadLetters: DeadLetterDesk;
+  releases(limit: number, signal?: AbortSignal): Promise<ReleasesResponse>;
+  changeRelease(change: ReleaseChange, signal?: AbortSignal): Promise<ReleasePointer>;
 }
+
+export type ReleaseChange =
+  | { readonly did: 'rollback' | 'promote'; readonly version: string; readonly reason?: string }
+  | { readonly did: 'hold'; readonly reason?: string }
+  | { readonly did: 'unhold' };
 
 /** What all parts of one client share. */
 export interface ClientCore {

@@ -4,9 +4,9 @@ import { PIPELINE_NAMES, type PipelineName } from '../pipelines.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../registry.ts';
 import { DeadLettersClient } from './dead-letters.ts';
 import { IngestionClient } from './ingestion-client.ts';
-import { type ClientCore, type Gateway, KindClient } from './job-client.ts';
+import { type ClientCore, type Gateway, KindClient, type ReleaseChange } from './job-client.ts';
 import { PipelineClient } from './pipelines-client.ts';
-import type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
+import type { RecommendationsResponse, ReleasePointer, ReleasesResponse, SegmentsResponse } from './responses.ts';
 import { SchedulesClient } from './schedules-client.ts';
 
 /** 'bias-audit' -> 'biasAudit'. */
@@ -35,6 +35,28 @@ export interface Reads {
   };
 }
 
+interface AskOptions {
+  readonly signal?: AbortSignal;
+}
+interface ChangeOptions extends AskOptions {
+  /** Kept with the change. */
+  readonly reason?: string;
+}
+
+/** What is live; through the gateway. Asking for the same twice changes nothing the second time. */
+export interface ReleasesClient {
+  /** What was published, newest first, and the pointer to what is live. */
+  list(options?: AskOptions & { readonly limit?: number }): Promise<ReleasesResponse>;
+  /** Puts an earlier release live and holds it there: scheduled runs do not undo it. */
+  rollBack(version: string, options?: ChangeOptions): Promise<ReleasePointer>;
+  /** Puts a newer release live and lets go of a hold. */
+  promote(version: string, options?: ChangeOptions): Promise<ReleasePointer>;
+  /** Nothing that is published goes live. */
+  hold(options?: ChangeOptions): Promise<ReleasePointer>;
+  /** What is published next goes live again. */
+  unhold(options?: AskOptions): Promise<ReleasePointer>;
+}
+
 export interface MillraceBase extends Reads, AsyncDisposable {
   readonly tenant: string;
   /** The client of a kind by its name. */
@@ -43,6 +65,7 @@ export interface MillraceBase extends Reads, AsyncDisposable {
   readonly schedules: SchedulesClient;
   /** Runs that ended without an effect, and giving them back to work; through the gateway. */
   readonly deadLetters: DeadLettersClient;
+  readonly releases: ReleasesClient;
   /** Ends every connection; waits that are under way are rejected. */
   close(): Promise<void>;
 }
@@ -65,6 +88,7 @@ export function buildMillrace(core: ClientCore): Millrace {
     pipelines: bothNames(PIPELINE_NAMES, (name) => new PipelineClient(core, name)),
     schedules: new SchedulesClient(core),
     deadLetters: new DeadLettersClient(() => gatewayOf(core).deadLetters),
+    releases: releasesClient(core),
     recommendations: {
       get: async (user, { k, signal } = {}) => gatewayOf(core).recommendations(user, k, signal),
     },
@@ -74,6 +98,20 @@ export function buildMillrace(core: ClientCore): Millrace {
   };
   const members = bothNames<JobKind, unknown>(JOB_KINDS, job) as JobMembers;
   return Object.freeze(Object.assign(base, members));
+}
+
+const RELEASES_LISTED = 20;
+
+function releasesClient(core: ClientCore): ReleasesClient {
+  const change = async ({ signal, ...what }: ReleaseChange & AskOptions): Promise<ReleasePointer> =>
+    gatewayOf(core).changeRelease(what as ReleaseChange, signal);
+  return {
+    list: async ({ limit = RELEASES_LISTED, signal } = {}) => gatewayOf(core).releases(limit, signal),
+    rollBack: (version, options = {}) => change({ did: 'rollback', version, ...options }),
+    promote: (version, options = {}) => change({ did: 'promote', version, ...options }),
+    hold: (options = {}) => change({ did: 'hold', ...options }),
+    unhold: (options = {}) => change({ did: 'unhold', ...options }),
+  };
 }
 
 /** Members under their own names and, where these have dashes, under camelCase names too. */

@@ -42,6 +42,54 @@ export const segmentsResponseSchema = z.object({
 });
 export type SegmentsResponse = z.output<typeof segmentsResponseSchema>;
 
+export const releaseSchema = z.object({
+  version: z.string(),
+  /** The parts that it names. */
+  dataset: z.string().optional(),
+  embeddings: z.string().optional(),
+  segments: z.string().optional(),
+  candidates: z.string().optional(),
+  audit: z.string().optional(),
+  /** Moment it speaks of, and when it was published; ms since 1970. */
+  asOf: z.number(),
+  createdAt: z.number(),
+  /** The release that was live before it. */
+  previous: z.string().optional(),
+});
+export type ReleaseResponse = z.output<typeof releaseSchema>;
+
+export const releasePointerSchema = z.object({
+  /** Version of the release that is live. */
+  version: z.string(),
+  /** Nothing that is published goes live until it is let go. */
+  hold: z.boolean(),
+  seq: z.int(),
+  /** The last changes, oldest first. */
+  changes: z
+    .array(
+      z.object({
+        seq: z.int(),
+        did: z.enum(['publish', 'roll-back', 'promote', 'hold', 'unhold']),
+        at: z.number(),
+        version: z.string(),
+        hold: z.boolean(),
+        by: z.string(),
+        reason: z.string().optional(),
+      }),
+    )
+    .readonly()
+    .optional(),
+});
+export type ReleasePointer = z.output<typeof releasePointerSchema>;
+
+export const releasesResponseSchema = z.object({
+  /** Absent: nothing is published. */
+  pointer: releasePointerSchema.optional(),
+  /** Newest first; some of them may never have been live. */
+  releases: z.array(releaseSchema),
+});
+export type ReleasesResponse = z.output<typeof releasesResponseSchema>;
+
 /** Answer to POST /v1/claims. */
 export const claimResponseSchema = claimRefSchema;
 

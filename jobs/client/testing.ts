@@ -10,7 +10,7 @@ import type { Gateway } from './job-client.ts';
 import { type EnqueuedJob, type Handlers, MemoryTransport } from './memory-transport.ts';
 import { buildMillrace, type Millrace } from './millrace.ts';
 import type { PipelineDocument } from './pipelines-client.ts';
-import type { RecommendationsResponse, SegmentsResponse } from './responses.ts';
+import type { RecommendationsResponse, SegmentsResponse, ReleasePointer } from './responses.ts';
 
 export type { EnqueuedJob, HandlerContext, Handlers } from './memory-transport.ts';
 
@@ -47,6 +47,8 @@ export function connectInMemory(options: InMemoryOptions = {}): InMemoryMillrace
     putClaim: async (body) => transport.putClaim(body),
     recommendations: async (user, k) => given(options.recommendations, 'recommendations')(user, k),
     segments: async (user) => given(options.segments, 'segments')(user),
+    releases: async () => ({ releases: [] }),
+    changeRelease: async () => given<ReleasePointer>(undefined, 'release'),
   };
   const millrace = buildMillrace({ transport, tenant, ring, gateway, nowMs });
   return Object.freeze(

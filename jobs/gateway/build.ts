@@ -35,6 +35,7 @@ import { registerPipelines } from './routes/pipelines.ts';
 import { registerReads } from './routes/reads.ts';
 import { registerRecords } from './routes/records.ts';
 import { registerSocial } from './routes/social.ts';
+import { registerReleases } from './routes/releases.ts';
 import { registerWebhooks } from './routes/webhooks.ts';
 import { Tenants } from './tenants.ts';
 
@@ -163,6 +164,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   const queues = new QueueSet(config);
   app.addHook('onClose', () => queues[Symbol.asyncDispose]());
   registerDeadLetters(app, (tenant) => new StoreDesk({ store, queueOf: queues.get, ring, tenant, now }));
+  registerReleases(app, store);
   registerReads(app, recommender(store, now));
   registerWebhooks(app, store, config.webhookPrivate);
   return app;

@@ -16,6 +16,8 @@ export const ALL_SCOPES: readonly KeyScope[] = [
   'recommendations:read',
   'segments:read',
   'webhooks:write',
+  'releases:read',
+  'releases:write',
 ];
 
 export interface Answer {

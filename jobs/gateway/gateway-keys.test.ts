@@ -29,6 +29,11 @@ const ROUTES = [
   ['POST', '/v1/pipelines/runs/x/rerun', 'jobs:write'],
   ['GET', '/v1/pipelines/runs/x', 'jobs:read'],
   ['DELETE', '/v1/pipelines/runs/x', 'jobs:write'],
+  ['GET', '/v1/releases', 'releases:read'],
+  ['POST', '/v1/releases/rollback', 'releases:write'],
+  ['POST', '/v1/releases/promote', 'releases:write'],
+  ['POST', '/v1/releases/hold', 'releases:write'],
+  ['DELETE', '/v1/releases/hold', 'releases:write'],
   ['GET', '/v1/recommendations/u1', 'recommendations:read'],
   ['GET', '/v1/segments/u1', 'segments:read'],
 ] as const;

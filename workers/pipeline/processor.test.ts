@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
+import { rollBack, unhold } from '../../shared/store/release-pointer.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
 import processor from './processor.ts';
@@ -41,4 +42,23 @@ test.each([
   expect(await follow(publishing('first', 10))).toEqual(first);
   expect(await store.releases.pointer('main')).toMatchObject({ seq: 2, runKey: 'main.pipeline.second' });
   expect(await store.releases.live('main')).toMatchObject({ dataset: 'second' });
+});
+
+test('a run that is followed again after it was rolled back does not undo that, nor does what is published under the hold', async () => {
+  await using services = await testServices();
+  await using pool = inlinePool();
+  const { store } = services;
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  const follow = async (run: RunDocument) => (await processor.follow?.(run, ports))?.release;
+  const empty = (run: RunDocument): RunDocument => ({ ...run, plan: { publish: { parts: {}, asOf: run.asOf } } });
+  const first = await follow(empty(publishing('first', 10)));
+  await follow(empty(publishing('second', 11)));
+  await rollBack(store, 'main', { by: 'anna' });
+  await follow(empty(publishing('second', 11)));
+  expect(await follow(empty(publishing('third', 12)))).toMatchObject({ live: false, reason: 'the release is on hold' });
+  expect(await store.releases.pointer('main')).toMatchObject({ version: first?.version, hold: true });
+  await unhold(store, 'main', { by: 'anna' });
+  await follow(empty(publishing('second', 11)));
+  expect(await store.releases.live('main')).toMatchObject({ version: first?.version });
+  expect(await follow(empty(publishing('fourth', 13)))).toMatchObject({ live: true });
 });

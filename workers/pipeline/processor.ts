@@ -8,7 +8,7 @@ import { pipeline, type ReleaseParts } from '../../jobs/pipeline/contract.ts';
 import { pipelineOf } from '../../jobs/pipelines.ts';
 import { pipelineRunId, rerunId } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { PipelineRunDocument, RunDocument, Store } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, Pointer, RunDocument, Store } from '../../shared/store/ports.ts';
 import { restartedSteps } from '../runtime/pipeline-restart.ts';
 import { newRun, paramsOf, partsOf } from '../runtime/pipeline-start.ts';
 import { withOutputs } from '../runtime/step-graph.ts';
@@ -55,9 +55,14 @@ async function planRerun(id: string, from: string | undefined, context: RunConte
   return { start: newRun(definition, { id: next, tenant, params, asOf, live, origin, steps }, clock.now()) };
 }
 
-/** The release that this run published before a crash, also when others have been published since: it is not published again over them. */
-async function ownRelease(run: RunDocument, live: string | undefined, store: Store): Promise<string | undefined> {
-  let version = live;
+/**
+ * The release that this run published before a crash, also when others have been published, or it was rolled back, since: it is not published
+ * again over them.
+ */
+async function ownRelease(run: RunDocument, pointer: Pointer | undefined, store: Store): Promise<string | undefined> {
+  const own = pointer?.changes?.find(({ did, by }) => did === 'publish' && by === run.runKey);
+  if (own !== undefined) return own.version;
+  let version = pointer?.version;
   for (let back = 0; version !== undefined && back < RELEASES_BACK_MAX; back++) {
     const release = await store.releases.read(run.tenant, version);
     if (release?.runKey === run.runKey) return version;
@@ -76,7 +81,7 @@ async function publish(
 ): Promise<{ version: string; live: boolean; reason?: string }> {
   for (let attempt = 0; attempt < CONFLICT_TRIES_MAX; attempt++) {
     const pointer = await store.releases.pointer(run.tenant);
-    const earlier = await ownRelease(run, pointer?.version, store);
+    const earlier = await ownRelease(run, pointer, store);
     if (earlier !== undefined) return { version: earlier, live: true };
     const seq = pointer?.seq ?? 0;
     const version = `v${seq + 1}-${shortHash(run.runKey).slice(0, 6)}`;

@@ -3,7 +3,7 @@
  * of an earlier moment than the live one comes too late, and a held pointer does not move.
  */
 import type { Collection, Db } from 'mongodb';
-import type { Pointer, Release, Releases } from '../ports.ts';
+import type { Pointer, PointerChange, Release, Releases } from '../ports.ts';
 import { isDuplicateKey } from './driver-errors.ts';
 
 type StoredPointer = Pointer & { _id: string };
@@ -13,6 +13,11 @@ type StoredRelease = Release & {
   unnamedAt?: number;
 };
 
+/** Changes that a pointer remembers. */
+const CHANGES_MAX = 50;
+
+// A further channel beside the live one (a candidate, say) is a pointer of its own, `TENANT.NAME`, with the same compare-and-set; promoting it is
+// `point` of this one to its version.
 const pointerId = (tenant: string): string => `${tenant}.release`;
 const releaseId = (tenant: string, version: string): string => `${tenant}.${version}`;
 
@@ -22,6 +27,18 @@ function withoutId<T extends { _id: string; unnamedAt?: number }>({
   ...rest
 }: T): Omit<T, '_id' | 'unnamedAt'> {
   return rest;
+}
+
+function changed(
+  current: Pointer | undefined,
+  next: Pick<Pointer, 'asOf' | 'runKey' | 'version' | 'hold'>,
+  change: Pick<PointerChange, 'did' | 'by' | 'reason'>,
+): Pointer {
+  const { asOf, runKey, version, hold } = next;
+  const seq = (current?.seq ?? 0) + 1;
+  const { did, by, reason } = change;
+  const last = { seq, did, by, ...(reason === undefined ? {} : { reason }), at: Date.now(), version, hold };
+  return { seq, asOf, runKey, version, hold, changes: [...(current?.changes ?? []), last].slice(-CHANGES_MAX) };
 }
 
 class MongoReleases implements Releases {
@@ -68,13 +85,26 @@ class MongoReleases implements Releases {
     if (current !== undefined && next.asOf < current.asOf) return 'late';
     if (current?.hold === true) return 'held';
     if ((current?.seq ?? 0) !== expectedSeq) return 'conflict';
-    const moved = { ...next, seq: expectedSeq + 1, hold: false };
+    const moved = changed(current, { ...next, hold: false }, { did: 'publish', by: next.runKey });
     if (current === undefined) return this.#first(tenant, moved);
-    const result = await this.#pointers.updateOne(
-      { _id: pointerId(tenant), seq: expectedSeq, hold: false },
-      { $set: moved },
-    );
-    return result.matchedCount === 1 ? 'moved' : 'conflict';
+    return (await this.#set(tenant, expectedSeq, moved)) ? 'moved' : 'conflict';
+  }
+
+  async point(
+    tenant: string,
+    expectedSeq: number,
+    next: Pick<Pointer, 'asOf' | 'runKey' | 'version' | 'hold'>,
+    change: Pick<PointerChange, 'did' | 'by' | 'reason'>,
+  ): Promise<boolean> {
+    const current = await this.pointer(tenant);
+    if (current?.seq !== expectedSeq) return false;
+    return this.#set(tenant, expectedSeq, changed(current, next, change));
+  }
+
+  /** Every change raises `seq`, holds too: who read the pointer before one of them sets nothing. */
+  async #set(tenant: string, expectedSeq: number, pointer: Pointer): Promise<boolean> {
+    const result = await this.#pointers.updateOne({ _id: pointerId(tenant), seq: expectedSeq }, { $set: pointer });
+    return result.matchedCount === 1;
   }
 
   async #first(tenant: string, pointer: Pointer): Promise<'moved' | 'conflict'> {

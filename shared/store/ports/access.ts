@@ -36,6 +36,8 @@ export const KEY_SCOPES = [
   'recommendations:read',
   'segments:read',
   'webhooks:write',
+  'releases:read',
+  'releases:write',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {

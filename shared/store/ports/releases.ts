@@ -1,11 +1,29 @@
 /** Owns the port of releases: what is published together, and the pointer that moves from one to the next. */
 
+export type PointerDid = 'publish' | 'roll-back' | 'promote' | 'hold' | 'unhold';
+
+/** One change of the pointer. */
+export interface PointerChange {
+  readonly seq: number;
+  readonly did: PointerDid;
+  readonly at: number;
+  /** What was live from then on. */
+  readonly version: string;
+  readonly hold: boolean;
+  /** Who asked: a person's name, a key's id, or the run that published. */
+  readonly by: string;
+  readonly reason?: string;
+}
+
 export interface Pointer {
   readonly seq: number;
   readonly asOf: number;
   readonly runKey: string;
   readonly version: string;
+  /** Nothing that is published goes live. */
   readonly hold: boolean;
+  /** The last changes, oldest first; bounded. Absent on pointers of before. */
+  readonly changes?: readonly PointerChange[];
 }
 
 export interface Release {
@@ -29,12 +47,20 @@ export interface Releases {
   pointer(tenant: string): Promise<Pointer | undefined>;
   live(tenant: string): Promise<Release | undefined>;
   /**
-   * Compare-and-set on `seq`. Own runKey already there: moved. A lower asOf: `late`. Held: `held`. Somebody else moved first: `conflict`.
+   * What a publishing run does. Compare-and-set on `seq`. Own runKey already there: moved. A lower asOf: `late`. Held: `held`. Somebody else
+   * moved first: `conflict`.
    */
   move(
     tenant: string,
     expectedSeq: number,
-    next: Omit<Pointer, 'seq' | 'hold'>,
+    next: Pick<Pointer, 'asOf' | 'runKey' | 'version'>,
   ): Promise<'moved' | 'late' | 'held' | 'conflict'>;
+  /** What an operator does: whatever `asOf` and hold say. Compare-and-set on `seq`; false: somebody else changed it first. */
+  point(
+    tenant: string,
+    expectedSeq: number,
+    next: Pick<Pointer, 'asOf' | 'runKey' | 'version' | 'hold'>,
+    change: Pick<PointerChange, 'did' | 'by' | 'reason'>,
+  ): Promise<boolean>;
   history(tenant: string, limit: number): Promise<Release[]>;
 }
