@@ -79,6 +79,15 @@ interface Run {
   } | null;
 }
 
+interface PipelineRun {
+  readonly _id: string;
+  readonly state: string;
+  readonly steps: Readonly<Record<string, { readonly state: string; readonly runKey?: string }>>;
+}
+/** The step that becomes three others; it has no job of its own. */
+const FAN = 'parts';
+const FANNED = ['parts[0]', 'parts[1]', 'parts[2]'];
+
 /** Where BullMQ has each job of a kind. */
 interface QueueView {
   readonly completed: ReadonlySet<string>;
@@ -225,22 +234,31 @@ class Check {
   }
 
   async #judgePipelines(): Promise<void> {
-    const found = await this.#options.db
-      .collection<{ _id: string; state: string; steps: Record<string, { state: string; runKey?: string }> }>(
-        'pipeline_runs',
-      )
-      .find()
-      .toArray();
+    const found = await this.#options.db.collection<PipelineRun>('pipeline_runs').find().toArray();
     const ids = new Set(found.map(({ _id }) => _id));
     for (const { _id, state, steps } of found) {
       if (state === 'running') this.#violate('stuck', `pipeline run ${_id}: still running`);
       for (const [name, step] of Object.entries(steps))
-        if (step.state === 'committed' && this.#runs.get(step.runKey ?? '')?.state !== 'committed')
+        if (step.state === 'committed' && name !== FAN && this.#runs.get(step.runKey ?? '')?.state !== 'committed')
           this.#violate('lost', `pipeline run ${_id}: step ${name} has committed without its run`);
+      if (state === 'committed') this.#judgeFan(_id, steps);
     }
     for (const { kind, state, followed, output } of this.#runs.values())
       if (kind === 'chaos-start' && state === 'committed' && followed && !ids.has(output?.run ?? ''))
         this.#violate('lost', `pipeline run ${output?.run}: was started and is not there`);
+  }
+
+  /** Of a run that has committed: the steps that were made as it ran are these three, and the last one has the outputs of all. */
+  #judgeFan(id: string, steps: PipelineRun['steps']): void {
+    const names = Object.keys(steps).filter((name) => name.startsWith(`${FAN}[`));
+    if (names.toSorted().join() !== FANNED.join())
+      this.#violate('lost', `pipeline run ${id}: has the steps ${names.join(', ')}`);
+    const squareOf = (name: string): number => this.#runs.get(steps[name]?.runKey ?? '')?.output?.square ?? Number.NaN;
+    const joined = squareOf('join');
+    const parts = FANNED.map((_, part) => ((joined + part) % 1000) ** 2);
+    const sum = parts.reduce((total, square) => total + square, 0) % 1000;
+    if (squareOf('sum') !== sum ** 2 || FANNED.some((name, part) => squareOf(name) !== parts[part]))
+      this.#violate('lost', `pipeline run ${id}: its last step did not get what the three before it made`);
   }
 
   async #judgeReleases(): Promise<void> {

@@ -1,6 +1,6 @@
 /** Owns the jobs that exist for the chaos runs alone: one kind of every effect class, and one that starts a diamond of steps. */
 import { z } from 'zod';
-import type { Pipeline, Step } from '../../jobs/define-pipeline.ts';
+import { fanOut, type Pipeline, type Step } from '../../jobs/define-pipeline.ts';
 import { defineJob, type EffectClass } from '../../shared/contract-kit/define-job.ts';
 
 /** The queue of the same scenario on plain BullMQ. */
@@ -53,7 +53,7 @@ export const chaosRecord = chaosJob('chaos-record', 'record');
 export const chaosDataset = chaosJob('chaos-dataset', 'dataset');
 export type ChaosContract = typeof chaosNone | typeof chaosRecord | typeof chaosDataset;
 
-/** Starts a pipeline run of four steps: one, then two side by side, then one that joins them. */
+/** Starts a pipeline run: see DIAMOND. */
 export const chaosStart = defineJob({
   kind: 'chaos-start',
   version: 1,
@@ -83,9 +83,31 @@ const step = (add: number, ...after: string[]): Step => ({
   }),
 });
 
+const PARTS = 3;
+
+/** A diamond, then as many steps as the join says, then one that joins those. */
 export const DIAMOND: Pipeline = {
   name: 'chaos-diamond',
-  title: 'One, two side by side, one that joins them.',
+  title: 'One, two side by side, one that joins them; then three that are made as it runs, and one that joins those.',
   params: z.looseObject({ n: z.int() }),
-  steps: { first: step(1), left: step(2, 'first'), right: step(3, 'first'), join: step(4, 'left', 'right') },
+  steps: {
+    first: step(1),
+    left: step(2, 'first'),
+    right: step(3, 'first'),
+    join: step(4, 'left', 'right'),
+    parts: fanOut(chaosDataset, {
+      after: ['join'],
+      over: ({ output }) => Array.from({ length: PARTS }, (_, part) => output('join', chaosDataset).square + part),
+      input: (_, n) => ({ n: n % 1000, workMs: 20, fail: 'never' as const }),
+    }),
+    sum: {
+      contract: chaosDataset,
+      after: ['parts'],
+      input: ({ outputs }) => ({
+        n: outputs('parts', chaosDataset).reduce((sum, part) => sum + (part?.square ?? 0), 0) % 1000,
+        workMs: 20,
+        fail: 'never',
+      }),
+    },
+  },
 };
