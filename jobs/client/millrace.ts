@@ -104,7 +104,7 @@ const RELEASES_LISTED = 20;
 
 function releasesClient(core: ClientCore): ReleasesClient {
   const change = async ({ signal, ...what }: ReleaseChange & AskOptions): Promise<ReleasePointer> =>
-    gatewayOf(core).changeRelease(what as ReleaseChange, signal);
+    gatewayOf(core).changeRelease(what, signal);
   return {
     list: async ({ limit = RELEASES_LISTED, signal } = {}) => gatewayOf(core).releases(limit, signal),
     rollBack: (version, options = {}) => change({ did: 'rollback', version, ...options }),

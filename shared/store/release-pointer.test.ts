@@ -114,9 +114,9 @@ test('readers see one release or another, never a mix, while it is changed under
   await publish(store, 1);
   await publish(store, 2);
   const seen = new Set<string>();
-  let changing = true;
+  const changing = new AbortController();
   const reader = async (): Promise<void> => {
-    while (changing) {
+    while (!changing.signal.aborted) {
       const live = await store.releases.live(T);
       if (live === undefined) throw new Error('nothing is live');
       const parts = await Promise.all(
@@ -130,7 +130,7 @@ test('readers see one release or another, never a mix, while it is changed under
     await rollBack(store, T, BY, 'v1');
     await promote(store, T, BY, 'v2');
   }
-  changing = false;
+  changing.abort();
   await Promise.all(readers);
   expect([...seen].filter((one) => !['v1 v1 v1', 'v2 v2 v2'].includes(one))).toEqual([]);
 });
