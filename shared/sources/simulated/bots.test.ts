@@ -64,3 +64,42 @@ describe('bots leave the traces of their family', () => {
     expect(stars.length).toBeGreaterThan(50);
   });
 });
+
+describe('covert bots look like people but for what they are paid for', () => {
+  const botFamilies = ['ring', 'downvote-ring', 'copycat', 'looper', 'drip'] as const;
+  const world = simulate({
+    people: 200,
+    videos: 400,
+    days: 8,
+    events: 40_000,
+    botShare: 0.2,
+    seed: 4,
+    botFamilies: [...botFamilies],
+  });
+  const log = [...world.log()];
+  const creators = new Map([...world.items()].map((item) => [item.id, item.creator!]));
+
+  test('a ring spends a good third of its acts on one creator, whom all its accounts share', () => {
+    const rings = new Map<number, Set<string>>();
+    for (const entries of [...byUser(log, world, 'ring'), ...byUser(log, world, 'downvote-ring')]) {
+      const counts = [...Map.groupBy(entries, ({ event }) => creators.get(event.item!)!)].map(
+        ([creator, own]) => [own.length, creator] as const,
+      );
+      const [most, creator] = counts.toSorted((a, b) => b[0] - a[0])[0]!;
+      expect(most / entries.length).toBeGreaterThan(0.3);
+      expect(most / entries.length).toBeLessThan(0.6);
+      const { bot, ring } = world.truth.person(entries[0]!.event.user);
+      const key = ring! * 2 + (bot === 'ring' ? 0 : 1);
+      rings.set(key, (rings.get(key) ?? new Set()).add(creator));
+    }
+    expect(rings.size).toBe(4);
+    for (const shared of rings.values()) expect(shared.size).toBe(1);
+  });
+
+  test('a looper repeats few videos, and a drip never rests', () => {
+    for (const entries of byUser(log, world, 'looper'))
+      expect(new Set(entries.map(({ event }) => event.item)).size).toBeLessThan(entries.length / 10);
+    for (const entries of byUser(log, world, 'drip'))
+      expect(new Set(entries.map(({ event }) => new Date(event.occurredAt).getUTCHours())).size).toBeGreaterThan(20);
+  });
+});

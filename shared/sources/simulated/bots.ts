@@ -1,39 +1,17 @@
 /**
- * Owns the bots: accounts whose events follow a script. Every family leaves one trace that people do not:
- * regular intervals, bursts, sweeps of the catalogue, repeated sequences, and rings that rate one creator.
+ * Owns the bots: accounts whose events follow a script. Every loud family leaves one trace that people do not:
+ * regular intervals, bursts, sweeps of the catalogue, repeated sequences, and farms that rate one creator.
  */
-import { type RandomStream, randomStream } from '../../random.ts';
-import type { SimVideo } from './catalogue.ts';
+import { randomStream } from '../../random.ts';
+import { type BotDay, type Habit, log, patronVideos } from './bot-day.ts';
+import type { BotFamily } from './bot-families.ts';
+import { COVERT_HABITS } from './covert-bots.ts';
 import type { Life, World } from './life.ts';
-import type { Act } from './log.ts';
 import { DAY_MS } from './options.ts';
-import { drawIndex } from './people.ts';
 
 const METRONOME_MS = 30_000;
 const METRONOME_JITTER_MS = 150;
 const BURST_MS = 45_000;
-const LAG_MS = 60;
-
-interface BotDay {
-  readonly world: World;
-  readonly life: Life;
-  readonly dayStartMs: number;
-  readonly day: number;
-  /** About how many events to make today. */
-  readonly budget: number;
-  readonly stream: RandomStream;
-}
-
-function log(today: BotDay, act: Act): void {
-  today.life.log(today.world.buckets, { device: 'desktop', ...act }, LAG_MS);
-}
-
-/** The living videos of the creator a bot works for: one of many videos, the same creator every day. */
-function patronVideos({ world, life }: BotDay, key: number, alive: readonly number[]): readonly SimVideo[] {
-  const stream = randomStream(world.settings.seed, 'sim.patron', life.person.bot!, key);
-  const patron = drawIndex(world.creatorSizes, stream);
-  return alive.map((v) => world.videos[v]!).filter((video) => video.creator === patron);
-}
 
 /** Watches its patron's videos to the end, one every thirty seconds, at the same hour every day. */
 function metronome(today: BotDay, alive: readonly number[]): void {
@@ -100,7 +78,14 @@ function ratingFarm(today: BotDay, alive: readonly number[]): void {
   }
 }
 
-const HABITS = { metronome, burst, sweeper, replayer, 'rating-farm': ratingFarm } as const;
+const HABITS: Readonly<Record<BotFamily, Habit>> = {
+  metronome,
+  burst,
+  sweeper,
+  replayer,
+  'rating-farm': ratingFarm,
+  ...COVERT_HABITS,
+};
 
 /** Makes one bot's events of one day; none where no video is alive. */
 export function playBotDay(world: World, life: Life, day: number, budget: number): void {

@@ -1,6 +1,7 @@
 /** Owns what can be set about a simulated platform, with its limits and defaults. */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import { BOT_FAMILIES, LOUD_BOT_FAMILIES } from './bot-families.ts';
 
 export const DAY_MS = 86_400_000;
 
@@ -17,6 +18,16 @@ const optionsSchema = z
     minorityShare: z.number().min(0).max(1).default(0.2),
     /** Share of accounts that are bots. */
     botShare: z.number().min(0).max(0.5).default(0.02),
+    /** Families that the bots are of, in turn. */
+    botFamilies: z
+      .array(z.enum(BOT_FAMILIES))
+      .min(1)
+      .max(BOT_FAMILIES.length)
+      .default([...LOUD_BOT_FAMILIES]),
+    /** How much busier a bot is than a person, on average. */
+    botActivity: z.number().min(0.1).max(100).default(4),
+    /** Accounts that work together. */
+    ringSize: z.int().min(2).max(100_000).default(4),
     seed: z.int().min(0).max(0xffff_ffff).default(7),
     /** First instant of the log, ISO 8601 UTC; the default is fixed so that the bytes are. */
     start: z.iso.datetime().default('2025-10-01T00:00:00.000Z'),

@@ -7,18 +7,12 @@
  */
 import type { AGE_GROUPS } from '../../contract-kit/event.ts';
 import { type RandomStream, randomStream } from '../../random.ts';
+import type { BotFamily } from './bot-families.ts';
 import { CULTURES, MOODS, TOPICS } from './ontology.ts';
 import { DAY_MS, type SimulationSettings } from './options.ts';
 
 /** In which situations tastes differ. */
 export const SITUATIONS = ['on the go', 'at home', 'weekend'] as const;
-
-/** Kinds of bots, each with a habit that a detector can find. */
-export const BOT_FAMILIES = ['metronome', 'burst', 'sweeper', 'replayer', 'rating-farm'] as const;
-export type BotFamily = (typeof BOT_FAMILIES)[number];
-
-/** Accounts that replay one script together. */
-export const REPLAYER_RING_SIZE = 4;
 
 export interface SimPerson {
   readonly index: number;
@@ -29,7 +23,7 @@ export interface SimPerson {
   /** Index into CULTURES; 0 is the majority. */
   readonly culture: number;
   readonly bot: BotFamily | undefined;
-  /** Replayers of one ring share a script. */
+  /** Bots of one family and ring work together. */
   readonly ring: number;
   readonly joinedAtMs: number;
   readonly utcOffsetMinutes: number;
@@ -230,14 +224,14 @@ function drawPerson(settings: SimulationSettings, index: number, bot: SimPerson[
 
 /** Everybody with an account, by index. Exactly round(people * botShare) are bots, families in turn. */
 export function drawPeople(settings: SimulationSettings): SimPerson[] {
-  const { people, seed } = settings;
+  const { people, seed, botFamilies, ringSize } = settings;
   const bots = Math.round(people * settings.botShare);
   const lots = Array.from({ length: people }, (_, i) => ({ i, lot: randomStream(seed, 'sim.bot', i).uniform() }));
   lots.sort((a, b) => a.lot - b.lot || a.i - b.i);
   const families = new Map<number, { family: BotFamily; ring: number }>();
   for (let k = 0; k < bots; k++) {
-    const family = BOT_FAMILIES[k % BOT_FAMILIES.length]!;
-    families.set(lots[k]!.i, { family, ring: Math.floor(k / BOT_FAMILIES.length / REPLAYER_RING_SIZE) });
+    const family = botFamilies[k % botFamilies.length]!;
+    families.set(lots[k]!.i, { family, ring: Math.floor(k / botFamilies.length / ringSize) });
   }
   return Array.from({ length: people }, (_, index) => {
     const bot = families.get(index);

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { describe as group, expect, test } from 'vitest';
 import { checkEvent, checkRecord, consentSchema, itemSchema, personSchema } from '../../contract-kit/event.ts';
 import { AppError } from '../../errors.ts';
-import { BOT_FAMILIES } from './people.ts';
+import { LOUD_BOT_FAMILIES } from './bot-families.ts';
 import { describe } from './records.ts';
 import { type Simulation, type SimulationOptions, simulate } from './index.ts';
 
@@ -230,7 +230,7 @@ group('simulate', () => {
     ];
     expect(people.filter((person) => person.minority).length / 2_000).toBeCloseTo(0.3, 1);
     expect(people.filter((person) => person.bot !== null)).toHaveLength(100);
-    for (const family of BOT_FAMILIES) expect(people.filter((person) => person.bot === family)).toHaveLength(20);
+    for (const family of LOUD_BOT_FAMILIES) expect(people.filter((person) => person.bot === family)).toHaveLength(20);
   });
 
   test('describes a person by what was named at sign-up, and the truth agrees with it', () => {

@@ -45,8 +45,6 @@ export interface Simulation {
   readonly truth: SimulationTruth;
 }
 
-/** Bots are busier than people by this factor. */
-const BOT_ACTIVITY = 4;
 /** Events that one list causes, about; corrected day by day from what was measured. */
 const EVENTS_PER_SLATE_PRIOR = 9;
 const PRIOR_SLATES = 300;
@@ -135,7 +133,8 @@ function* play(settings: SimulationSettings, drawn: Drawn): Generator<LoggedEven
   const world = buildWorld(settings, drawn);
   const humans = world.lives.filter((life) => life.person.bot === undefined);
   const bots = world.lives.filter((life) => life.person.bot !== undefined);
-  const botEvents = (settings.events * BOT_ACTIVITY * bots.length) / (BOT_ACTIVITY * bots.length + humans.length);
+  const botWeight = settings.botActivity * bots.length;
+  const botEvents = (settings.events * botWeight) / (botWeight + humans.length);
   const botBudget = bots.length === 0 ? 0 : botEvents / bots.length / settings.days;
   const presenceOn = (day: number): number =>
     humans.reduce((sum, { person }) => sum + person.activity * presence(person, world.startMs + day * DAY_MS), 0);

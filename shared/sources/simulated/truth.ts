@@ -1,10 +1,11 @@
 /** Owns the answers: what only the simulator knows about people and videos, for judging learners and detectors. */
 import { AppError } from '../../errors.ts';
 import { relevanceOf } from './appeal.ts';
+import { type BotFamily, RING_FAMILIES } from './bot-families.ts';
 import type { SimVideo } from './catalogue.ts';
 import { mapEach } from './map-each.ts';
 import { CULTURES, MOODS, TOPICS } from './ontology.ts';
-import { type BotFamily, SITUATIONS, type SimPerson } from './people.ts';
+import { SITUATIONS, type SimPerson } from './people.ts';
 
 /** The true taste in one situation. */
 export interface SituationTruth {
@@ -19,7 +20,7 @@ export interface PersonTruth {
   readonly id: string;
   /** Family of the bot, or null for a person. */
   readonly bot: BotFamily | null;
-  /** Replayers with the same number replay one script; null for everybody else. */
+  /** Bots of one family with the same number work together; null for everybody else. */
   readonly ring: number | null;
   readonly culture: string;
   readonly minority: boolean;
@@ -65,7 +66,7 @@ function personTruth(person: SimPerson): PersonTruth {
   return {
     id: person.id,
     bot: person.bot ?? null,
-    ring: person.bot === 'replayer' ? person.ring : null,
+    ring: person.bot !== undefined && RING_FAMILIES.has(person.bot) ? person.ring : null,
     culture: CULTURES[person.culture]!.name,
     minority: person.culture !== 0,
     gender: person.gender ?? null,
