@@ -36,8 +36,8 @@ export interface Comparison {
   readonly peer: Summary;
   /** What must be reached; absent: the figure is for information. */
   readonly target?: number;
-  /** A third side, and the median of ours/beside. */
-  readonly beside?: Summary & { readonly ratio: number };
+  /** A third side, the median of ours/beside, and what that must reach. */
+  readonly beside?: Summary & { readonly ratio: number; readonly target?: number };
 }
 
 /**
@@ -105,7 +105,7 @@ export interface InterleaveOptions {
   readonly target?: number;
   readonly ours: Side;
   readonly peer: Side;
-  readonly beside?: Side;
+  readonly beside?: Side & { readonly target?: number };
 }
 
 type Run = Measured & { readonly units: number };
@@ -166,6 +166,7 @@ export async function interleave({
           beside: {
             ...summary(beside.name, besideRuns),
             ratio: quantile(ratiosOf('rate', oursRuns, besideRuns, []), 0.5),
+            ...(beside.target === undefined ? {} : { target: beside.target }),
           },
         }),
   };
@@ -185,14 +186,20 @@ function line({ name, rate, cpuSecondsPer1000, peakMb }: Summary, unit: string, 
 /** Prints a comparison for people; the whole run's JSON comes last. */
 export function report(comparison: Comparison): void {
   const { name, unit, pairs, of, ratio, quartiles, target, ours, peer, beside } = comparison;
-  const reached = target === undefined || (of === 'rate' ? ratio >= target : ratio <= target);
-  const verdict = target === undefined ? '' : `   target ${target}: ${reached ? 'reached' : 'MISSED'}`;
   console.log(
-    `\n  ${name}: ${WORDS[of]} ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict}`,
+    `\n  ${name}: ${WORDS[of]} ratio ${round(ratio, 3)} (quartiles ${quartiles.map((q) => round(q, 3)).join(' to ')}, ${pairs} pairs)${verdict(target, of === 'rate', ratio)}`,
   );
   console.log(line(ours, unit, of));
   console.log(line(peer, unit, of));
-  if (beside !== undefined) console.log(`${line(beside, unit, of)}   ratio to it ${round(beside.ratio, 3)}`);
+  if (beside !== undefined)
+    console.log(
+      `${line(beside, unit, of)}   ratio to it ${round(beside.ratio, 3)}${verdict(beside.target, true, beside.ratio)}`,
+    );
+}
+
+function verdict(target: number | undefined, isMoreBetter: boolean, ratio: number): string {
+  if (target === undefined) return '';
+  return `   target ${target}: ${(isMoreBetter ? ratio >= target : ratio <= target) ? 'reached' : 'MISSED'}`;
 }
 
 const WORDS: Readonly<Record<Measure, string>> = { rate: 'rate', time: 'time', added: 'time added,' };

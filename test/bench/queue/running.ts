@@ -3,6 +3,7 @@ import { Queue, Worker } from 'bullmq';
 import { AdmittingQueue } from '../../../jobs/client/admitting-queue.ts';
 import { systemClock } from '../../../shared/clock.ts';
 import { inlinePool } from '../../../shared/compute/pool.ts';
+import type { ComputePool } from '../../../shared/compute/task.ts';
 import type { EffectClass } from '../../../shared/contract-kit/define-job.ts';
 import { openLog } from '../../../shared/telemetry/log.ts';
 import { logEvents } from '../../../shared/telemetry/log-events.ts';
@@ -10,6 +11,7 @@ import { openProcessTelemetry } from '../../../shared/telemetry/open-telemetry.t
 import { Telemetry } from '../../../shared/telemetry/stream.ts';
 import { CancelWatch } from '../../../workers/runtime/cancellation.ts';
 import { WorkerPool } from '../../../workers/runtime/pool.ts';
+import type { Processor } from '../../../workers/runtime/processor.ts';
 import { silentLog, type TestServices } from '../../services.ts';
 import { type Comparison, interleave, type Work } from '../interleave.ts';
 import { rawAdd } from './adding.ts';
@@ -22,24 +24,28 @@ export interface Runner extends AsyncDisposable {
   run(jobs: number): ReturnType<Work>;
 }
 
-/** Starts a worker that has not begun, and times it until it has completed so many jobs. */
-async function timed(worker: Worker, jobs: number): ReturnType<Work> {
+/** Starts a worker and times it until it has completed so many jobs. */
+export async function timed(
+  worker: Worker,
+  jobs: number,
+  begin: () => void = () => void worker.run().catch(() => {}),
+): ReturnType<Work> {
   await worker.waitUntilReady();
-  const done = new Promise<void>((resolve, reject) => {
-    let completed = 0;
-    worker.on('completed', () => {
-      completed += 1;
-      if (completed === jobs) resolve();
-    });
-    worker.on('failed', (_job, error) => reject(error));
-  });
+  let completed = 0;
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  const onCompleted = () => {
+    completed += 1;
+    if (completed === jobs) resolve();
+  };
+  const onFailed = (_job: unknown, error: Error) => reject(error);
+  worker.on('completed', onCompleted).on('failed', onFailed);
   const cpu = process.cpuUsage();
   const started = performance.now();
-  worker.run().catch(() => {}); // ends when it is closed
+  begin();
   await done;
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  await worker.close();
+  worker.off('completed', onCompleted).off('failed', onFailed);
   return { units: jobs, seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
@@ -52,6 +58,7 @@ export async function rawRunner({ redis, prefix }: TestServices, concurrency: nu
       const work = async (job: { data: { text: string } }) => ({ ok: job.data.text.length > 0 });
       const worker = new Worker('raw-run', work, { connection: redis, prefix, concurrency, autorun: false });
       const measured = await timed(worker, jobs);
+      await worker.close();
       await queue.obliterate({ force: true });
       return measured;
     },
@@ -59,19 +66,28 @@ export async function rawRunner({ redis, prefix }: TestServices, concurrency: nu
   };
 }
 
+export interface RunnerOptions {
+  readonly telemetry?: Telemetry;
+  /** Where its tasks run; absent: on this thread. */
+  readonly threads?: ComputePool;
+  /** Instead of the one that does nothing. */
+  readonly compute?: Processor['compute'];
+}
+
 export async function ourRunner(
   services: TestServices,
   effect: EffectClass,
   concurrency: number,
-  telemetry = new Telemetry(),
+  { telemetry = new Telemetry(), threads, compute }: RunnerOptions = {},
 ): Promise<Runner> {
   const { redis, prefix, store } = services;
   const stack = new AsyncDisposableStack();
-  const { contract, processor } = noop(effect);
+  const { contract, processor: plain } = noop(effect);
+  const processor = compute === undefined ? plain : { ...plain, compute };
   const queue = new AdmittingQueue(contract.kind, redis, prefix);
   stack.defer(() => queue.close());
   const cancels = stack.use(await CancelWatch.open(redis, prefix));
-  const pool = stack.use(inlinePool());
+  const pool = threads ?? stack.use(inlinePool());
   const ports = { store, pool, clock: systemClock, log: silentLog, telemetry, codeVersion: 'bench' };
   return {
     async run(jobs) {
@@ -89,6 +105,7 @@ export async function ourRunner(
         autorun: false,
       });
       const measured = await timed(workers.worker, jobs);
+      await workers.worker.close();
       await queue.queue.obliterate({ force: true });
       return measured;
     },
@@ -113,7 +130,7 @@ export async function benchExecutor(services: TestServices, concurrency: Concurr
 export async function benchObserved(services: TestServices, concurrency: Concurrency): Promise<Comparison> {
   await using observed = await openProcessTelemetry({ name: 'bench', environment: {} });
   observed.telemetry.subscribe(logEvents(openLog('info')));
-  await using ours = await ourRunner(services, 'none', concurrency, observed.telemetry);
+  await using ours = await ourRunner(services, 'none', concurrency, observed);
   await using peer = await ourRunner(services, 'none', concurrency);
   return await interleave({
     name: `no-op with logs and metrics listening, class none, c = ${concurrency}`,
