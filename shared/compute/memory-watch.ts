@@ -15,6 +15,8 @@ const MIB = 2 ** 20;
 const VISITS_MAX = 10_000;
 /** Int32 thread id at 0, Float64 bytes held before at 8. */
 const DESK_BYTES = 16;
+/** Desks kept for later tasks: shared memory is dear to make and to collect. */
+const FREE_DESKS_MAX = 256;
 
 interface TaskAtWork {
   readonly desk: SharedArrayBuffer;
@@ -27,8 +29,11 @@ interface TaskAtWork {
 export interface WatchedPhase {
   /** Aborted with JOB_MEMORY_LIMIT. */
   readonly signal: AbortSignal;
-  /** To be given to the thread that will run a task, and ended with it. */
-  task(worker: (threadId: number) => Worker | undefined): { readonly desk: SharedArrayBuffer; end(): void };
+  /** To be given to the thread that will run a task, and ended with it; `isFree`: no thread will write there any more. */
+  task(worker: (threadId: number) => Worker | undefined): {
+    readonly desk: SharedArrayBuffer;
+    end(isFree: boolean): void;
+  };
   end(): void;
 }
 
@@ -55,6 +60,7 @@ type Shared = SharedArrayBuffer | WebAssembly.Memory;
 export class MemoryWatch {
   readonly #phases = new Set<Phase>();
   readonly #rss: () => number;
+  readonly #freeDesks: SharedArrayBuffer[] = [];
   #rssBefore = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -75,12 +81,25 @@ export class MemoryWatch {
     return {
       signal: phase.controller.signal,
       task: (worker) => {
-        const task: TaskAtWork = { desk: new SharedArrayBuffer(DESK_BYTES), worker, grownBytes: 0, isAsked: false };
+        const task: TaskAtWork = { desk: this.#desk(), worker, grownBytes: 0, isAsked: false };
         phase.tasks.add(task);
-        return { desk: task.desk, end: () => void phase.tasks.delete(task) };
+        return {
+          desk: task.desk,
+          end: (isFree) => {
+            phase.tasks.delete(task);
+            if (isFree && this.#freeDesks.length < FREE_DESKS_MAX) this.#freeDesks.push(task.desk);
+          },
+        };
       },
       end: () => this.#end(phase),
     };
+  }
+
+  /** Thread ids begin at 1: nobody is there yet. */
+  #desk(): SharedArrayBuffer {
+    const desk = this.#freeDesks.pop() ?? new SharedArrayBuffer(DESK_BYTES);
+    Atomics.store(new Int32Array(desk), 0, 0);
+    return desk;
   }
 
   #end(phase: Phase): void {

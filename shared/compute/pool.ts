@@ -84,6 +84,8 @@ class PiscinaPool implements OwnedComputePool {
   readonly #observer: PoolObserver | undefined;
   readonly #closing = new AbortController();
   readonly #memory = new MemoryWatch();
+  /** End the phases at work. */
+  readonly #stops = new Set<() => void>();
   #current: Generation;
   /** One at most: beside it and the current one there are no threads. */
   #retiring: Generation | undefined;
@@ -133,17 +135,35 @@ class PiscinaPool implements OwnedComputePool {
   }
 
   async #runAll<T>(tasks: readonly Task[], signal: AbortSignal | undefined, phase: Omit<Phase, 'stop'>): Promise<T[]> {
-    const siblings = new AbortController();
     const outside = [signal, phase.watched?.signal].filter((one) => one !== undefined);
-    const stop = AbortSignal.any([siblings.signal, this.#closing.signal, ...outside]);
+    // Not AbortSignal.any: what it leaves to the garbage collector costs more than a small task.
+    const controller = new AbortController();
+    const stop = controller.signal;
+    const abort = (): void => controller.abort();
+    this.#stops.add(abort);
+    for (const one of outside) one.addEventListener('abort', abort);
+    try {
+      return await this.#settleAll<T>(tasks, outside, { ...phase, stop }, abort);
+    } finally {
+      for (const one of outside) one.removeEventListener('abort', abort);
+      this.#stops.delete(abort);
+    }
+  }
+
+  async #settleAll<T>(
+    tasks: readonly Task[],
+    outside: readonly AbortSignal[],
+    phase: Phase,
+    abort: () => void,
+  ): Promise<T[]> {
     let failure: AppError | undefined;
     const runs = tasks.map(async (task) => {
       try {
-        return (await this.#run(task, { ...phase, stop })) as T;
+        return (await this.#run(task, phase)) as T;
       } catch (thrown) {
         // The first failure decides; what is still at work is ended, its result is of no use.
         failure ??= thrown as AppError;
-        siblings.abort();
+        abort();
         throw thrown;
       }
     });
@@ -167,10 +187,10 @@ class PiscinaPool implements OwnedComputePool {
       };
       outcome = await piscina.run(errand, { signal: stop });
     } catch (thrown) {
+      desk?.end(false);
       throw stop.aborted ? cancellation(this.#closing.signal.aborted ? this.#closing.signal : stop) : lost(thrown);
-    } finally {
-      desk?.end();
     }
+    desk?.end(true);
     this.#heard(task, outcome, { generation, scope, submittedAt });
     if (!outcome.ok) throw outcomeError(outcome);
     return outcome.value;
@@ -212,6 +232,7 @@ class PiscinaPool implements OwnedComputePool {
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort(new AppError('CANCELLED', { message: 'The compute pool was closed.' }));
+      for (const stop of this.#stops) stop();
     }
     await Promise.all([this.#current.piscina.destroy(), this.#retiring?.piscina.destroy()]);
   }

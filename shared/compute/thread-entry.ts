@@ -38,11 +38,22 @@ export type TaskOutcome =
       readonly stack?: string;
     };
 
-async function callTask(task: Task): Promise<unknown> {
+type TaskFunction = (payload: unknown) => unknown;
+
+/** Functions that this thread has run, by module and name: as many as the code has tasks. To import again costs more than a small task. */
+const known = new Map<string, TaskFunction>();
+
+async function functionOf(task: Task): Promise<TaskFunction> {
   const module = (await import(task.module)) as Record<string, unknown>;
   const run = module[task.name];
   if (typeof run !== 'function') throw new TypeError(`${task.module} exports no function named ${task.name}`);
-  return (run as (payload: unknown) => unknown)(task.payload);
+  known.set(`${task.module}#${task.name}`, run as TaskFunction);
+  return run as TaskFunction;
+}
+
+async function callTask(task: Task): Promise<unknown> {
+  const run = known.get(`${task.module}#${task.name}`) ?? (await functionOf(task));
+  return run(task.payload);
 }
 
 function describeFailure(thrown: unknown): TaskOutcome {
@@ -57,6 +68,9 @@ function heldBytes(): number {
   const { used_heap_size, external_memory } = getHeapStatistics();
   return used_heap_size + external_memory;
 }
+
+/** What it took after its last task: a thread that waits takes no more. */
+let heldBefore: number | undefined;
 
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
@@ -73,11 +87,12 @@ export async function runTask(task: Task): Promise<TaskOutcome> {
 export async function runErrand({ task, desk, trace }: Errand): Promise<TaskOutcome> {
   const startedAt = nowMs();
   if (desk !== undefined) {
-    new Float64Array(desk)[1] = heldBytes();
+    new Float64Array(desk)[1] = heldBefore ?? heldBytes();
     Atomics.store(new Int32Array(desk), 0, threadId);
   }
   const outcome = await runTask(task);
-  const timing = { thread: threadId, startedAt, endedAt: nowMs(), heldBytes: heldBytes() };
+  heldBefore = heldBytes();
+  const timing = { thread: threadId, startedAt, endedAt: nowMs(), heldBytes: heldBefore };
   return { ...outcome, timing: trace === undefined ? timing : { ...timing, trace } };
 }
 
