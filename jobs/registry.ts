@@ -6,6 +6,7 @@ import { candidateGeneration } from './candidate-generation/contract.ts';
 import { embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
+import { migration } from './migration/contract.ts';
 import { pipeline } from './pipeline/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
 import { webhookDelivery } from './webhook-delivery/contract.ts';
@@ -18,6 +19,7 @@ export const CONTRACTS = {
   'candidate-generation': candidateGeneration,
   'feature-build': featureBuild,
   pipeline,
+  migration,
   'webhook-delivery': webhookDelivery,
 } as const;
 

@@ -91,6 +91,12 @@ export const ERROR_CODES = {
     what: 'A block was written in a newer format than this process reads.',
     todo: 'Bring every process to the newer version; `details.format` is what was met.',
   },
+  FORMAT_NOT_ENABLED: {
+    retry: 'never',
+    status: 409,
+    what: 'Blocks are not written in the newest format yet, so none is brought up to it.',
+    todo: 'Once no process of an older version runs: `millrace migrate enable`, then `millrace migrate run`.',
+  },
   BLOCK_KEY_MISSING: {
     retry: 'never',
     status: 410,

@@ -11,6 +11,7 @@ import { registerExport } from './commands/export.ts';
 import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerLimit } from './commands/limit.ts';
+import { registerMigrate } from './commands/migrate.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
 import { registerRecommend } from './commands/recommend.ts';
@@ -84,6 +85,7 @@ export function buildProgram(): Command {
   registerKey(cli);
   registerBackup(cli);
   registerCollect(cli);
+  registerMigrate(cli);
   registerPassword(cli);
   registerSchedules(cli);
   return program;

@@ -10,6 +10,7 @@ import type { Checkpoints } from './ports/checkpoints.ts';
 import type { DeadLetters } from './ports/dead-letters.ts';
 import type { Collector } from './ports/collection.ts';
 import type { Events } from './ports/events.ts';
+import type { Formats } from './ports/formats.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
 import type { PipelineRuns } from './ports/pipeline-runs.ts';
@@ -26,6 +27,7 @@ export type * from './ports/checkpoints.ts';
 export type * from './ports/dead-letters.ts';
 export * from './ports/collection.ts';
 export type * from './ports/events.ts';
+export type * from './ports/formats.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/outbox.ts';
 export * from './ports/people.ts';
@@ -60,6 +62,7 @@ export interface Store extends AsyncDisposable {
   readonly quarantine: Quarantine;
   readonly mappings: Mappings;
   readonly collector: Collector;
+  readonly formats: Formats;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */
   ping(): Promise<{ readonly server: string; readonly ms: number }>;
 }

@@ -16,6 +16,7 @@ export interface Made {
 export async function madeIn(world: World): Promise<Made> {
   const { ports } = world;
   const { dataset } = await loadPlatform(ports);
+  await ports.store.formats.enable();
   const params = { factors: 16, epochs: 3 };
   const features = (await runOnce(ports, featureBuild, { dataset })).output.version;
   const embeddings = (await runOnce(ports, embeddingTraining, { dataset, params, holdout: 0.2 })).output.version;
@@ -52,6 +53,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     input: ({ dataset, candidates }) => ({ publish: { parts: { dataset, candidates }, asOf: NOW } }),
     bad: [...bad, { publish: { parts: { other: 'x' }, asOf: 1 } }],
   },
+  migration: { input: () => ({ format: 2 }), bad: [...bad, { format: 1 }, { format: 'newest' }] },
   'webhook-delivery': {
     // Of a registration that is gone: nobody is told, and that is an end.
     input: () => ({

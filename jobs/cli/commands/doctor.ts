@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type Config, PROJECT_DIR, readConfig } from '../../../shared/config.ts';
 import { toAppError } from '../../../shared/errors.ts';
 import { openStore } from '../../../shared/store/mongo/open.ts';
+import type { Store } from '../../../shared/store/ports.ts';
 import { Redis } from 'ioredis';
 import { connect } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
@@ -70,6 +71,16 @@ async function probeSchedules({ redisUrl, sealKeys, tenant, prefix }: Config): P
   }));
 }
 
+/** Blocks that an older version wrote. */
+async function probeFormats(store: Store, tenant: string): Promise<Finding[]> {
+  const { writes, newest, lagging, blocks } = await store.formats.status(tenant);
+  const detail = `blocks are written in format ${writes} of ${newest}; ${lagging} of ${blocks} lag`;
+  const name = 'store format';
+  if (lagging === 0 && (writes === newest || blocks === 0)) return [{ name, state: 'ready', detail }];
+  const todo = writes < newest ? 'millrace migrate enable, once no older version runs' : 'millrace migrate run';
+  return [{ name, state: 'missing', detail, todo, optional: true }];
+}
+
 async function probeServices(): Promise<Finding[]> {
   try {
     const config = readConfig();
@@ -81,6 +92,7 @@ async function probeServices(): Promise<Finding[]> {
       return [
         redis,
         { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
+        ...(await probeFormats(store, config.tenant)),
         ...(redis.state === 'ready' ? await probeSchedules(config) : []),
       ];
     } catch (thrown) {

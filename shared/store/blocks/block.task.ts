@@ -9,8 +9,10 @@ import { decrypt, encrypt } from '../../governance/crypto.ts';
 import type { EventColumns } from '../ports.ts';
 import { mergeEvents, type MergeInput } from './canonical.ts';
 import { encodeEvents, plainMemory, sharedMemory } from './event-block.ts';
+import { packPlanes, unpackPlanes } from './planes.ts';
 
-export const PACKINGS = ['none', 'zstd'] as const;
+/** `planes` is the second format of a block (see planes.ts), the others the first. */
+export const PACKINGS = ['none', 'zstd', 'planes'] as const;
 export type Packing = (typeof PACKINGS)[number];
 
 export interface SealTask {
@@ -32,7 +34,9 @@ export interface SealedBlock {
 export function sealBlock(task: SealTask): SealedBlock {
   let body = task.plain;
   let packing: Packing = 'none';
-  if (task.packing === 'zstd') {
+  const planes = task.packing === 'planes' ? packPlanes(task.plain) : undefined;
+  if (planes !== undefined && planes.length < body.length) [body, packing] = [planes, 'planes'];
+  else if (task.packing !== 'none') {
     const packed = zstdCompressSync(copyOf(task.plain), { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     if (packed.length < body.length) [body, packing] = [packed, 'zstd'];
   }
@@ -68,12 +72,16 @@ export function openBlock(task: OpenTask): Uint8Array {
       details: { block: task.block },
     });
   const body = decrypt(task.dataKey, task.box, task.place, task.block);
-  const plain =
-    task.packing === 'zstd' ? zstdDecompressSync(body, { maxOutputLength: Math.max(1, task.plainBytes) }) : body;
+  const plain = unpack(body, task);
   if (plain.length !== task.plainBytes) throw new AppError('BLOCK_CORRUPT', { details: { block: task.block } });
   const target = task.into ?? new Uint8Array((task.shared ? sharedMemory : plainMemory)(task.plainBytes));
   target.set(plain);
   return target;
+}
+
+function unpack(body: Uint8Array, { packing, plainBytes }: OpenTask): Uint8Array {
+  if (packing === 'planes') return unpackPlanes(body, plainBytes);
+  return packing === 'zstd' ? zstdDecompressSync(body, { maxOutputLength: Math.max(1, plainBytes) }) : body;
 }
 
 /** Blocks to columns in canonical order, on shared memory. */
@@ -81,7 +89,7 @@ export function mergeBlocks(inputs: readonly MergeInput[]): EventColumns {
   return mergeEvents(inputs);
 }
 
-export interface CompactTask extends Omit<SealTask, 'plain' | 'packing'> {
+export interface CompactTask extends Omit<SealTask, 'plain'> {
   readonly inputs: readonly MergeInput[];
 }
 
@@ -90,6 +98,6 @@ export function compactBlocks(
   task: CompactTask,
 ): SealedBlock & { readonly rows: number; readonly recordedAtMax: number } {
   const events = mergeEvents(task.inputs);
-  const sealed = sealBlock({ ...task, plain: encodeEvents(events), packing: 'zstd' });
+  const sealed = sealBlock({ ...task, plain: encodeEvents(events) });
   return { ...sealed, rows: events.rows, recordedAtMax: events.recordedAt.reduce((a, b) => Math.max(a, b), 0) };
 }

@@ -2,7 +2,7 @@
  * Owns encrypted blocks in MongoDB: immutable documents of at most 8 MB, each under a data key of its own, which lies wrapped
  * beside it. Deleting the document shreds the block; so does unsetting its `key`. Heavy work goes to the pool when there is one.
  */
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Collection, Db } from 'mongodb';
 import type { ComputePool, Task } from '../../compute/task.ts';
 import { AppError } from '../../errors.ts';
@@ -30,7 +30,8 @@ const INLINE_BYTES_MAX = 256 * 1024;
 const SHARED_BYTES_MIN = 64 * 1024;
 /** Blocks that lie in memory between the store and the threads. */
 const BLOCKS_IN_FLIGHT = 8;
-const FORMAT = 1;
+/** The newest that is read. Of a block that is not packed by planes it is 1. */
+export const BLOCK_FORMAT = 2;
 const TASKS = new URL('../blocks/block.task.ts', import.meta.url).href;
 
 /** As stored; binaries are promoted to buffers on the way out. */
@@ -43,6 +44,8 @@ interface BlockDocument {
   packing: Packing;
   plainBytes: number;
   data: Uint8Array;
+  /** The block in an older format that this one is the successor of. */
+  from?: string;
 }
 
 export interface BlockRef {
@@ -55,7 +58,11 @@ export interface BlockStore {
   newId(tenant: string): string;
   /** Seals small blocks on this thread, and larger ones in the pool. Nothing is written yet. */
   seal(id: string, plain: Uint8Array, packing: Packing): Promise<SealedDocument>;
-  compact(id: string, inputs: readonly MergeInput[]): Promise<SealedDocument & { rows: number; recordedAtMax: number }>;
+  compact(
+    id: string,
+    inputs: readonly MergeInput[],
+    format: number,
+  ): Promise<SealedDocument & { rows: number; recordedAtMax: number }>;
   write(blocks: readonly SealedDocument[]): Promise<void>;
   /** Takes key and bytes of blocks away for good; opening them gives BLOCK_KEY_MISSING. Idempotent. */
   shred(refs: readonly BlockRef[]): Promise<void>;
@@ -65,6 +72,10 @@ export interface BlockStore {
     options?: { readonly shared?: boolean; readonly into?: readonly Uint8Array[] },
   ): Promise<Uint8Array[]>;
   merge(inputs: readonly MergeInput[]): Promise<EventColumns>;
+  /** Writes a successor in the newest format, of the same plain bytes. Undefined: there is none that would give them back. */
+  renew(ref: BlockRef): Promise<(BlockRef & { readonly bytesBefore: number; readonly bytesAfter: number }) | undefined>;
+  /** SHA-256 of the stored bytes, hex. */
+  hashOf(block: string): Promise<string>;
 }
 
 export interface SealedDocument extends BlockRef {
@@ -97,9 +108,11 @@ class MongoBlocks implements BlockStore {
   async compact(
     id: string,
     inputs: readonly MergeInput[],
+    format: number,
   ): Promise<SealedDocument & { rows: number; recordedAtMax: number }> {
     const dataKey = newDataKey();
-    const task: CompactTask = { inputs, dataKey, place: place(id) };
+    const packing = format >= 2 ? 'planes' : 'zstd';
+    const task: CompactTask = { inputs, dataKey, place: place(id), packing };
     const made = await this.#run('compactBlocks', compactBlocks, task, sizeOf(inputs));
     return { ...this.#document(id, dataKey, made), rows: made.rows, recordedAtMax: made.recordedAtMax };
   }
@@ -107,7 +120,11 @@ class MongoBlocks implements BlockStore {
   #document(id: string, dataKey: Uint8Array, sealed: SealedBlock): SealedDocument {
     const { kid, key } = wrapKey(this.#ring, dataKey, place(id));
     const { box, hash, packing, plainBytes } = sealed;
-    return { block: id, hash, document: { _id: id, v: FORMAT, kid, key, packing, plainBytes, data: box } };
+    return {
+      block: id,
+      hash,
+      document: { _id: id, v: packing === 'planes' ? 2 : 1, kid, key, packing, plainBytes, data: box },
+    };
   }
 
   async write(blocks: readonly SealedDocument[]): Promise<void> {
@@ -162,8 +179,8 @@ class MongoBlocks implements BlockStore {
     if (found === undefined)
       throw new AppError('BLOCK_KEY_MISSING', { message: `Block ${block} is not in the store.`, details: { block } });
     // A newer process wrote it: not corrupt, only not for us (a rolling deploy).
-    if (found.v > FORMAT)
-      throw new AppError('BLOCK_FORMAT_UNKNOWN', { details: { block, format: found.v, known: FORMAT } });
+    if (found.v > BLOCK_FORMAT)
+      throw new AppError('BLOCK_FORMAT_UNKNOWN', { details: { block, format: found.v, known: BLOCK_FORMAT } });
     const { kid, key, packing, plainBytes } = found;
     const wrapped = kid === undefined || key === undefined ? undefined : { kid, key };
     const dataKey = unwrapKey(this.#ring, wrapped, place(block), block);
@@ -173,6 +190,24 @@ class MongoBlocks implements BlockStore {
 
   merge(inputs: readonly MergeInput[]): Promise<EventColumns> {
     return this.#run('mergeBlocks', mergeBlocks, inputs, sizeOf(inputs));
+  }
+
+  async renew(ref: BlockRef): ReturnType<BlockStore['renew']> {
+    const found = (await this.#blocks.findOne({ _id: ref.block })) ?? undefined;
+    const task = this.#openTask(ref, found);
+    const plain = await this.#run('openBlock', openBlock, { ...task, shared: true }, task.plainBytes);
+    const tenant = ref.block.slice(0, ref.block.indexOf('.'));
+    const sealed = await this.seal(this.newId(tenant), plain, 'planes');
+    const { block, hash, document } = sealed;
+    if (document.v < BLOCK_FORMAT) return undefined;
+    await this.write([{ ...sealed, document: { ...document, from: ref.block } }]);
+    return { block, hash, bytesBefore: task.box.length, bytesAfter: document.data.length };
+  }
+
+  async hashOf(block: string): Promise<string> {
+    const found = await this.#blocks.findOne({ _id: block });
+    if (found === null) throw new AppError('BLOCK_KEY_MISSING', { details: { block } });
+    return hash('sha256', found.data, 'hex');
   }
 
   #isPooled(bytes: number): boolean {

@@ -35,8 +35,9 @@ export async function freezePartition(
   asOf: number,
   partitions: Partitions,
   blocks: BlockStore,
+  format: number,
 ): Promise<FrozenBlock[]> {
-  await compact(tenant, view, partitions, blocks);
+  await compact(tenant, view, partitions, blocks, format);
   const frozen: FrozenBlock[] = [];
   const live = [...view.blocks.values()]; // as it is now: follows may go on
   for (const block of live) {
@@ -75,23 +76,29 @@ function groupsOf(view: PartitionView): ManifestBlock[][] {
   return groups.filter((group) => group.length > 1);
 }
 
-async function compact(tenant: string, view: PartitionView, partitions: Partitions, blocks: BlockStore): Promise<void> {
+async function compact(
+  tenant: string,
+  view: PartitionView,
+  partitions: Partitions,
+  blocks: BlockStore,
+  format: number,
+): Promise<void> {
   const groups = groupsOf(view);
   if (groups.length === 0) return;
   const merged: ManifestBlock[] = [];
   for (const group of groups) {
     const plains = await blocks.open(group, { shared: true });
     const inputs = group.map((block, index) => ({ plain: plains[index]!, masked: maskedRows(block.masked) }));
-    const made = await blocks.compact(blocks.newId(tenant), inputs);
+    const made = await blocks.compact(blocks.newId(tenant), inputs, format);
     await blocks.write([made]);
     merged.push({ block: made.block, hash: made.hash, rows: made.rows, recordedAtMax: made.recordedAtMax });
   }
   const gone = new Set(groups.flat().map(({ block }) => block));
-  await replace(view, gone, merged, partitions);
+  await replaceBlocks(view, gone, merged, partitions);
 }
 
-/** Puts the merged blocks in the place of those they were made of; what others appended meanwhile stays. */
-async function replace(
+/** Puts blocks in the place of those they were made of, with the same event ids; what others appended meanwhile stays. */
+export async function replaceBlocks(
   view: PartitionView,
   gone: ReadonlySet<string>,
   merged: readonly ManifestBlock[],

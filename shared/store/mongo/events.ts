@@ -11,6 +11,7 @@ import type { BlockStore, SealedDocument } from './block-store.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
 import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
+import type { WriteFormat } from './formats.ts';
 import { chunksOf } from './names.ts';
 import {
   apply,
@@ -81,6 +82,7 @@ interface Parts {
   readonly blocks: BlockStore;
   readonly versions: Versions;
   readonly personal: PersonalKeys;
+  readonly writes: Pick<WriteFormat, 'current'>;
 }
 
 class MongoEvents implements Events {
@@ -88,12 +90,14 @@ class MongoEvents implements Events {
   readonly #blocks: BlockStore;
   readonly #versions: Versions;
   readonly #personal: PersonalKeys;
+  readonly #writes: Parts['writes'];
   readonly #prepared = new BoundedCache<Prepared>(PREPARED_MAX);
   readonly #sessions = new TenantCache<Uint8Array>(SESSIONS_MAX);
   /** Follows of one process queue up: they would only refuse each other. */
   #following: Promise<unknown> = Promise.resolve();
 
-  constructor({ partitions, blocks, versions, personal }: Parts) {
+  constructor({ partitions, blocks, versions, personal, writes }: Parts) {
+    this.#writes = writes;
     this.#partitions = partitions;
     this.#blocks = blocks;
     this.#versions = versions;
@@ -232,8 +236,9 @@ class MongoEvents implements Events {
 
   async freeze(tenant: string, _runKey: string, _fence: number, asOf: number): Promise<VersionDraft> {
     const frozen: FrozenBlock[] = [];
+    const format = await this.#writes.current();
     for (const views of chunksOf(await this.#current(tenant), PARTITIONS_AT_ONCE)) {
-      const parts = views.map((view) => freezePartition(tenant, view, asOf, this.#partitions, this.#blocks));
+      const parts = views.map((view) => freezePartition(tenant, view, asOf, this.#partitions, this.#blocks, format));
       for (const blocks of await Promise.all(parts)) frozen.push(...blocks);
     }
     return { rows: frozen.reduce((sum, { live }) => sum + live, 0), blocks: frozen };

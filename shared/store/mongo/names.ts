@@ -27,6 +27,7 @@ export const COLLECTIONS = {
   quarantine: 'quarantine',
   mappings: 'source_mappings',
   accounts: 'accounts',
+  formats: 'formats',
   runs: 'runs',
   pipelineRuns: 'pipeline_runs',
   releases: 'releases',

@@ -15,6 +15,7 @@ import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
 import { mongoEvents } from './events.ts';
 import { mongoExposures } from './exposures.ts';
+import { createFormatIndexes, mongoFormats, WriteFormat } from './formats.ts';
 import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
 import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
@@ -145,6 +146,7 @@ async function createIndexes(db: Db): Promise<void> {
     createQuarantineIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
+    createFormatIndexes(db),
     db.collection(COLLECTIONS.apiKeys).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
     db.collection(COLLECTIONS.webhooks).createIndexes([{ key: { tenant: 1 }, name: 'tenant' }]),
   ]);
@@ -157,6 +159,8 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
   const blocks = mongoBlocks(db, ring, options.compute);
   const people = mongoPeople(db, ring, personal, clock);
   const versions = mongoVersions(db, blocks, clock);
+  const partitions = new Partitions(db, clock);
+  const writes = new WriteFormat(db);
   const staleGap = options.staleGapMs === undefined ? {} : { staleGapMs: options.staleGapMs };
   const port = <T extends object>(name: string, over: T): T => guarded(over, hosts, watchOf(name, options.telemetry));
   return {
@@ -168,7 +172,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     people: port('people', people),
     items: port('items', mongoItems(db)),
     consents: port('consents', mongoConsents(db, ring, people, staleGap)),
-    events: port('events', mongoEvents({ partitions: new Partitions(db, clock), blocks, versions, personal })),
+    events: port('events', mongoEvents({ partitions, blocks, versions, personal, writes })),
     versions: port('versions', versions),
     checkpoints: port('checkpoints', mongoCheckpoints(db, versions, clock)),
     served: port('served', mongoServed(db)),
@@ -180,6 +184,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
+    formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),
     collector: port('collector', mongoCollector(db, clock)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),

@@ -85,12 +85,12 @@ describe('a data set version', () => {
     const draft = await versions.draft('main', 'run', 1, 1, [{ name: 'x', data: new Uint8Array(10) }]);
     const version = await versions.write({ ...about('run'), ...draft });
     const blocks = test.db.collection(COLLECTIONS.blocks);
-    await blocks.updateMany({}, { $inc: { v: 1 } });
+    await blocks.updateMany({}, { $inc: { v: 100 } });
     await expect(versions.arrays('main', version)).rejects.toMatchObject({
       code: 'BLOCK_FORMAT_UNKNOWN',
       retry: 'later',
     });
-    await blocks.updateMany({}, { $inc: { v: -1 } });
+    await blocks.updateMany({}, { $inc: { v: -100 } });
     expect((await versions.arrays('main', version)).get('x')).toHaveLength(10);
   });
 

@@ -15,6 +15,8 @@ type VersionDocument = Omit<DatasetVersion, 'version' | 'state'> & {
   state: DatasetVersion['state'] | 'collected';
   /** Since when nobody names it; kept by collection. */
   unnamedAt?: number;
+  /** How often a migration gave its blocks successors. */
+  swaps?: number;
 };
 
 /** A stretch of one named array. `offset` and `bytes` count bytes of the whole array. */
@@ -136,7 +138,7 @@ function toDocument({ version, ...rest }: DatasetVersion): VersionDocument {
   return { ...(present as typeof rest), _id: idOf(rest.tenant, version) };
 }
 
-function toVersion({ _id, unnamedAt: _unnamedAt, ...rest }: VersionDocument): DatasetVersion {
+function toVersion({ _id, unnamedAt: _unnamedAt, swaps: _swaps, ...rest }: VersionDocument): DatasetVersion {
   return { ...(rest as Omit<DatasetVersion, 'version'>), version: _id.slice(rest.tenant.length + 1) };
 }
 
