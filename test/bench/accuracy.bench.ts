@@ -27,7 +27,7 @@ const WITHOUT = new Set(['fusion']);
 /** How much of items' popularity the loss of the prototypes explains away. */
 const DEBIASED = [0, 0.05, 0.1, 0.2, 0.3, 0.5];
 /** Plain factorisation with the same loss, at its best on the validation part. */
-const PLAIN = { variant: 'none', weightDecay: 4, dimensions: 64 };
+export const PLAIN = { variant: 'none', weightDecay: 4, dimensions: 64 };
 
 interface Row {
   readonly model: string;
