@@ -63,6 +63,34 @@ async function checkAudit({ services: { store } }: User, { audit }: Release): Pr
   }
 }
 
+/** A run that is run again from one of its steps keeps what came before it. */
+async function runAgain(user: User, run: string): Promise<void> {
+  const again = await user.json<Published>('run', '--rerun', run, '--from', 'audit', '--wait');
+  const first = await user.services.store.pipelineRuns.read(run);
+  const second = await user.services.store.pipelineRuns.read(again.run);
+  expect(second).toMatchObject({ state: 'committed', origin: { run, from: 'audit' } });
+  expect(second?.steps.embeddings).toMatchObject({ reused: true, runKey: first?.steps.embeddings?.runKey });
+  expect(second?.steps.audit?.runKey).not.toBe(first?.steps.audit?.runKey);
+  expect(again.live.embeddings).toBe(
+    (await user.services.store.releases.read('main', again.live.previous!))?.embeddings,
+  );
+}
+
+/** Audits of two days ago and of yesterday: both are there, and what is live stays. */
+async function backfill(user: User): Promise<void> {
+  const { releases, pipelineRuns } = user.services.store;
+  const live = await releases.live('main');
+  const day = (ago: number): string => new Date(Date.now() - ago * 24 * 3_600_000).toISOString().slice(0, 10);
+  const span = ['--from', day(2), '--to', day(1)];
+  const { run } = await user.json<Published>('backfill', 'audit-live', ...span, '--parallel', '2', '--wait');
+  const { steps = {} } = (await pipelineRuns.read(run)) ?? {};
+  expect(Object.keys(steps).sort()).toEqual(['runs', `runs[${day(2)}]`, `runs[${day(1)}]`]);
+  const child = await pipelineRuns.read(steps[`runs[${day(1)}]`]?.run ?? '');
+  expect(child).toMatchObject({ state: 'committed', parent: run, asOf: Date.parse(day(1)) });
+  expect(child?.steps.publish?.output).toMatchObject({ release: { live: false } });
+  expect((await releases.live('main'))?.version).toBe(live?.version);
+}
+
 describe('run refresh', { timeout: TIMEOUT_MS }, () => {
   test('publishes recommendations with titles, segments and an audit by gender and age group', async () => {
     const started = await withFilms();
@@ -99,6 +127,8 @@ describe('run refresh', { timeout: TIMEOUT_MS }, () => {
     await checkAudit(user, live);
     const status = await user.json<{ pipelines: { id: string; state: string }[] }>('status');
     expect(status.pipelines).toMatchObject([{ id: run, state: 'committed' }]);
+    await runAgain(user, run);
+    await backfill(user);
   });
 
   test.each([1, 2])(
