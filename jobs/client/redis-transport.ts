@@ -2,7 +2,13 @@
 import type { Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Envelope, type ScheduleRecord, scheduleRecordSchema } from '../../shared/contract-kit/envelope.ts';
-import { pipelineChannel, pipelineKey, pipelineProgressField, schedulesKey } from '../../shared/contract-kit/names.ts';
+import {
+  pipelineChannel,
+  pipelineKey,
+  pipelineProgressField,
+  removedSchedulesKey,
+  schedulesKey,
+} from '../../shared/contract-kit/names.ts';
 import type { JobKind } from '../registry.ts';
 import { AdmittingQueue } from './admitting-queue.ts';
 import { markCancelled } from './cancel-mark.ts';
@@ -128,11 +134,24 @@ export class RedisTransport implements Transport {
   }
 
   async writeSchedule(id: string, record: ScheduleRecord): Promise<void> {
-    await this.#connection.run((redis) => redis.hset(schedulesKey(this.#prefix), id, JSON.stringify(record)));
+    await this.#connection.run((redis) =>
+      redis
+        .multi()
+        .hset(schedulesKey(this.#prefix), id, JSON.stringify(record))
+        .hdel(removedSchedulesKey(this.#prefix), id)
+        .exec(),
+    );
   }
 
   async removeSchedule(id: string): Promise<boolean> {
-    return (await this.#connection.run((redis) => redis.hdel(schedulesKey(this.#prefix), id))) === 1;
+    const removed = removedSchedulesKey(this.#prefix);
+    const done = await this.#connection.run((redis) =>
+      redis.multi().hsetnx(removed, id, '1').hdel(schedulesKey(this.#prefix), id).exec(),
+    );
+    const [noted, wasThere] = (done ?? []).map(([, result]) => result === 1);
+    // There was none, and none was removed before: nothing to remember.
+    if (noted === true && wasThere !== true) await this.#connection.run((redis) => redis.hdel(removed, id));
+    return wasThere === true;
   }
 
   async close(): Promise<void> {

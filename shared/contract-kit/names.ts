@@ -22,6 +22,8 @@ export const schedulerId = (tenant: string, name: string): string => `${tenant}.
 
 /** Hash of all schedules by id; a name of no kind, so no queue meets it. */
 export const schedulesKey = (prefix: string): string => `${prefix}:schedules`;
+/** Hash of schedules that were removed and are not forgotten by the store yet: one that is missing without it was lost with Redis. */
+export const removedSchedulesKey = (prefix: string): string => `${prefix}:removed-schedules`;
 /** Hash that mirrors how far each schedule has got, for clients without a store. */
 export const tickMirrorKey = (prefix: string): string => `${prefix}:schedule-ticks`;
 

@@ -31,7 +31,7 @@ import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 import { Pruner } from './pruner.ts';
 import { measureQueues } from './queue-gauges.ts';
-import { adaptTick, adoptSchedulers, declareDefaults } from './schedules.ts';
+import { adaptTick, adoptSchedulers, declareDefaults, restoreSchedules } from './schedules.ts';
 import { declareSourceRates } from './source-rates.ts';
 import { Sweeper } from './sweeper.ts';
 import { threadEvents } from './thread-events.ts';
@@ -148,7 +148,8 @@ export async function startHost({
   const relay = relayOf(orchestrator, enqueuer);
   await adoptSchedulers(enqueuer.queue('pipeline'), redis, prefix);
   await declareSourceRates(redis, prefix);
-  if (schedules) await declareDefaults(redis, prefix, config.tenant, systemClock.now());
+  const known = await restoreSchedules(store, redis, prefix);
+  if (schedules) await declareDefaults(redis, prefix, config.tenant, systemClock.now(), known);
   const pools: WorkerPool[] = [];
   // All at once: while one pool finishes its jobs, another must not take new ones.
   stack.defer(async () => {

@@ -1,14 +1,15 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { readStoredSchedules } from '../../jobs/client/declared-schedules.ts';
+import { RedisTransport } from '../../jobs/client/redis-transport.ts';
 import { pipeline } from '../../jobs/pipeline/contract.ts';
 import { recordOf, parseSchedule, SCHEDULES } from '../../jobs/schedules.ts';
 import { manualClock } from '../../shared/clock.ts';
-import { runKeyOf, schedulerId, schedulesKey } from '../../shared/contract-kit/names.ts';
+import { runKeyOf, schedulerId, schedulesKey, tickMirrorKey } from '../../shared/contract-kit/names.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
-import { silentLog, type TestServices, testServices } from '../../test/services.ts';
+import { redisUrl, silentLog, type TestServices, testServices } from '../../test/services.ts';
 import { Enqueuer } from './enqueuer.ts';
 import { parseEnvelope } from './parse.ts';
-import { adaptTick, adoptSchedulers, declareDefaults } from './schedules.ts';
+import { adaptTick, adoptSchedulers, declareDefaults, restoreSchedules } from './schedules.ts';
 import { Ticker } from './ticker.ts';
 
 const MINUTE_MS = 60_000;
@@ -94,10 +95,8 @@ test('a scheduler that is killed after it enqueued and before it noted so double
   clock.advance(35 * MINUTE_MS);
   const killed = new Ticker({
     store: {
-      ticks: {
-        begin: (...args) => services.store.ticks.begin(...args),
-        advance: () => Promise.reject(new Error('killed')),
-      },
+      ledger: services.store.ledger,
+      ticks: { ...services.store.ticks, advance: () => Promise.reject(new Error('killed')) },
     },
     redis: services.redis,
     prefix: services.prefix,
@@ -138,4 +137,76 @@ test('schedules of an earlier version are taken over with the tick they owe, and
   expect(adopted?.record.declaredAt).toBe(envelope.asOf - 1);
   expect(envelope.runKey).toBe(runKeyOf('main', 'pipeline', `old.${envelope.asOf}`));
   expect(await queue.getDelayedCount()).toBe(0);
+});
+
+test('an emptied Redis gets back what was declared, not what was removed, and ticks go on', async () => {
+  await using services = await testServices();
+  const { redis, prefix, store } = services;
+  const { clock, ticker, declare, ticks, enqueuer } = open(services);
+  const transport = new RedisTransport({ url: redisUrl, prefix, tenant: 'main' });
+  onTestFinished(() => transport.close());
+  await declare('latest');
+  await declare('all');
+  const one = ticker();
+  await one.turn();
+  expect(await transport.removeSchedule(schedulerId('main', 'all'))).toBe(true);
+  expect(await transport.removeSchedule(schedulerId('main', 'all'))).toBe(false);
+  await one.turn();
+  const empty = async (): Promise<void> => {
+    await enqueuer.queue('pipeline').obliterate({ force: true });
+    await redis.del(schedulesKey(prefix), tickMirrorKey(prefix), `${prefix}:declared-schedules`);
+  };
+  const declared = async () => (await readStoredSchedules(redis, prefix)).map(({ record }) => record.tick.schedule);
+  await empty();
+  await one.turn();
+  expect(await declared()).toEqual(['latest']);
+  clock.advance(10 * MINUTE_MS);
+  await one.turn();
+  expect(await ticks()).toEqual([10]);
+  // A process that starts after Redis was emptied gives it back too, and does not declare again what was removed.
+  await empty();
+  const first = SCHEDULES[0]!;
+  await store.ticks.begin('main', first.name, START);
+  await store.ticks.keep('main', first.name, null);
+  await declareDefaults(redis, prefix, 'main', START, await restoreSchedules(store, redis, prefix));
+  expect((await declared()).toSorted()).toEqual(
+    ['latest', ...SCHEDULES.map(({ name }) => name).filter((name) => name !== first.name)].toSorted(),
+  );
+});
+
+test('a start that no worker begins is told once, a start that was begun is not', async () => {
+  await using services = await testServices();
+  const { store } = services;
+  const { clock, ticker, declare } = open(services);
+  await declare('latest');
+  const told: unknown[] = [];
+  const log = { ...silentLog, error: (fields: unknown) => void told.push(fields) } as unknown as Log;
+  const one = ticker(log);
+  await one.turn();
+  for (const [minutes, begun] of [
+    [10, false],
+    [10, true],
+  ] as const) {
+    clock.advance(minutes * MINUTE_MS);
+    await one.turn();
+    await one.turn();
+    const runKey = runKeyOf('main', 'pipeline', `latest.${clock.now()}`);
+    const claim = {
+      runKey,
+      tenant: 'main',
+      kind: 'pipeline',
+      contractVersion: 1,
+      inputHash: 'h',
+      asOf: 1,
+      codeVersion: 'x',
+    };
+    if (begun) await store.ledger.claim(claim);
+    clock.advance(5 * MINUTE_MS);
+    await one.turn();
+    await one.turn();
+    clock.advance(-5 * MINUTE_MS);
+  }
+  expect(told).toEqual([
+    { event: 'schedule.not-begun', tenant: 'main', schedule: 'latest', tick: START + 10 * MINUTE_MS },
+  ]);
 });

@@ -13,20 +13,58 @@ import {
   type ScheduleRecord,
   tickSchema,
 } from '../../shared/contract-kit/envelope.ts';
-import { runKeyOf, schedulerId, schedulesKey, TICK_NAME } from '../../shared/contract-kit/names.ts';
+import {
+  removedSchedulesKey,
+  runKeyOf,
+  schedulerId,
+  schedulesKey,
+  TICK_NAME,
+} from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
+import type { Store } from '../../shared/store/ports.ts';
 
 const SCHEDULERS_MAX = 1_000;
+/** Schedules of a deployment, all tenants together, that are given back. */
+const SCHEDULES_MAX = 10_000;
 /** Set of the default schedules that were declared once. */
 const declaredKey = (prefix: string): string => `${prefix}:declared-schedules`;
 
 /**
- * Declares the schedules of a fresh deployment, each once in its life: what an operator changed or removed stays so.
- * Redis remembers which were declared, in a set under the deployment's prefix.
+ * Gives back to an emptied Redis what the store knows to be declared, and lets the store know what was removed. Returns the ids of all
+ * schedules that were ever declared.
  */
-export async function declareDefaults(redis: Redis, prefix: string, tenant: string, nowMs: number): Promise<void> {
+export async function restoreSchedules(
+  { ticks }: Pick<Store, 'ticks'>,
+  redis: Redis,
+  prefix: string,
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  const removed = new Set(await redis.hkeys(removedSchedulesKey(prefix)));
+  for (const { tenant, schedule, record = null } of await ticks.kept(SCHEDULES_MAX)) {
+    const id = schedulerId(tenant, schedule);
+    known.add(id);
+    if (removed.has(id)) {
+      await ticks.keep(tenant, schedule, null);
+      await redis.hdel(removedSchedulesKey(prefix), id);
+    } else if (record !== null) await redis.hsetnx(schedulesKey(prefix), id, JSON.stringify(record));
+  }
+  return known;
+}
+
+/**
+ * Declares the schedules of a fresh deployment, each once in its life: what an operator changed or removed stays so.
+ * Redis remembers which were declared, in a set under the deployment's prefix; the store, if Redis was emptied (`known`).
+ */
+export async function declareDefaults(
+  redis: Redis,
+  prefix: string,
+  tenant: string,
+  nowMs: number,
+  known: ReadonlySet<string> = new Set(),
+): Promise<void> {
   for (const schedule of SCHEDULES) {
     const id = schedulerId(tenant, schedule.name);
+    if (known.has(id)) continue;
     if ((await redis.sismember(declaredKey(prefix), id)) === 1) continue;
     // Declared first and noted then: killed in between, it is declared again, which changes nothing.
     await redis.hsetnx(schedulesKey(prefix), id, JSON.stringify(recordOf(tenant, schedule, nowMs)));

@@ -5,10 +5,12 @@
  * Invariants
  * 1. A tick's run key is `schedule.tick`: enqueued by many, or again after a crash, it starts one run.
  * 2. The cursor moves after the starts are enqueued, by compare-and-set: a crash between repeats, never loses.
- * 3. The Redis mirror is for watching; nothing is decided by it.
+ * 3. What is declared is noted in the store: a schedule that is gone from Redis without having been removed is given back.
+ * 4. The Redis mirror is for watching; nothing is decided by it.
  */
 import type { Redis } from 'ioredis';
 import { readStoredSchedules } from '../../jobs/client/declared-schedules.ts';
+import type { StoredSchedule } from '../../jobs/client/transport.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { ticksOf } from '../../shared/contract-kit/cron.ts';
 import type { MissedTicks, ScheduleRecord, TickDecision, TickMirror } from '../../shared/contract-kit/envelope.ts';
@@ -16,6 +18,7 @@ import { pipelineRunId, runKeyOf, schedulerId, tickMirrorKey } from '../../share
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import { decide, dueTicks } from './catch-up.ts';
+import { restoreSchedules } from './schedules.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import { codedFailure } from './failure.ts';
 
@@ -23,9 +26,13 @@ const INTERVAL_MS = 1_000;
 /** Decisions that are kept of a schedule. */
 const RECENT_MAX = 10;
 const START_KIND = 'pipeline';
+/** A start that no worker has claimed for so long after it was enqueued is told. */
+const NOT_BEGUN_MS = 5 * 60_000;
+/** Starts of older ticks are not looked for: the ledger may have forgotten them. */
+const WATCHED_MS_MAX = 24 * 3_600_000;
 
 export interface TickerOptions {
-  readonly store: Pick<Store, 'ticks'>;
+  readonly store: Pick<Store, 'ticks' | 'ledger'>;
   readonly redis: Redis;
   readonly prefix: string;
   readonly enqueuer: Pick<Enqueuer, 'enqueue'>;
@@ -37,6 +44,8 @@ export class Ticker implements AsyncDisposable {
   readonly #options: TickerOptions;
   /** When a schedule is next due, as long as its record stays the same: most turns read Redis alone. */
   readonly #next = new Map<string, { readonly of: string; readonly at: number }>();
+  /** The last start of each schedule, and when it was first seen here. */
+  readonly #starts = new Map<string, { readonly runKey: string; readonly seenAt: number; looked: boolean }>();
   #timer: NodeJS.Timeout | undefined;
   #turning: Promise<void> | undefined;
 
@@ -70,9 +79,16 @@ export class Ticker implements AsyncDisposable {
     const { redis, prefix, clock, log } = this.#options;
     const stored = await readStoredSchedules(redis, prefix);
     const ids = new Set(stored.map(({ record }) => schedulerId(record.tick.tenant, record.tick.schedule)));
-    for (const id of this.#next.keys()) if (!ids.has(id)) this.#next.delete(id);
-    for (const { record } of stored) {
+    const gone = [...this.#next.keys()].filter((id) => !ids.has(id));
+    for (const id of gone) {
+      this.#next.delete(id);
+      this.#starts.delete(id);
+    }
+    if (gone.length > 0) await restoreSchedules(this.#options.store, redis, prefix); // the next turn sees what is given back
+    for (const schedule of stored) {
+      const { record } = schedule;
       const id = schedulerId(record.tick.tenant, record.tick.schedule);
+      await this.#watchStart(id, schedule);
       const of = JSON.stringify(record);
       const known = this.#next.get(id);
       if (known?.of === of && known.at > clock.now()) continue;
@@ -87,11 +103,32 @@ export class Ticker implements AsyncDisposable {
     }
   }
 
+  /** A start that nobody takes is as bad as a tick that was missed. */
+  async #watchStart(id: string, { record: { tick }, mirror }: StoredSchedule): Promise<void> {
+    const { clock, store, log } = this.#options;
+    const last = mirror?.recent.at(-1);
+    const now = clock.now();
+    if (last?.run === undefined || now - last.tick > WATCHED_MS_MAX) return;
+    const { tenant, schedule } = tick;
+    const runKey = runKeyOf(tenant, START_KIND, `${schedule}.${last.tick}`);
+    const start = this.#starts.get(id);
+    if (start?.runKey !== runKey) this.#starts.set(id, { runKey, seenAt: now, looked: false });
+    else if (!start.looked && now - start.seenAt >= NOT_BEGUN_MS) {
+      if ((await store.ledger.read(runKey)) === undefined)
+        log.error(
+          { event: 'schedule.not-begun', tenant, schedule, tick: last.tick },
+          'a tick was enqueued, and no worker has begun it',
+        );
+      start.looked = true;
+    }
+  }
+
   /** Starts what is due and moves the cursor. Returns where it stands. */
   async #drive(record: ScheduleRecord): Promise<number> {
     const { store, clock } = this.#options;
     const { tenant, schedule } = record.tick;
     const before = await store.ticks.begin(tenant, schedule, record.declaredAt);
+    if (JSON.stringify(before.record) !== JSON.stringify(record)) await store.ticks.keep(tenant, schedule, record);
     const now = clock.now();
     const due = dueTicks(record, before.cursor, now);
     const last = due.at(-1);

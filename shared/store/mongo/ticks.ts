@@ -30,5 +30,13 @@ export function mongoTicks(db: Db): Ticks {
       );
       return matchedCount === 1;
     },
+    async keep(tenant, schedule, record) {
+      await ticks.updateOne({ _id: idOf(tenant, schedule) }, { $set: { record } });
+    },
+    kept: (limit) =>
+      ticks
+        .find({}, { projection: { _id: 0 } })
+        .limit(limit)
+        .toArray(),
   };
 }
