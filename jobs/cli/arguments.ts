@@ -1,4 +1,5 @@
 /** Owns how options are read: refused with USAGE that names the option, never half-understood. */
+import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../shared/errors.ts';
 import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
@@ -42,4 +43,13 @@ export function purposeList(text: string): Purpose[] {
       details: { known: [...PURPOSES] },
     });
   return names as Purpose[];
+}
+
+/** The text of a file that was named. Throws FILE_NOT_FOUND. */
+export async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AppError('FILE_NOT_FOUND', { message: `There is no such file: "${path}".`, details: { path }, cause });
+  }
 }

@@ -1,16 +1,11 @@
-/** Owns loading a file of events: its good rows as a data set, its bad rows as lines for people. */
-import { type EventsFileFormat, openEventsFile } from '../../shared/sources/events-file/index.ts';
+/** Owns loading a file of events: its good rows as a data set, its bad rows as lines for people, from where an earlier run was stopped. */
+import type { EventsFile } from '../../shared/sources/events-file/index.ts';
 import type { CanonicalEvent } from '../../shared/contract-kit/event.ts';
+import type { ImportCursor } from './import-cursor.ts';
 import type { RecordSource } from './load-records.ts';
 
 const BATCH = 1_000;
 const PROBLEMS_SHOWN_MAX = 20;
-
-export interface EventsFileRecords {
-  readonly records: RecordSource;
-  /** Lines about the rows that were refused, once everything was read. */
-  readonly refused: FileRefusals['report'];
-}
 
 export interface FileRefusals {
   readonly add: (place: string, problem: { code: string; field?: string | undefined; reason: string }) => void;
@@ -31,38 +26,50 @@ export function fileRefusals(): FileRefusals {
   };
 }
 
-/** Throws what opening the file throws: FILE_NOT_FOUND, FILE_MALFORMED (header), INPUT_INVALID (format). */
+export interface EventsFileRecords {
+  readonly records: RecordSource;
+  /** Lines about the rows that were refused, once everything was read. */
+  readonly refused: FileRefusals['report'];
+}
+
+/** `open` throws FILE_NOT_FOUND, FILE_MALFORMED (header), INPUT_INVALID (format). Progress tells what is stored, not what was read. */
 export async function eventsFileRecords(
-  path: string,
+  open: (onProgress: (doneBytes: number) => void) => Promise<EventsFile>,
   source: string,
-  signal: AbortSignal,
-  format?: EventsFileFormat,
+  cursor: ImportCursor,
 ): Promise<EventsFileRecords> {
-  let bytes = { done: 0, total: 0 };
-  const file = await openEventsFile(path, {
-    source,
-    nowMs: Date.now(),
-    signal,
-    ...(format === undefined ? {} : { format }),
-    onProgress: (done, total) => (bytes = { done, total }),
+  /** Bytes read before the piece that the rows at hand come from, and before the next, which may have been read ahead. */
+  let [before, ahead, read] = [0, 0, 0];
+  const file = await open((done) => {
+    [before, ahead, read] = [ahead, read, done];
   });
   const refusals = fileRefusals();
   async function* events(): AsyncGenerator<CanonicalEvent[]> {
     let batch: CanonicalEvent[] = [];
+    let events = 0;
     for await (const row of file.rows()) {
+      if (row.line <= cursor.from) continue;
       if ('error' in row) {
         refusals.add(`line ${row.line}`, row.error);
         continue;
       }
       batch.push(row.event);
       if (batch.length < BATCH) continue;
+      events += batch.length;
+      cursor.mark({ events, line: row.line, bytes: before });
       yield batch;
       batch = [];
     }
     if (batch.length > 0) yield batch;
   }
   return {
-    records: { source, events: events(), total: 0, progress: () => bytes },
+    records: {
+      source,
+      events: events(),
+      total: 0,
+      progress: () => ({ done: cursor.bytes, total: file.sizeBytes }),
+      onStored: (count) => cursor.stored(count),
+    },
     refused: refusals.report,
   };
 }

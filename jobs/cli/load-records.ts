@@ -37,6 +37,8 @@ export interface RecordSource {
   /** Progress in another unit (bytes of a file) where the number of records is not known before. */
   readonly progress?: () => { readonly done: number; readonly total: number };
   readonly allowUnknownItems?: boolean;
+  /** Told how many events from the first one are stored or refused for good, without a gap. */
+  readonly onStored?: (events: number) => void;
 }
 
 export interface LoadOptions {
@@ -64,6 +66,21 @@ interface Tally {
   rejected: number;
 }
 
+/** How many records from the first one have ended without a gap, in whatever order their batches end. */
+class Reached {
+  readonly #ended = new Map<number, number>();
+  #count = 0;
+
+  end(first: number, records: number): number {
+    this.#ended.set(first, records);
+    for (let next = this.#ended.get(this.#count); next !== undefined; next = this.#ended.get(this.#count)) {
+      this.#ended.delete(this.#count);
+      this.#count += next;
+    }
+    return this.#count;
+  }
+}
+
 /** Cuts any batches into batches of at most BATCH_RECORDS. */
 async function* rebatch<T>(stream: Stream<T>): AsyncGenerator<readonly T[]> {
   let waiting: T[] = [];
@@ -84,6 +101,7 @@ class Loader {
   readonly #options: LoadOptions;
   readonly #rejections: (Rejection & { of: string })[] = [];
   readonly refusedBy: Record<string, number> = {};
+  readonly #eventsReached = new Reached();
   #done = 0;
   licencedConsents = 0;
 
@@ -135,6 +153,7 @@ class Loader {
     for (const rejection of rejected.slice(0, REJECTIONS_KEPT_MAX - this.#rejections.length))
       this.#rejections.push({ ...rejection, index: first + rejection.index, of });
     if (of === 'consents of the licence') return;
+    if (of === 'events') this.#source.onStored?.(this.#eventsReached.end(first, records));
     this.#done += records;
     const { done, total } = this.#source.progress?.() ?? { done: this.#done, total: this.#source.total };
     this.#options.onProgress(done, total, of);

@@ -5,6 +5,7 @@
 import { EVENT_TYPES, type EventType } from '../contract-kit/event.ts';
 import { PURPOSES, type Purpose } from '../contract-kit/purposes.ts';
 import { AppError } from '../errors.ts';
+import { accessLog } from './access-log/source.ts';
 import { activityStreams } from './activitystreams/source.ts';
 import { defineSource, GIVEN_ON_PURPOSE, type SourceDeclaration } from './define-source.ts';
 import { eventsFile } from './events-file/source.ts';
@@ -15,7 +16,7 @@ import { web } from './web/source.ts';
 
 export type { SourceDeclaration };
 
-export const SOURCES = [web, simulated, movielens, eventsFile, activityStreams] as const;
+export const SOURCES = [web, simulated, movielens, eventsFile, accessLog, activityStreams] as const;
 
 export type SourceName = (typeof SOURCES)[number]['name'];
 

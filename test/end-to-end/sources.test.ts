@@ -1,10 +1,12 @@
 /** Sources as a person uses them: a social network through ActivityStreams, and a version that nobody knew. */
-import { existsSync } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import { EVENT_TYPES } from '../../shared/contract-kit/event.ts';
-import { asUser, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
+import { asUser, kill, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
 
 const lastfm = join(TEST_DATA, 'lastfm');
 
@@ -88,4 +90,41 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   expect(await user.json('quarantine', 'release')).toMatchObject([{ released: true, accepted: 3 }]);
   expect(await user.json('quarantine', 'list')).toEqual([]);
   expect(await stored(user)).toEqual({ save: 3 });
+});
+
+/** Lines of the big import; 10,000,000 for the long one. */
+const LOG_EVENTS = Number(process.env.MILLRACE_LOG_EVENTS ?? 60_000);
+
+/** A line each, no two alike, a hundred people. */
+function* logLines(): Generator<string> {
+  for (let n = 0; n < LOG_EVENTS; n++) {
+    const day = String((n % 28) + 1).padStart(2, '0');
+    const time = `${day}/Mar/2025:${String(n % 24).padStart(2, '0')}:00:00 +0000`;
+    yield `198.51.100.7 - person-${n % 100} [${time}] "GET /watch/v${n} HTTP/1.1" 200 512\n`;
+  }
+}
+
+test('a log whose import is killed again and again is in whole and once, from where it was', {
+  timeout: TIMEOUT_MS * 10,
+}, async () => {
+  await using user = await asUser();
+  await user.worker();
+  const path = join(user.folder, 'access.log');
+  await pipeline(Readable.from(logLines()), createWriteStream(path));
+  const rules = join(user.folder, 'rules.json');
+  await writeFile(rules, JSON.stringify([{ path: '/watch/:item', type: 'view', value: 100 }]));
+  const args = ['import', 'log', path, '--rules', rules];
+  for (const tenth of [2, 5]) {
+    const load = user.start('jobs/cli/bin.mjs', args);
+    await load.line(new RegExp(` ${tenth * 10} %`));
+    // What the bar has shown is there (later lines are no shorter than earlier ones).
+    expect(await user.services.store.events.count('main')).toBeGreaterThanOrEqual((LOG_EVENTS * tenth) / 10);
+    await kill(load);
+  }
+  const last = await user.millrace(...args);
+  expect(last).toMatchObject({ code: 0, stderr: expect.stringMatching(/Goes on after line [\d,]{5,}/) as string });
+  expect(await stored(user)).toEqual({ view: LOG_EVENTS });
+  // Once whole, it is read again when it is asked for again, and is known.
+  const again = await user.json<Report>(...args);
+  expect(again.events).toEqual({ accepted: 0, duplicates: LOG_EVENTS, rejected: 0 });
 });

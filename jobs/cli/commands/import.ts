@@ -1,11 +1,20 @@
 /** Owns `millrace import`: data sets and files of events, through the queue like everything else. */
 import { type Command, Option } from 'commander';
-import { EVENTS_FILE_FORMATS, type EventsFileFormat } from '../../../shared/sources/events-file/index.ts';
+import { type LogRules, logRulesSchema, openAccessLog } from '../../../shared/sources/access-log/index.ts';
+import {
+  EVENTS_FILE_FORMATS,
+  type EventsFile,
+  type EventsFileFormat,
+  openEventsFile,
+} from '../../../shared/sources/events-file/index.ts';
+import { fileSizeBytes } from '../../../shared/sources/read-file.ts';
 import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
 import { AppError } from '../../../shared/errors.ts';
 import { activityStreamRecords } from '../activity-records.ts';
 import { eventsFileRecords, type FileRefusals } from '../events-file-records.ts';
-import { purposeList } from '../arguments.ts';
+import { issuesOf } from '../../client/make-job.ts';
+import { ImportCursor } from '../import-cursor.ts';
+import { purposeList, readText } from '../arguments.ts';
 import { movieLensDataSet } from '../data-sets.ts';
 import { type LoadReport, loadRecords, type RecordSource } from '../load-records.ts';
 import type { Cli } from '../cli.ts';
@@ -20,6 +29,7 @@ interface Options {
   readonly consents: boolean;
   readonly allowUnknownItems?: boolean;
   readonly format?: EventsFileFormat;
+  readonly rules?: string;
 }
 
 export function loadReportLines(report: LoadReport, purposes: readonly string[], seconds: string): string[] {
@@ -73,6 +83,42 @@ function tellRefused(
     });
 }
 
+interface FileOfEvents {
+  readonly file: string;
+  readonly source: string;
+  readonly open: Parameters<typeof eventsFileRecords>[0];
+  readonly allowUnknownItems: boolean | undefined;
+}
+
+/** Loads a file of events from where an earlier import of it was stopped. */
+async function loadFile(session: Session, of: FileOfEvents, options: Options): Promise<void> {
+  const { file, source, open, allowUnknownItems } = of;
+  await fileSizeBytes(file);
+  const cursor = new ImportCursor(session.config, file, source);
+  if (cursor.from > 0) session.output.note(`Goes on after line ${count(cursor.from)}: what is before it is stored.`);
+  const { records, refused } = await eventsFileRecords(open, source, cursor);
+  const allow = allowUnknownItems === true ? { allowUnknownItems } : {};
+  const stored = await load(session, 'events', { ...records, ...allow }, options);
+  cursor.finish();
+  tellRefused(session, file, stored + cursor.from, refused());
+}
+
+async function logRules(path: string): Promise<LogRules> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('INPUT_INVALID', { message: `${path} is not valid JSON.`, cause });
+  }
+  const parsed = logRulesSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new AppError('INPUT_INVALID', {
+    message: `${path} holds no rules for a log.`,
+    details: { issues: issuesOf(parsed.error) },
+  });
+}
+
 const PURPOSES_DEFAULT = 'recommendation,segmentation,audit';
 
 export function registerImport({ program, run }: Cli): void {
@@ -109,15 +155,29 @@ export function registerImport({ program, run }: Cli): void {
     .action((file: string, options: Options, sub: Command) =>
       run(sub, async (session) => {
         checkSource(options.source);
-        const allow = options.allowUnknownItems === true ? { allowUnknownItems: true } : {};
-        const { records, refused } = await eventsFileRecords(
-          file,
-          options.source ?? 'events-file',
-          session.signal,
-          options.format,
-        );
-        const stored = await load(session, 'events', { ...records, ...allow }, options);
-        tellRefused(session, file, stored, refused());
+        const source = options.source ?? 'events-file';
+        const { format, allowUnknownItems } = options;
+        const open = (onProgress: (doneBytes: number) => void): Promise<EventsFile> =>
+          openEventsFile(file, {
+            source,
+            nowMs: Date.now(),
+            signal: session.signal,
+            onProgress,
+            ...(format === undefined ? {} : { format }),
+          });
+        await loadFile(session, { file, source, open, allowUnknownItems }, options);
+      }),
+    );
+  shared(parent.command('log <file>').description('an access log, common or combined format, also gzipped'))
+    .requiredOption('--rules <rules>', 'which requests mean what: a file of JSON')
+    .action((file: string, options: Options, sub: Command) =>
+      run(sub, async (session) => {
+        checkSource(options.source);
+        const source = options.source ?? 'access-log';
+        const rules = await logRules(options.rules ?? '');
+        const open = (onProgress: (doneBytes: number) => void): Promise<EventsFile> =>
+          openAccessLog(file, { source, nowMs: Date.now(), rules, signal: session.signal, onProgress });
+        await loadFile(session, { file, source, open, allowUnknownItems: true }, options);
       }),
     );
 }

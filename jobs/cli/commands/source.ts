@@ -1,12 +1,11 @@
 /** Owns `millrace source`: what each declared source may be used for, and mapping tables for versions of their records. */
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
 import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
 import { eventMappingSchema, SCHEMA_NAME } from '../../../shared/sources/mapping.ts';
 import { SOURCES, type SourceDeclaration, UNDECLARED } from '../../../shared/sources/registry.ts';
 import { issuesOf } from '../../client/make-job.ts';
-import { jsonObject } from '../arguments.ts';
+import { jsonObject, readText } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 
 function linesOf(source: SourceDeclaration): string[] {
@@ -20,18 +19,6 @@ function linesOf(source: SourceDeclaration): string[] {
     `  kept         ${retentionDays === null ? 'until withdrawn or erased' : `${retentionDays} days`}`,
     `  gives        ${eventTypes.join(', ')}`,
   ];
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new AppError('FILE_NOT_FOUND', {
-      message: `There is no such file: "${file}".`,
-      details: { path: file },
-      cause,
-    });
-  }
 }
 
 function registerMap(source: Command, run: Cli['run']): void {

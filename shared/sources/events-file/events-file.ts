@@ -47,7 +47,7 @@ export type EventRow =
   | { readonly line: number; readonly error: RowProblem };
 
 export interface EventsFile {
-  readonly format: EventsFileFormat;
+  readonly format: EventsFileFormat | 'log';
   readonly sizeBytes: number;
   /** Rows in order; may be read again. Throws FILE_MALFORMED (header, broken gzip), FILE_NOT_FOUND, CANCELLED. */
   rows(): AsyncIterable<EventRow>;
