@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Scope that the route needs; absent: the route is open to everybody. */
     scope?: KeyScope;
+    /** Pages cannot keep a secret: their key, which may do nothing else, is in the address (`?k=`). */
+    keyInQuery?: boolean;
   }
 }
 
@@ -47,6 +49,10 @@ class KeyCache {
 }
 
 function secretOf(request: FastifyRequest): string | undefined {
+  if (request.routeOptions.config.keyInQuery === true) {
+    const { k } = request.query as { k?: unknown };
+    return typeof k === 'string' && k.length <= SECRET_LENGTH_MAX ? k : undefined;
+  }
   const [, secret] = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '') ?? [];
   return secret !== undefined && secret.length <= SECRET_LENGTH_MAX ? secret : undefined;
 }

@@ -12,11 +12,12 @@ import { eventsFile } from './events-file/source.ts';
 import { movielens } from './movielens/source.ts';
 import { nearestName } from './nearest-name.ts';
 import { simulated } from './simulated/source.ts';
+import { webPixel } from './web-pixel/source.ts';
 import { web } from './web/source.ts';
 
 export type { SourceDeclaration };
 
-export const SOURCES = [web, simulated, movielens, eventsFile, accessLog, activityStreams] as const;
+export const SOURCES = [web, webPixel, simulated, movielens, eventsFile, accessLog, activityStreams] as const;
 
 export type SourceName = (typeof SOURCES)[number]['name'];
 

@@ -38,6 +38,7 @@ export const KEY_SCOPES = [
   'webhooks:write',
   'releases:read',
   'releases:write',
+  'pixel:write',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {
