@@ -5,13 +5,13 @@ import { jobIdOf, rerunId } from '../shared/contract-kit/names.ts';
 import { markCancelled } from '../jobs/client/cancel-mark.ts';
 import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
-import type { PipelineRunDocument, RunDocument, Store } from '../shared/store/ports.ts';
-import { hold, type Operator, rollBack, unhold } from '../shared/store/release-pointer.ts';
+import type { RunDocument, Store } from '../shared/store/ports.ts';
 import { BOARD_PATH, READ_ONLY_BOARD_PATH } from './board.ts';
 import { formGuard } from './auth.ts';
 import { loginNeeded, operatorNeeded } from './guards.ts';
 import type { Markup } from './html.ts';
 import { readPublished } from './overview/published.ts';
+import { readPipelineRun, registerReleaseChanges, registerReruns } from './operator-routes.ts';
 import { type OverviewSources, readOverview } from './overview/read.ts';
 import { type Frame, page } from './pages/layout.ts';
 import { overviewPage } from './pages/overview-page.ts';
@@ -64,12 +64,6 @@ async function readRun({ store, queues, tenant }: OverviewSources, runKey: strin
   return { run, job, inputs };
 }
 
-async function readPipelineRun({ store, tenant }: OverviewSources, id: string): Promise<PipelineRunDocument> {
-  const run = await store.pipelineRuns.read(id);
-  if (run !== undefined && run.tenant === tenant) return run;
-  throw new AppError('NOT_FOUND', { message: 'There is no such pipeline run.', details: { id } });
-}
-
 /** What operators may do to runs. What has ended stays as it is, so a late click changes nothing. */
 function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
   const { redis, prefix } = sources;
@@ -88,25 +82,6 @@ function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
   });
 }
 
-/** What operators may do to the release pointer. Each names what is to be live, so a second click changes nothing. */
-function registerReleaseChanges(app: FastifyInstance, { store, tenant }: OverviewSources): void {
-  const guards = { preHandler: [operatorNeeded, formGuard(app)] };
-  const by = (request: FastifyRequest): Operator => ({ by: request.account?.user ?? '' });
-
-  app.post<{ Params: { version: string } }>('/release/:version/rollback', guards, async (request, reply) => {
-    await rollBack(store, tenant, by(request), request.params.version);
-    return reply.redirect('/release', 303);
-  });
-  app.post('/release/hold', guards, async (request, reply) => {
-    await hold(store, tenant, by(request));
-    return reply.redirect('/release', 303);
-  });
-  app.post('/release/unhold', guards, async (request, reply) => {
-    await unhold(store, tenant, by(request));
-    return reply.redirect('/release', 303);
-  });
-}
-
 export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
   const { store, tenant, now } = sources;
   app.addHook('onRequest', loginNeeded);
@@ -121,6 +96,7 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
 
   registerCancels(app, sources);
   registerReleaseChanges(app, sources);
+  registerReruns(app, sources);
 
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);

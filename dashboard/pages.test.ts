@@ -250,6 +250,24 @@ describe('the pages of a pipeline run and of the release', () => {
     expect((await visitor.get('/pipelines/nothing')).statusCode).toBe(404);
   });
 
+  it('let operators run again what did not finish: one job, however often they ask', async () => {
+    await using dashboard = await dashboardFixture();
+    const { store, redis, prefix } = dashboard.services;
+    const id = 'main.refresh.failed';
+    const ended = { id, tenant: 'main', pipeline: 'refresh', params: {}, asOf: 1, live: {}, state: 'failed' } as const;
+    await store.pipelineRuns.create({ ...ended, seq: 1, steps: {}, createdAt: 1, changedAt: 1, endedAt: 2 });
+    const operator = await dashboard.visitor('operator');
+    const { body } = await operator.get(`/pipelines/${id}`);
+    expect(body).toContain('Run again what did not finish');
+    for (let click = 0; click < 2; click++)
+      expect((await operator.post(`/pipelines/${id}/rerun`, { _csrf: tokenOf(body) })).statusCode).toBe(303);
+    expect(await redis.zcard(`${prefix}:pipeline:prioritized`)).toBe(1);
+    const viewer = await dashboard.visitor('viewer');
+    const seen = (await viewer.get(`/pipelines/${id}`)).body;
+    expect(seen).not.toContain('Run again');
+    expect((await viewer.post(`/pipelines/${id}/rerun`, { _csrf: tokenOf(seen) })).statusCode).toBe(403);
+  });
+
   it('show the audit group by group with cell counts and intervals', async () => {
     await using dashboard = await dashboardFixture();
     await publishSomething(dashboard.services.store);

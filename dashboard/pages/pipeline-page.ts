@@ -3,7 +3,7 @@ import { PIPELINES } from '../../jobs/pipelines.ts';
 import type { PipelineRunDocument, PipelineStepState } from '../../shared/store/ports.ts';
 import { html, type Markup } from '../html.ts';
 import { explain, moment, shortId, span } from '../words.ts';
-import { cancelForm, facts, json, pipelineLink, state, when, withCode } from './layout.ts';
+import { actForm, cancelForm, facts, json, pipelineLink, state, when, withCode } from './layout.ts';
 import { orderedSteps, stepLink, stepMs, stepStrip, stepWord } from './step-strip.ts';
 
 function after(pipeline: string, step: string): readonly string[] {
@@ -58,11 +58,12 @@ export function pipelinePage(
   nowMs: number,
   csrf: string | undefined,
 ): Markup {
+  const mayRunAgain = rerun === undefined && (run.state === 'failed' || run.state === 'cancelled');
   const live = Object.entries(run.live);
   const failed = Object.values(run.steps).some(({ error }) => error !== undefined);
   const title = Object.hasOwn(PIPELINES, run.pipeline) ? PIPELINES[run.pipeline as keyof typeof PIPELINES].title : '';
   return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a></p>
-<h1>${run.pipeline} <small>${shortId(run.id)}</small></h1><p class="lead">${title}</p>${cancelForm(`/pipelines/${encodeURIComponent(run.id)}/cancel`, 'pipeline run', run.state === 'running', csrf)}</section>
+<h1>${run.pipeline} <small>${shortId(run.id)}</small></h1><p class="lead">${title}</p>${cancelForm(`/pipelines/${encodeURIComponent(run.id)}/cancel`, 'pipeline run', run.state === 'running', csrf)}${mayRunAgain ? actForm(`/pipelines/${encodeURIComponent(run.id)}/rerun`, 'Run again what did not finish', csrf) : ''}</section>
 ${stepStrip(run, nowMs)}
 <section><h2>Steps</h2><div class="scroll"><table><thead><tr><th scope="col">Step</th><th scope="col">State</th><th scope="col" class="number">Took</th><th scope="col">After</th>${failed ? html`<th scope="col">Why</th>` : ''}</tr></thead><tbody>${orderedSteps(run).map(([name, step]) => stepRow(run, name, step, failed, nowMs))}</tbody></table></div></section>
 <div class="columns even">

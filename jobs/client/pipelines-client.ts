@@ -63,6 +63,9 @@ export type PipelineDocument = z.output<typeof pipelineDocumentSchema>;
 /** The name under which a pipeline run is cancelled. */
 export const pipelineRunKey = (id: string): string => `pipeline:${id}`;
 
+/** The idempotency key of a re-run. */
+export const rerunKey = (id: string, from = ''): string => `rerun.${id}.${from}`;
+
 export interface RerunOptions extends Pick<EnqueueOptions, 'priority' | 'trace' | 'signal'> {
   /** A step to run again although it has finished. */
   readonly from?: string;
@@ -133,8 +136,10 @@ export class PipelineRun {
     if ((await this.state()) === 'running')
       throw new AppError('PIPELINE_RUNNING', { message: `The pipeline run ${id} has not ended yet.`, details: { id } });
     const rerun = from === undefined ? { run: id } : { run: id, from };
-    const key = `rerun.${id}.${from ?? ''}`;
-    const start = await new KindClient(this.#core, 'pipeline').enqueue({ rerun }, { ...options, key });
+    const start = await new KindClient(this.#core, 'pipeline').enqueue(
+      { rerun },
+      { ...options, key: rerunKey(id, from) },
+    );
     return new StartedPipeline(this.#core, id, start);
   }
 

@@ -185,3 +185,15 @@ test('a backfill is bounded, and must name a pipeline that there is', async () =
   });
   expect((await world.read(id)).steps['runs[2026-10-01]']?.error?.code).toBe('PIPELINE_UNKNOWN');
 });
+
+test('running runs are swept in turns: each batch goes on behind the last', async () => {
+  const world = await open();
+  const { store } = world;
+  const started = await Promise.all(
+    ['a', 'b', 'c'].map((name) => world.start({ start: { pipeline: 'refresh', params: {} } }, `main.pipeline.${name}`)),
+  );
+  const ids = started.toSorted();
+  const idsOf = async (after?: string) => (await store.pipelineRuns.running(2, after)).map(({ id }) => id);
+  expect(await idsOf()).toEqual(ids.slice(0, 2));
+  expect(await idsOf(ids[1])).toEqual(ids.slice(2));
+});

@@ -34,6 +34,8 @@ export class Sweeper implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
   readonly #failed: FailedSet;
   readonly #claims: ClaimCollector;
+  /** The last pipeline run that was looked at: more than one batch of them are swept in turns. */
+  #swept = '';
   #sweeping: Promise<void> | undefined;
 
   constructor(options: SweeperOptions) {
@@ -77,7 +79,9 @@ export class Sweeper implements AsyncDisposable {
     await this.#each('payload claims could not be collected', 'claims', () => this.#claims.sweep());
     for (const kind of enqueuer.kinds)
       await this.#each('the unfinished jobs of a kind could not be counted', kind, () => enqueuer.recount(kind));
-    for (const run of await pipelineRuns.running(BATCH_MAX))
+    const running = await pipelineRuns.running(BATCH_MAX, this.#swept);
+    this.#swept = running.length < BATCH_MAX ? '' : (running.at(-1)?.id ?? '');
+    for (const run of running)
       await this.#each('a pipeline run could not be repaired', run.id, () => orchestrator.repair(run));
   }
 

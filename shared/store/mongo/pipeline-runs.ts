@@ -44,8 +44,12 @@ class MongoPipelineRuns implements PipelineRuns {
     return result.matchedCount === 1;
   }
 
-  async running(limit: number): Promise<PipelineRunDocument[]> {
-    const found = await this.#runs.find({ state: 'running' }).sort({ changedAt: 1 }).limit(limit).toArray();
+  async running(limit: number, after = ''): Promise<PipelineRunDocument[]> {
+    const found = await this.#runs
+      .find({ state: 'running', _id: { $gt: after } })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .toArray();
     return found.map(toRun);
   }
 

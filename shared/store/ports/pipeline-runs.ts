@@ -46,6 +46,7 @@ export interface PipelineRuns {
   read(id: string): Promise<PipelineRunDocument | undefined>;
   /** Compare-and-set on `seq`; false when somebody else advanced it. */
   advance(before: PipelineRunDocument, after: Omit<PipelineRunDocument, 'seq'>): Promise<boolean>;
-  running(limit: number): Promise<PipelineRunDocument[]>;
+  /** Runs that have not ended, in the order of their ids, behind `after`. */
+  running(limit: number, after?: string): Promise<PipelineRunDocument[]>;
   latest(tenant: string, limit: number): Promise<PipelineRunDocument[]>;
 }
