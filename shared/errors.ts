@@ -91,6 +91,12 @@ export const ERROR_CODES = {
     what: 'A block was written in a newer format than this process reads.',
     todo: 'Bring every process to the newer version; `details.format` is what was met.',
   },
+  BACKUP_TOO_NEW: {
+    retry: 'never',
+    status: 409,
+    what: 'The backup was made by a newer version of Millrace.',
+    todo: 'Restore it with that version; `details` names the formats.',
+  },
   FORMAT_NOT_ENABLED: {
     retry: 'never',
     status: 409,

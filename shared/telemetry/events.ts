@@ -100,6 +100,7 @@ export const EVENTS = {
       runs: 'number',
       pipelineRuns: 'number',
       exposures: 'number',
+      quarantine: 'number',
     },
   },
   'store.operation': {

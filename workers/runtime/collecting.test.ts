@@ -35,7 +35,7 @@ test('one worker collects, once an hour however many turns there are, and tells 
     },
   ]);
   expect(told).toMatchObject([
-    { name: 'collection.ended', whole: true, releases: 0, versions: 1, blocks: 2, exposures: 7 },
+    { name: 'collection.ended', whole: true, releases: 0, versions: 1, blocks: 2, exposures: 7, quarantine: 8 },
   ]);
   await redis.del(`${prefix}:duty:collected`);
   await second.attend();

@@ -254,6 +254,7 @@ export class Orchestrator {
     redis
       .multi()
       .hset(pipelineKey(prefix, tenant, id), pipelineProgressField(step), JSON.stringify(progress))
+      .expire(pipelineKey(prefix, tenant, id), PIPELINE_TTL_S, 'NX') // the mirror may have gone meanwhile
       .publish(pipelineChannel(prefix, tenant, id), JSON.stringify({ type: 'progress', step }))
       .exec()
       .catch(() => {}); // progress is news: the next one is as good

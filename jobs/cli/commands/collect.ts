@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<(typeof COLLECTED)[number], string>> = {
   runs: 'runs',
   pipelineRuns: 'pipeline runs',
   exposures: 'exposures',
+  quarantine: 'quarantined batches',
 };
 
 const dateOf = (ms: number): string => new Date(ms).toISOString();

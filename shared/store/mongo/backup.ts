@@ -14,9 +14,12 @@ import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { keyIdOf } from '../../governance/crypto.ts';
 import { connectFailure, openDatabase, type OpenStoreOptions } from './open.ts';
+import { BLOCK_FORMAT } from './block-store.ts';
+import { WriteFormat } from './formats.ts';
 import { COLLECTIONS } from './names.ts';
 
 const FORMAT = 'millrace-backup/1';
+const ANY_FORMAT = /^millrace-backup\/\d+$/;
 export const MANIFEST = 'manifest.json';
 /** Documents fetched at once; with blocks of 8 MB the server ends a batch at 16 MB by itself. */
 const BATCH_DOCS = 200;
@@ -50,10 +53,14 @@ const manifestSchema = z.object({
   format: z.literal(FORMAT),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
+  /** Newest format of its blocks; absent in backups from before there was a second one. */
+  blockFormat: z.int().min(1).optional(),
   /** Names of the keys without which it cannot be read. */
   keys: z.object({ master: z.array(z.string()), tenant: z.string() }),
   files: z.array(fileSchema),
 });
+/** What a backup of any version begins with. */
+const headSchema = z.object({ format: z.string().regex(ANY_FORMAT), blockFormat: z.int().optional() });
 export type BackupManifest = z.output<typeof manifestSchema>;
 export type BackupFile = BackupManifest['files'][number];
 
@@ -76,7 +83,9 @@ export async function backUp(folder: string, options: BackupOptions): Promise<Ba
   await using database = await openDatabase(options);
   const startedAt = new Date().toISOString();
   const files: BackupFile[] = [];
+  let blockFormat = 1;
   try {
+    blockFormat = await new WriteFormat(database.db).enabled();
     for (const collection of await inOrder(database.db)) {
       options.signal?.throwIfAborted();
       const file = await write(database.db, collection, folder, options.signal);
@@ -87,7 +96,8 @@ export async function backUp(folder: string, options: BackupOptions): Promise<Ba
     if (options.signal?.aborted === true) throw options.signal.reason;
     throw thrown instanceof Error && thrown.name.startsWith('Mongo') ? connectFailure(thrown, database.hosts) : thrown;
   }
-  const manifest = { format: FORMAT, startedAt, endedAt: new Date().toISOString(), keys: keyNames(options), files };
+  const endedAt = new Date().toISOString();
+  const manifest = { format: FORMAT, startedAt, endedAt, blockFormat, keys: keyNames(options), files };
   // Under its name once it is whole: a folder without a manifest is no backup.
   await writeFile(join(folder, `${MANIFEST}.part`), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
   await rename(join(folder, `${MANIFEST}.part`), join(folder, MANIFEST));
@@ -130,8 +140,13 @@ export const badBackup = (why: string, cause?: unknown): AppError =>
 
 export async function readManifest(folder: string): Promise<BackupManifest> {
   try {
-    return manifestSchema.parse(JSON.parse(await readFile(join(folder, MANIFEST), 'utf8')));
+    const parsed: unknown = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8'));
+    const { format, blockFormat = 1 } = headSchema.parse(parsed);
+    if (format === FORMAT && blockFormat <= BLOCK_FORMAT) return manifestSchema.parse(parsed);
+    const known = { format: FORMAT, blockFormat: BLOCK_FORMAT };
+    throw new AppError('BACKUP_TOO_NEW', { details: { format, blockFormat, known } });
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     throw badBackup(`${MANIFEST} is missing or of another format`, cause);
   }
 }

@@ -51,9 +51,13 @@ export class WriteFormat {
 
   async current(): Promise<number> {
     if (this.#known !== undefined && performance.now() - this.#known.at < FORMAT_KNOWN_MS) return this.#known.writes;
-    const found = await this.#settings.findOne({ _id: SETTING });
-    this.#known = { writes: Math.min(found?.writes ?? 1, BLOCK_FORMAT), at: performance.now() };
+    this.#known = { writes: Math.min(await this.enabled(), BLOCK_FORMAT), at: performance.now() };
     return this.#known.writes;
+  }
+
+  /** What is enabled in the store, whether this process knows that format or not. */
+  async enabled(): Promise<number> {
+    return (await this.#settings.findOne({ _id: SETTING }))?.writes ?? 1;
   }
 
   async enable(): Promise<void> {
@@ -102,7 +106,7 @@ class MongoFormats implements Formats {
   }
 
   async migrate(tenant: string, options: Parameters<Formats['migrate']>[1]): Promise<Migrated> {
-    if ((await this.#writes.current()) < BLOCK_FORMAT) throw new AppError('FORMAT_NOT_ENABLED');
+    if ((await this.#writes.enabled()) < BLOCK_FORMAT) throw new AppError('FORMAT_NOT_ENABLED');
     const pass = new MigrationPass(this.#blocks, options);
     const views = await this.#views(tenant);
     const versions = await this.#versions

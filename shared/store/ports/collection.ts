@@ -12,6 +12,7 @@ export const COLLECTED = [
   'runs',
   'pipelineRuns',
   'exposures',
+  'quarantine',
 ] as const;
 export type Collected = (typeof COLLECTED)[number];
 

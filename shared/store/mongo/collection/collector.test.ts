@@ -204,6 +204,24 @@ describe('collection', () => {
     expect(done).toBeDefined();
   });
 
+  it('removes batches that were prepared for a quarantine by attempts that never committed', async () => {
+    await using made = await world();
+    const on = made.world;
+    const [store] = on.stores;
+    const batch = { source: 'web', schema: '9', reason: 'schema' as const, records: 1 };
+    await store!.quarantine.prepare(TENANT, { id: 'dead', ...batch }, Buffer.from('x'));
+    await store!.quarantine.prepare(TENANT, { id: 'held', ...batch }, Buffer.from('x'));
+    await store!.quarantine.hold(TENANT, 'held');
+    on.tick(1000);
+    // Its run has committed and is not followed yet: what it prepared is going to be held.
+    await on.begin('train', 0);
+    await store!.quarantine.prepare(TENANT, { id: 'late', ...batch }, Buffer.from('x'));
+    for (let step = 0; step < 3; step++) await on.step(0);
+    on.tick(2 * RULES.windowMs);
+    await on.collect();
+    expect(await on.ids(COLLECTIONS.quarantine)).toEqual(['main.held', 'main.late']);
+  });
+
   it('frees no number of a manifest for a process that has slept through it', async () => {
     await using made = await world();
     const on = made.world;

@@ -38,6 +38,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.consentLog,
   COLLECTIONS.counters,
   COLLECTIONS.claims,
+  COLLECTIONS.quarantine,
   COLLECTIONS.apiKeys,
   COLLECTIONS.webhooks,
   COLLECTIONS.accounts,

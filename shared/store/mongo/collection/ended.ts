@@ -1,4 +1,4 @@
-/** Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown. In chunks, oldest ids first. */
+/** Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown, quarantined batches. In chunks, oldest ids first. */
 import type { Collected, LiveJobs } from '../../ports.ts';
 import { COLLECTIONS } from '../names.ts';
 import type { Pass } from './pass.ts';
@@ -11,11 +11,18 @@ interface EndedRun {
 }
 
 const CHUNK_DOCS = 500;
+const SEEN = [
+  ['runs', COLLECTIONS.runs],
+  ['pipelineRuns', COLLECTIONS.pipelineRuns],
+  ['exposures', COLLECTIONS.exposures],
+  ['quarantine', COLLECTIONS.quarantine],
+] as const;
 
 export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
+  for (const [what, name] of SEEN) pass.count(what, 'seen', await pass.db.collection(name).countDocuments({}));
   const cutoff = pass.now - pass.rules.keepRunsMs;
   const oldest = await oldestUnfollowed(pass);
-  const ended = { $lt: Math.min(cutoff, oldest) };
+  const ended = { $lt: Math.min(cutoff, oldest.endedAt) };
   // Steps of a running pipeline are read, and enqueued again where the ledger knows nothing of them.
   const pipelines = pass.db.collection(COLLECTIONS.pipelineRuns);
   const running = new Set(
@@ -29,18 +36,29 @@ export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
     return runs.map(({ _id }) => _id).filter((runKey) => !needed.has(runKey));
   });
   await remove(pass, COLLECTIONS.pipelineRuns, 'pipelineRuns', { state: { $ne: 'running' }, endedAt: ended });
+  // Prepared by an attempt that never committed, or sent through ingestion again long ago.
+  const never = { state: 'prepared', heldAt: { $lt: Math.min(pass.before, oldest.claimedAt) } };
+  const released = { state: 'released', releasedAt: { $lt: cutoff } };
+  for (const filter of [never, released]) await remove(pass, COLLECTIONS.quarantine, 'quarantine', filter);
   await remove(pass, COLLECTIONS.exposures, 'exposures', { at: { $lt: pass.now - pass.rules.keepExposuresMs } });
 }
 
-/** Following a start creates its pipeline run: as long as one is not followed, what ended later stays. */
-async function oldestUnfollowed({ db }: Pass): Promise<number> {
-  const [oldest] = await db
-    .collection(COLLECTIONS.runs)
-    .find({ state: { $ne: 'running' }, followed: false }, { projection: { endedAt: 1 } })
-    .sort({ endedAt: 1 })
-    .limit(1)
-    .toArray();
-  return typeof oldest?.['endedAt'] === 'number' ? oldest['endedAt'] : Number.POSITIVE_INFINITY;
+/**
+ * Of ended runs that are not followed yet. Following a start creates its pipeline run, and following a batch holds what it prepared: what ended, or was
+ * prepared, later stays.
+ */
+async function oldestUnfollowed({ db }: Pass): Promise<{ readonly endedAt: number; readonly claimedAt: number }> {
+  const runs = db.collection<{ _id: string; endedAt: number; claimedAt: number }>(COLLECTIONS.runs);
+  const filter = { state: { $ne: 'running' }, followed: false } as object;
+  const oldestBy = async (field: 'endedAt' | 'claimedAt'): Promise<number> => {
+    const [oldest] = await runs
+      .find(filter, { projection: { [field]: 1 } })
+      .sort({ [field]: 1 })
+      .limit(1)
+      .toArray();
+    return oldest?.[field] ?? Number.POSITIVE_INFINITY;
+  };
+  return { endedAt: await oldestBy('endedAt'), claimedAt: await oldestBy('claimedAt') };
 }
 
 /** What matches goes, as far as `free` says so; the filter is asked again as it goes. */
@@ -52,7 +70,6 @@ async function remove(
   free = async (documents: readonly { _id: string }[]): Promise<string[]> => documents.map(({ _id }) => _id),
 ): Promise<void> {
   const collection = pass.db.collection<{ _id: string }>(name);
-  pass.count(what, 'seen', await collection.countDocuments({}));
   const projection = { _id: 1, kind: 1, jobId: 1, step: 1 };
   const cursor = collection.find(filter, { projection, batchSize: CHUNK_DOCS }).sort({ _id: 1 });
   let chunk: { _id: string }[] = [];
