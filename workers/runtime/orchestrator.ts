@@ -192,23 +192,34 @@ export class Orchestrator {
     const due = Object.entries(run.steps).flatMap(([name, step]) =>
       step.state === 'enqueued' && earlier?.[name]?.state !== 'enqueued' ? [{ name, step }] : [],
     );
-    if (due.length === 0) return;
+    const open = earlier === undefined ? await this.#withoutEnded(due) : due;
+    if (open.length === 0) return;
     const pipeline = this.#pipelineOf(run.pipeline);
-    for (const { name, step } of due) {
-      const ended = earlier === undefined && step.run === undefined && (await this.#endOfJob(name, step)) !== undefined;
-      if (!ended) await this.#enqueueStep(pipeline, run, name, step);
-    }
+    // One graph for all of them: making it runs every expansion of the run.
+    const works = await withOutputs(this.#options.store, (loaded) => {
+      const graph = new StepGraph(pipeline, run, loaded);
+      return open.map(({ name, step }) => ({ name, step, work: workOf(graph, name) }));
+    });
+    for (const { name, step, work } of works) await this.#enqueueStep(run, name, step, work);
+  }
+
+  async #withoutEnded<T extends { readonly name: string; readonly step: PipelineStepState }>(
+    due: readonly T[],
+  ): Promise<T[]> {
+    const ends = await Promise.all(
+      due.map(async ({ name, step }) => (step.run === undefined ? this.#endOfJob(name, step) : undefined)),
+    );
+    return due.filter((_, index) => ends[index] === undefined);
   }
 
   async #enqueueStep(
-    pipeline: Pipeline,
     run: PipelineRunDocument,
     name: string,
     { runKey, run: child }: PipelineStepState,
+    work: ReturnType<typeof workOf>,
   ): Promise<void> {
     const { store, enqueuer } = this.#options;
     const { tenant, asOf } = run;
-    const work = await withOutputs(store, (loaded) => workOf(new StepGraph(pipeline, run, loaded), name));
     if ('kind' in work && runKey !== undefined)
       await enqueuer.enqueue(work.kind, work.input, { tenant, runKey, asOf, step: { run: run.id, step: name } });
     if ('pipeline' in work && child !== undefined) {
