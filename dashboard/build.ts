@@ -16,6 +16,7 @@ import Fastify, {
 } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.ts';
+import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
 import { observeRequests } from '../shared/http/observe.ts';
@@ -45,7 +46,7 @@ export interface DashboardOptions {
   readonly redis: Redis;
   /** One BullMQ queue a kind. */
   readonly queues: readonly Queue[];
-  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKey'>;
+  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKey' | 'sealKeys'>;
   readonly now?: () => number;
   readonly log?: FastifyBaseLogger;
   readonly telemetry?: Telemetry;
@@ -142,7 +143,11 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
       await registerBoards(boards, queues);
     });
     await scope.register((pages) =>
-      registerInsights(pages, { store, queues, redis, prefix: config.prefix, tenant: config.tenant, now }),
+      registerInsights(
+        pages,
+        { store, queues, redis, prefix: config.prefix, tenant: config.tenant, now },
+        sealRing(config.sealKeys),
+      ),
     );
   });
   return app;

@@ -6,8 +6,10 @@ import { markCancelled } from '../jobs/client/cancel-mark.ts';
 import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
 import type { RunDocument, Store } from '../shared/store/ports.ts';
+import type { SealRing } from '../shared/contract-kit/seal.ts';
 import { BOARD_PATH, READ_ONLY_BOARD_PATH } from './board.ts';
 import { formGuard } from './auth.ts';
+import { registerDeadLetters } from './dead-letter-routes.ts';
 import { loginNeeded, operatorNeeded } from './guards.ts';
 import type { Markup } from './html.ts';
 import { readPublished } from './overview/published.ts';
@@ -82,7 +84,7 @@ function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
   });
 }
 
-export async function registerInsights(app: FastifyInstance, sources: OverviewSources): Promise<void> {
+export async function registerInsights(app: FastifyInstance, sources: OverviewSources, ring: SealRing): Promise<void> {
   const { store, tenant, now } = sources;
   app.addHook('onRequest', loginNeeded);
 
@@ -97,6 +99,7 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   registerCancels(app, sources);
   registerReleaseChanges(app, sources);
   registerReruns(app, sources);
+  registerDeadLetters(app, { sources, ring, show, mayChange });
 
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);

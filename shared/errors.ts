@@ -229,6 +229,12 @@ export const ERROR_CODES = {
     what: 'The run has committed; what follows from it is not done yet.',
     todo: 'Nothing: it is finished in the background.',
   },
+  HEARTBEAT_MISSED: {
+    retry: 'backoff',
+    status: 504,
+    what: 'The run gave no sign of life for longer than its limit.',
+    todo: 'See what it waits for; raise the limit of its kind if such silence is in order.',
+  },
   INPUT_INVALID: {
     retry: 'never',
     status: 422,
@@ -246,6 +252,12 @@ export const ERROR_CODES = {
     status: 500,
     what: 'Something unexpected went wrong.',
     todo: 'See the log of the run; report it if it stays.',
+  },
+  ISOLATION_BUSY: {
+    retry: 'later',
+    status: 503,
+    what: 'A run that took its workers down is run alone, and its process was not free for that, or for others beside it.',
+    todo: 'Nothing: it is put off.',
   },
   JOB_MEMORY_LIMIT: {
     retry: 'backoff',

@@ -3,6 +3,7 @@ import { jobIdOf } from '../../shared/contract-kit/names.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import { html, type Markup } from '../html.ts';
 import { countOf, moment, shortId, span } from '../words.ts';
+import { redriveForm } from './dead-letters-page.ts';
 import { cancelForm, facts, failureBox, json, pipelineLink, runLink, state, when } from './layout.ts';
 import { runMs } from './overview-page.ts';
 
@@ -55,6 +56,7 @@ function times(run: RunDocument, job: RunJob | undefined, nowMs: number): Markup
     ['First claimed', when(run.createdAt, nowMs)],
     ['Took', took === undefined ? undefined : span(took)],
     ['Claims', run.fence === 0 ? undefined : run.fence],
+    ['Redriven', run.redrivenAt === undefined ? undefined : when(run.redrivenAt, nowMs)],
     ['Attempts', job === undefined ? undefined : `${job.attempts} of ${job.attemptsMax}`],
     [
       'Effects',
@@ -67,7 +69,7 @@ function times(run: RunDocument, job: RunJob | undefined, nowMs: number): Markup
 export function runPage(details: RunDetails, board: string, nowMs: number, csrf: string | undefined): Markup {
   const { run, job } = details;
   return html`<section class="hero"><p class="crumbs"><a href="/">Overview</a>${run.step === undefined ? '' : html` / ${pipelineLink(run.step.run, 'pipeline')} / ${run.step.step}`}</p>
-<h1>${run.kind} <small>${shortId(run.runKey)}</small></h1>${cancelForm(`/runs/${encodeURIComponent(run.runKey)}/cancel`, 'run', run.state === 'running', csrf)}</section>
+<h1>${run.kind} <small>${shortId(run.runKey)}</small></h1>${cancelForm(`/runs/${encodeURIComponent(run.runKey)}/cancel`, 'run', run.state === 'running', csrf)}${run.state === 'dead-lettered' || run.state === 'expired' ? redriveForm(run.runKey, csrf) : ''}</section>
 ${run.error === undefined ? '' : failureBox(run.error)}
 <div class="columns even">
 <section><h2>Run</h2>${times(run, job, nowMs)}</section>

@@ -110,7 +110,7 @@ export class MemoryWatch {
   }
 
   #look(): void {
-    for (const { tasks } of this.#phases) for (const task of tasks) void ask(task);
+    for (const { tasks, scope } of this.#phases) for (const task of tasks) void ask(task, scope);
     const scopes = new Map<TaskScope, Phase[]>();
     for (const phase of this.#phases) scopes.set(phase.scope, [...(scopes.get(phase.scope) ?? []), phase]);
     const taken = [...scopes].map(([scope, phases]) => ({ scope, phases, mb: takenMbBy(phases) }));
@@ -124,7 +124,7 @@ export class MemoryWatch {
 }
 
 /** Asks the thread of a task what it holds. A thread in foreign code answers late: until then the last answer counts. */
-async function ask(task: TaskAtWork): Promise<void> {
+async function ask(task: TaskAtWork, { beat }: TaskScope): Promise<void> {
   const worker = task.worker(Atomics.load(new Int32Array(task.desk), 0));
   if (worker === undefined || task.isAsked) return;
   task.isAsked = true;
@@ -133,6 +133,7 @@ async function ask(task: TaskAtWork): Promise<void> {
     const before = new Float64Array(task.desk)[1] ?? 0;
     task.grownBytes = Math.max(0, used_heap_size + external_memory - before);
     task.isAsked = false;
+    beat?.();
   } catch {
     // It has ended, and its task with it.
   }

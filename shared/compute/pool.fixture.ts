@@ -19,6 +19,13 @@ export function spin({ started }: { readonly started: SharedArrayBuffer }): neve
   for (;;) Atomics.add(view, 1, 1);
 }
 
+/** Computes for so long without a word. */
+export function spinFor({ ms }: { readonly ms: number }): number {
+  let turns = 0;
+  for (const end = performance.now() + ms; performance.now() < end; ) turns += 1;
+  return turns;
+}
+
 export function failWithCode(): never {
   throw new AppError('NUMERICS_MEMORY_LIMIT', { message: 'Too much.', details: { needBytes: 12 } });
 }

@@ -176,6 +176,7 @@ class PiscinaPool implements OwnedComputePool {
 
   async #run(task: Task, { generation, stop, watched, scope, trace }: Phase): Promise<unknown> {
     const { piscina } = generation;
+    scope?.beat?.();
     const desk = watched?.task((id) => piscina.threads.find(({ threadId }) => threadId === id));
     const submittedAt = performance.timeOrigin + performance.now();
     let outcome: TaskOutcome;
@@ -191,6 +192,7 @@ class PiscinaPool implements OwnedComputePool {
       throw stop.aborted ? cancellation(this.#closing.signal.aborted ? this.#closing.signal : stop) : lost(thrown);
     }
     desk?.end(true);
+    scope?.beat?.();
     this.#heard(task, outcome, { generation, scope, submittedAt });
     if (!outcome.ok) throw outcomeError(outcome);
     return outcome.value;

@@ -21,6 +21,8 @@ export interface TaskScope {
   readonly label: string;
   /** Bound on the memory of all tasks of the scope together, MiB: heaps and buffers of their threads, and the shared memory that they work on. */
   readonly memoryMbMax: number;
+  /** Told, about ten times a second, that a thread at work for the scope answers, and of every task that begins or ends. */
+  readonly beat?: () => void;
 }
 
 export interface ComputePool {

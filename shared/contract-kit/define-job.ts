@@ -25,6 +25,8 @@ export interface JobLimits {
   readonly backoffMs: number;
   /** Longest a single attempt may take. */
   readonly durationMsMax: number;
+  /** Longest an attempt may be silent: no progress, no verb that ends, no task that begins or ends, no thread at work. Above `durationMsMax` it means nothing. */
+  readonly heartbeatMsMax: number;
   /** Most memory a single run may take. */
   readonly memoryMbMax: number;
   /** Runs that one worker process executes at once. */
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: JobLimits = {
   attemptsMax: 5,
   backoffMs: 1_000,
   durationMsMax: 60 * 60_000,
+  heartbeatMsMax: 10 * 60_000,
   memoryMbMax: 2_048,
   concurrency: 1,
   backlogMax: 100_000,

@@ -78,6 +78,8 @@ export const backlogKey = (prefix: string, kind: string): string => `${prefix}:$
 
 /** Durable mark that a run is to be cancelled. */
 export const cancelKey = (prefix: string, runKey: string): string => `${prefix}:cancel:${runKey}`;
+/** Turns alone of a run that took its workers down: see the runtime's isolation. */
+export const aloneKey = (prefix: string, runKey: string): string => `${prefix}:alone:${runKey}`;
 /** Channel that carries run keys to cancel. */
 export const cancelChannel = (prefix: string): string => `${prefix}:cancel`;
 /** How long a cancel mark is kept: longer than any run may wait and run. */

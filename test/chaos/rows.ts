@@ -55,7 +55,11 @@ export const ROWS: readonly Row[] = [
     need: 'Recovery after SIGKILL, with defaults',
     plain: 'after 30 s at the earliest',
     plainShown: work('with its defaults a job of a killed process is looked for after 30 s at the earliest'),
-    ours: 'measured below',
+    ours: 'within 10 s, whatever the effect class; measured below',
+    oursShown: runtime(
+      'recovery',
+      'jobs whose process is killed are run again by another within ten seconds, whatever their effect class',
+    ),
   },
   {
     need: 'A job whose process was killed twice',
@@ -69,8 +73,38 @@ export const ROWS: readonly Row[] = [
   {
     need: 'A job that kills its process each time',
     plain: 'in the failed set, like every other failure',
-    ours: 'parked as `RUN_POISONOUS` after five claims',
-    oursShown: runtime('executor', 'an input that kills its process is parked after some claims'),
+    ours: 'after two such ends run alone, after three alone parked as `RUN_POISONOUS`; none of those beside it is',
+    oursShown: runtime(
+      'recovery',
+      'a job that kills its process each time is parked after a few deaths, and none of the many beside it is',
+    ),
+  },
+  {
+    need: 'A job that hangs',
+    plain: 'stays active, its lock renewed, for ever',
+    ours: 'ended and tried again after the longest silence of its kind; threads at work are heard by themselves',
+    oursShown: runtime(
+      'deadlines',
+      'an attempt that hangs without a sign of life is ended and tried again, even if it does not listen',
+    ),
+  },
+  {
+    need: 'A payload that was made for an older contract',
+    plain: 'reaches a processor that no longer knows it',
+    ours: 'brought from version to version; one that nobody reads any more is parked with a code of its own',
+    oursShown: runtime(
+      'versions',
+      'jobs of every version that is read run as ones of today, and the ledger says which version their outputs are of',
+    ),
+  },
+  {
+    need: 'Trying a dead job again',
+    plain: 'as it is, whatever has changed since',
+    ours: 'redriven once, whoever asks, if its input fits the contract of today',
+    oursShown: runtime(
+      'redrive',
+      'an input that does not fit the contract of today is refused with the field, and the dead letter stays',
+    ),
   },
   {
     need: 'Payloads that fit',

@@ -5,7 +5,9 @@ import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import type { CancelWatch } from './cancellation.ts';
+import type { Deadlines } from './deadlines.ts';
 import type { Relay } from './follow.ts';
+import type { Isolation, Turn } from './isolation.ts';
 import type { JobEvents } from './job-events.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 
@@ -15,6 +17,8 @@ export interface ExecutorOptions {
   readonly ports: Ports;
   readonly ring: SealRing | undefined;
   readonly cancels: CancelWatch;
+  /** Who runs beside whom in this process. */
+  readonly isolation: Isolation;
   readonly relay: Relay;
   /** Turns the data of jobs that schedulers made into an envelope. */
   readonly adapt?: (job: Job) => unknown;
@@ -28,5 +32,7 @@ export interface Attempt {
   readonly envelope: Envelope;
   readonly controller: AbortController;
   readonly events: JobEvents;
+  readonly deadlines: Deadlines;
+  readonly turn: Turn;
   fence: number;
 }

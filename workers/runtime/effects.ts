@@ -9,7 +9,7 @@ import type { Ledger, RunDocument, RunLineage } from '../../shared/store/ports.t
 import type { Attempt, ExecutorOptions } from './attempt.ts';
 import { authoriseAgain } from './authorise.ts';
 import { startEarly } from './early.ts';
-import { UNSETTLED_MAX } from './failure.ts';
+import { SUSPECT_AFTER } from './isolation.ts';
 import type { RunContext, Written } from './processor.ts';
 import type { Verbs } from './verbs.ts';
 
@@ -129,8 +129,9 @@ export class Effects implements Readonly<Record<EffectClass, (attempt: Attempt) 
     if (run.state !== 'running') return run;
     attempt.events.claimed(run);
     await unmarked;
-    if (run.unsettled > UNSETTLED_MAX)
-      throw new AppError('RUN_POISONOUS', { details: { runKey: run.runKey, claims: run.unsettled } });
+    // This claim is one of them.
+    if (run.unsettled > SUSPECT_AFTER)
+      await attempt.turn.alone(attempt.controller.signal, { unsettled: run.unsettled - 1 });
     return run;
   }
 

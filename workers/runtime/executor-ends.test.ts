@@ -10,6 +10,7 @@ import { silentLog, testServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { Executor } from './executor.ts';
 import { follow } from './follow.ts';
+import { AloneCounts, Isolation } from './isolation.ts';
 import { contractOf, failureOf, probe, runOf, start } from './runtime-fixture.ts';
 
 const untilAborted = (signal: AbortSignal): Promise<never> =>
@@ -134,6 +135,7 @@ test('a job that reaches a worker which has stopped is given back before it is c
     ports: { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' },
     ring: undefined,
     cancels,
+    isolation: new Isolation(new AloneCounts(redis, prefix)),
     relay: async () => {},
   });
   const fetching = new Worker(contract.kind, null, { connection: redis, prefix });

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { makeJob } from '../../jobs/client/make-job.ts';
-import { runKeyOf } from '../../shared/contract-kit/names.ts';
+import { aloneKey, runKeyOf } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import { testServices } from '../../test/services.ts';
+import { ALONE_MAX, SUSPECT_AFTER } from './isolation.ts';
 import { contractOf, failureOf, probe, runOf, start } from './runtime-fixture.ts';
 
 test.each(['none', 'record', 'dataset'] as const)('a job of effect class %s gives its output', async (effect) => {
@@ -220,42 +221,45 @@ test('intents are relayed after the commit, and what follow returns is the final
   expect(await runOf(services, runKey)).toMatchObject({ followed: true, output: { square: 101 } });
 });
 
-test('an input that kills its process is parked after some claims', async () => {
+test('a run that was claimed again and again without an end is a suspect, runs alone, and is not parked for that', async () => {
   await using services = await testServices();
   const contract = contractOf('dataset');
   const { processor, calls } = probe(contract);
-  const made = makeJob(contract, { n: 5 }, { tenant: 'main', asOf: 1, key: 'poison' });
+  const made = makeJob(contract, { n: 5 }, { tenant: 'main', asOf: 1, key: 'suspect' });
   if (!made.fits) throw new Error('does not fit');
   const { runKey, inputHash, kind, version, tenant } = made.job.data;
-  for (let killed = 0; killed < 5; killed++)
-    await services.store.ledger.claim({
-      runKey,
-      tenant,
-      kind,
-      contractVersion: version,
-      inputHash,
-      asOf: 1,
-      codeVersion: 'x',
-    });
+  const place = { runKey, tenant, kind, contractVersion: version, inputHash, asOf: 1, codeVersion: 'x' };
+  for (let killed = 0; killed < 9; killed++) await services.store.ledger.claim(place);
   const host = await start(services, processor);
-  const { done } = await host.enqueue(5, 'poison');
-  expect((await failureOf(done())).code).toBe('RUN_POISONOUS');
-  expect(calls.load).toBe(0);
-  expect((await runOf(services, runKey)).state).toBe('dead-lettered');
+  const { done } = await host.enqueue(5, 'suspect');
+  expect(await done()).toEqual({ square: 25 });
+  expect(calls.load).toBe(1);
+  expect(await services.redis.exists(aloneKey(services.prefix, runKey))).toBe(0);
 });
 
-test.each(['none', 'record'] as const)(
-  'a job of class %s that went down with its worker too often is parked',
+test.each(['none', 'record', 'dataset'] as const)(
+  'a run of class %s that went down with its worker when it was alone, too often, is parked and not begun again',
   async (effect) => {
     await using services = await testServices();
-    const { processor, calls } = probe(contractOf(effect));
+    const contract = contractOf(effect);
+    const { processor, calls } = probe(contract);
+    const made = makeJob(contract, { n: 5 }, { tenant: 'main', asOf: 1, key: 'poison' });
+    if (!made.fits) throw new Error('does not fit');
+    const { runKey, inputHash, kind, version, tenant } = made.job.data;
+    const place = { runKey, tenant, kind, contractVersion: version, inputHash, asOf: 1, codeVersion: 'x' };
+    if (effect === 'dataset')
+      for (let killed = 0; killed < SUSPECT_AFTER; killed++) await services.store.ledger.claim(place);
+    await services.redis.hset(aloneKey(services.prefix, runKey), { turns: ALONE_MAX, at: 0 });
     const host = await start(services, processor);
     await host.workers.worker.pause();
-    const { job, done } = await host.enqueue(5);
+    const { job, done } = await host.enqueue(5, 'poison');
     // As many stalls as BullMQ would have counted.
-    await services.redis.hset(host.queue.toKey(job.id as string), 'stc', 6);
+    await services.redis.hset(host.queue.toKey(job.id as string), 'stc', SUSPECT_AFTER);
     await host.workers.worker.resume();
-    expect(await failureOf(done())).toMatchObject({ code: 'RUN_POISONOUS' });
+    expect(await failureOf(done())).toMatchObject({ code: 'RUN_POISONOUS', details: { runKey, alone: ALONE_MAX } });
     expect(calls.load).toBe(0);
+    const run = await services.store.ledger.read(runKey);
+    expect(run?.state).toBe(effect === 'dataset' ? 'dead-lettered' : undefined);
+    expect(await services.redis.exists(aloneKey(services.prefix, runKey))).toBe(0);
   },
 );

@@ -13,7 +13,9 @@ import type { Envelope } from '../../shared/contract-kit/envelope.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Attempt, ExecutorOptions } from './attempt.ts';
 import { Effects } from './effects.ts';
-import { reasonOf, refusePoison } from './failure.ts';
+import { Deadlines } from './deadlines.ts';
+import { reasonOf } from './failure.ts';
+import { SUSPECT_AFTER } from './isolation.ts';
 import { JobEvents, spanOf } from './job-events.ts';
 import { parseEnvelope } from './parse.ts';
 import { Settling } from './settling.ts';
@@ -46,16 +48,20 @@ export class Executor {
     let attempt: Attempt | undefined;
     try {
       const envelope = this.#parse(job);
-      const begun: Attempt = { job, envelope, controller: new AbortController(), events, fence: 0 };
+      const begun = this.#begin(job, envelope, events);
       attempt = begun;
       events.started(envelope);
       // A fetch that was under way when the worker closed may bring a job still, even one that was given back here.
       if (this.#stopping) throw new AppError('WORKER_STOPPING');
-      refusePoison(job, this.#options.contract);
-      if (ports.telemetry.spans === undefined) return await this.#guarded(begun);
-      return await ports.telemetry.within(spanOf(contract, job, envelope), () => this.#guarded(begun));
+      const spanless = ports.telemetry.spans === undefined;
+      const work = (): Promise<unknown> => this.#guarded(begun);
+      const output = await (spanless ? work() : ports.telemetry.within(spanOf(contract, job, envelope), work));
+      await begun.turn.settled();
+      return output;
     } catch (thrown) {
       throw await this.#settling.failure(job, token, attempt, events, reasonOf(attempt, thrown, contract));
+    } finally {
+      attempt?.deadlines.end();
     }
   };
 
@@ -75,21 +81,28 @@ export class Executor {
     return parseEnvelope(adapt === undefined ? job : { id: job.id as string, data: adapt(job) }, contract);
   }
 
+  #begin(job: Job, envelope: Envelope, events: JobEvents): Attempt {
+    const { contract, isolation } = this.#options;
+    const controller = new AbortController();
+    const deadlines = new Deadlines(controller, contract.limits);
+    return { job, envelope, controller, events, deadlines, turn: isolation.turn(envelope.runKey), fence: 0 };
+  }
+
   /** Runs the verbs while cancel, deadline and lost locks can reach the attempt. */
   async #guarded(attempt: Attempt): Promise<unknown> {
     const { contract, cancels } = this.#options;
-    const id = attempt.job.id as string;
-    const unwatch = cancels.watch(attempt.envelope.runKey, attempt.controller);
-    const deadline = setTimeout(() => {
-      attempt.controller.abort(
-        new AppError('DEADLINE_EXCEEDED', { details: { limitMs: contract.limits.durationMsMax } }),
-      );
-    }, contract.limits.durationMsMax);
-    this.#attempts.set(id, attempt.controller);
+    const { job, controller, deadlines, turn } = attempt;
+    const id = job.id as string;
+    const unwatch = cancels.watch(attempt.envelope.runKey, controller);
+    this.#attempts.set(id, controller);
     try {
-      return await this.#effects[contract.effect](attempt);
+      // Classes that claim nothing are suspected by their job: each worker that it was lost with.
+      const stalls = contract.effect === 'dataset' ? 0 : job.stalledCounter;
+      if (stalls >= SUSPECT_AFTER) await turn.alone(controller.signal, { stalls });
+      else await turn.enter(controller.signal);
+      return await deadlines.hold(this.#effects[contract.effect](attempt));
     } finally {
-      clearTimeout(deadline);
+      turn.leave();
       unwatch();
       this.#attempts.delete(id);
     }

@@ -2,7 +2,6 @@
  * Owns what an attempt's failure is told as: the code that BullMQ, the ledger and the log hear. Nothing that a foreign
  * error says leaves the process where the input is personal, since such messages quote what they choked on.
  */
-import type { Job } from 'bullmq';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import type { RunDocument, RunError } from '../../shared/store/ports.ts';
@@ -37,22 +36,14 @@ export function reasonOf(
   return codedFailure(thrown, contract);
 }
 
-/** Claims in a row without an attempt that ended in words: the input kills its process. */
-export const UNSETTLED_MAX = 5;
-
-/** Classes that claim nothing count by the job: each worker that it was lost with. Throws RUN_POISONOUS. */
-export function refusePoison({ id, stalledCounter }: Pick<Job, 'id' | 'stalledCounter'>, { effect }: Contract): void {
-  if (effect !== 'dataset' && stalledCounter > UNSETTLED_MAX)
-    throw new AppError('RUN_POISONOUS', { details: { jobId: id, stalls: stalledCounter } });
-}
-
 /** A job that this process cannot run waits so long for one that can. */
 const LATER_DELAY_MS = 5_000;
 /** A committed run whose pointers could not follow comes back after this long. */
 const FOLLOW_DELAY_MS = 1_000;
 
 /** How long a job waits that is put off instead of failed; undefined: it is not put off. */
-export function delayOf({ code, retry }: AppError): number | undefined {
+export function delayOf({ code, retry, details }: AppError): number | undefined {
+  if (code === 'ISOLATION_BUSY' && typeof details.retryAfterMs === 'number') return details.retryAfterMs;
   if (code === 'WORKER_STOPPING') return 0;
   if (code === 'FOLLOW_PENDING') return FOLLOW_DELAY_MS;
   return retry === 'later' ? LATER_DELAY_MS : undefined;

@@ -25,6 +25,7 @@ import { codeVersion } from './code-version.ts';
 import { Duty } from './duty.ts';
 import { Enqueuer } from './enqueuer.ts';
 import type { Relay } from './follow.ts';
+import { AloneCounts, Isolation } from './isolation.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
@@ -150,6 +151,7 @@ export async function startHost({
   await declareSourceRates(redis, prefix);
   const known = await restoreSchedules(store, redis, prefix);
   if (schedules) await declareDefaults(redis, prefix, config.tenant, systemClock.now(), known);
+  const isolation = new Isolation(new AloneCounts(redis, prefix));
   const pools: WorkerPool[] = [];
   // All at once: while one pool finishes its jobs, another must not take new ones.
   stack.defer(async () => {
@@ -163,6 +165,7 @@ export async function startHost({
         ports: { ...ports, log: log.child({ kind }) },
         ring,
         cancels,
+        isolation,
         relay,
         redis,
         prefix,

@@ -5,10 +5,12 @@ import { BacklogRelease } from './backlog.ts';
 import { admit } from '../../shared/compute/memory-watch.ts';
 import type { ExecutorOptions } from './attempt.ts';
 import { Executor } from './executor.ts';
+import { AloneCounts, Isolation } from './isolation.ts';
 
 /** Short locks make recovery fast; renewal runs on the event loop, which never computes. */
 const LOCK_MS = 6_000;
-const STALLED_CHECK_MS = 3_000;
+/** With the lock: a job of a killed worker is moved within 6 s + 2 s. */
+const STALLED_CHECK_MS = 2_000;
 /** BullMQ's own limit would fail a twice-killed job without asking us: poison is counted in the ledger. */
 const STALLED_COUNT_MAX = 1_000_000;
 /** Jobs at work get so long to end by themselves when the process stops; then they are given back. */
@@ -20,7 +22,11 @@ export const FETCH_MS_MAX = 30_000;
 /** The same problem of a connection is told once in this time. */
 const PROBLEM_INTERVAL_MS = 10_000;
 
-export interface PoolOptions extends ExecutorOptions {
+export interface PoolOptions extends Omit<ExecutorOptions, 'isolation'> {
+  /** Shared by the pools of a process; absent: this one has its own. */
+  readonly isolation?: Isolation;
+  /** For tests that outlast it. */
+  readonly lockMs?: number;
   readonly redis: Redis;
   readonly prefix: string;
   /** Overrides the contract's. */
@@ -82,7 +88,8 @@ export class WorkerPool implements AsyncDisposable {
     const { contract, redis, prefix } = options;
     this.kind = contract.kind;
     this.#log = options.ports.log;
-    const executor = new Executor(options);
+    const isolation = options.isolation ?? new Isolation(new AloneCounts(redis, prefix));
+    const executor = new Executor({ ...options, isolation });
     this.#executor = executor;
     this.#finishMs = options.finishMs ?? FINISH_MS;
     this.#giveBackMs = options.giveBackMs ?? GIVE_BACK_MS;
@@ -91,8 +98,8 @@ export class WorkerPool implements AsyncDisposable {
       prefix,
       concurrency: options.concurrency ?? contract.limits.concurrency,
       autorun: options.autorun ?? true,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
+      lockDuration: options.lockMs ?? LOCK_MS,
+      stalledInterval: options.lockMs === undefined ? STALLED_CHECK_MS : options.lockMs / 3,
       maxStalledCount: STALLED_COUNT_MAX,
       metrics: { maxDataPoints: 60 * 24 },
     });

@@ -6,7 +6,7 @@ import { type JobPlace, makeJob } from '../../jobs/client/make-job.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { ComputePool } from '../../shared/compute/task.ts';
-import { type Contract, defineJob } from '../../shared/contract-kit/define-job.ts';
+import { type Contract, defineJob, type JobLimits } from '../../shared/contract-kit/define-job.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -21,9 +21,9 @@ const ring = sealRing(TEST_KEYS.sealKeys);
 
 export function contractOf(
   effect: 'none' | 'record' | 'dataset',
-  options: { personal?: boolean; durationMsMax?: number; attemptsMax?: number; memoryMbMax?: number } = {},
+  options: { personal?: boolean } & Partial<JobLimits> = {},
 ) {
-  const { personal = false, durationMsMax = 60_000, attemptsMax = 3, memoryMbMax = 256 } = options;
+  const { personal = false, ...limits } = options;
   return defineJob({
     kind: `probe-${effect}`,
     version: 1,
@@ -33,7 +33,7 @@ export function contractOf(
     personal,
     effect,
     purposes: [],
-    limits: { durationMsMax, attemptsMax, memoryMbMax, backoffMs: 10, concurrency: 4 },
+    limits: { durationMsMax: 60_000, attemptsMax: 3, memoryMbMax: 256, backoffMs: 10, concurrency: 4, ...limits },
   });
 }
 export type ProbeContract = ReturnType<typeof contractOf>;
@@ -69,11 +69,13 @@ export async function start(
   {
     log = silentLog,
     finishMs,
+    lockMs,
     telemetry = new Telemetry(),
     threads,
   }: {
     readonly log?: Log;
     readonly finishMs?: number;
+    readonly lockMs?: number;
     readonly telemetry?: Telemetry;
     /** Whose threads tasks run in; absent: this one's. */
     readonly threads?: ComputePool;
@@ -106,6 +108,7 @@ export async function start(
       redis,
       prefix,
       ...(finishMs === undefined ? {} : { finishMs }),
+      ...(lockMs === undefined ? {} : { lockMs }),
     }),
   );
   await workers.worker.waitUntilReady();

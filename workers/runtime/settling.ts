@@ -25,6 +25,7 @@ export class Settling {
     failure: AppError,
   ): Promise<Error> {
     const { ports, contract } = this.#options;
+    if (failure.code !== 'LEASE_LOST' && failure.code !== 'ISOLATION_BUSY') await attempt?.turn.settled();
     if (failure instanceof EndedRun) return new UnrecoverableError(JSON.stringify(failure.outcome));
     if (failure.code === 'LEASE_LOST') {
       events.failed('job.lost', failure);
@@ -32,8 +33,9 @@ export class Settling {
     }
     const delayMs = delayOf(failure);
     // The job's own age says nothing: it may have waited long in a backlog, and a tick is made a period ahead.
-    if (delayMs !== undefined && job.attemptsStarted - job.attemptsMade < LATER_TURNS_MAX) {
-      await this.#settle(attempt, failure);
+    const isWaiting = failure.code === 'ISOLATION_BUSY'; // as long as its neighbours work: their deadlines bound it
+    if (delayMs !== undefined && (isWaiting || job.attemptsStarted - job.attemptsMade < LATER_TURNS_MAX)) {
+      if (!isWaiting) await this.#settle(attempt, failure);
       await job.moveToDelayed(ports.clock.now() + delayMs, token);
       events.deferred(failure, delayMs);
       return new DelayedError();

@@ -1,5 +1,5 @@
 /** Owns the verbs that every effect class shares: open, authorise, load, compute, write, check the output, record. */
-import { scopedPool } from '../../shared/compute/task.ts';
+import { type OnProgress, scopedPool } from '../../shared/compute/task.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ConsentSnapshot, RunDocument } from '../../shared/store/ports.ts';
@@ -40,7 +40,11 @@ export class Verbs {
     const consentEpoch = contract.purposes.length === 0 ? 0 : await ports.store.consents.epoch(envelope.tenant);
     return {
       ...ports,
-      pool: scopedPool(ports.pool, { label: contract.kind, memoryMbMax: contract.limits.memoryMbMax }),
+      pool: scopedPool(ports.pool, {
+        label: contract.kind,
+        memoryMbMax: contract.limits.memoryMbMax,
+        beat: attempt.deadlines.beat,
+      }),
       tenant: envelope.tenant,
       runKey: envelope.runKey,
       fence: attempt.fence,
@@ -48,23 +52,29 @@ export class Verbs {
       consentEpoch,
       ...(consents === undefined ? {} : { consents }),
       signal: attempt.controller.signal,
-      progress: progressReporter(attempt.job, (progress) => {
-        attempt.events.progressed(progress);
-        this.#options.onStepProgress?.(envelope, progress);
-      }),
+      progress: beating(
+        attempt,
+        progressReporter(attempt.job, (progress) => {
+          attempt.events.progressed(progress);
+          this.#options.onStepProgress?.(envelope, progress);
+        }),
+      ),
     };
   }
 
   /** load -> compute -> write -> check output. */
   async compute(attempt: Attempt, input: unknown, context: RunContext): Promise<Written<Contract>> {
-    const { signal } = attempt.controller;
-    signal.throwIfAborted();
+    const next = (): void => {
+      attempt.controller.signal.throwIfAborted();
+      attempt.deadlines.beat();
+    };
+    next();
     const loaded = await this.verb('load', () => this.#processor.load(input, context));
-    signal.throwIfAborted();
+    next();
     const computed = await this.verb('compute', () => this.#processor.compute(loaded, context));
-    signal.throwIfAborted();
+    next();
     const written = await this.verb('write', () => this.#processor.write(computed, context));
-    signal.throwIfAborted();
+    next();
     const output = this.#options.contract.output.safeParse(written.output);
     if (output.success) return { ...written, output: output.data };
     const issues = output.error.issues.map(({ path, message }) => ({ path, message }));
@@ -101,4 +111,12 @@ export class Verbs {
     if (run.state === 'committed') return output;
     throw new EndedRun(run);
   }
+}
+
+/** Progress is a sign of life. */
+function beating({ deadlines }: Attempt, report: OnProgress): OnProgress {
+  return (progress) => {
+    deadlines.beat();
+    report(progress);
+  };
 }
