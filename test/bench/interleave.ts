@@ -37,7 +37,12 @@ export interface Comparison {
   /** What must be reached; absent: the figure is for information. */
   readonly target?: number;
   /** A third side, the median of ours/beside, and what that must reach. */
-  readonly beside?: Summary & { readonly ratio: number; readonly target?: number };
+  readonly beside?: Summary & {
+    readonly ratio: number;
+    readonly target?: number;
+    /** Median of ours to what peer and beside would do one after the other: what ours can be held to that does the work of both. */
+    readonly inTurn: number;
+  };
 }
 
 /**
@@ -166,6 +171,12 @@ export async function interleave({
           beside: {
             ...summary(beside.name, besideRuns),
             ratio: quantile(ratiosOf('rate', oursRuns, besideRuns, []), 0.5),
+            inTurn: quantile(
+              ratiosOf('rate', oursRuns, peerRuns, []).map(
+                (toPeer, at) => toPeer + (oursRuns[at] as Run).rate / (besideRuns[at] as Run).rate,
+              ),
+              0.5,
+            ),
             ...(beside.target === undefined ? {} : { target: beside.target }),
           },
         }),

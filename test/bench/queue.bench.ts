@@ -30,16 +30,18 @@ const BENCHES: readonly Bench[] = [
   ...each('dataset', (services, concurrency) => benchLedger(services, 'dataset', concurrency)),
 ];
 
-/** All of them, or those whose names start with one of the words given. */
+/** All of them, or those of the words given: `add` is add-1, add-10 and add-100. */
 export async function main(words: readonly string[] = []): Promise<void> {
   console.log(`queue benchmark on ${machine()}`);
   await using services = await testServices();
   const results: Comparison[] = [];
   for (const { name, run } of BENCHES) {
-    if (words.length > 0 && !words.some((word) => name.startsWith(word))) continue;
+    if (words.length > 0 && !words.some((word) => name === word || name.startsWith(`${word}-`))) continue;
     const comparison = await run(services);
     results.push(comparison);
     report(comparison);
+    if (comparison.beside !== undefined)
+      console.log(`    of what both can do one after the other ${comparison.beside.inTurn.toFixed(3)}`);
   }
   console.log(JSON.stringify(results));
 }

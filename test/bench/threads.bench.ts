@@ -79,7 +79,7 @@ async function bench(services: TestServices, name: WorkName, concurrency: number
   });
 }
 
-/** All, or those whose names (nothing-10, kernel-100, ...) start with one of the words given. */
+/** All, or those of the words given: `kernel`, `nothing-100`. */
 export async function main(words: readonly string[] = []): Promise<void> {
   console.log(`benchmark of threads on ${machine()}, ${availableParallelism()} threads at once`);
   // Each thread of BullMQ's has its output piped to ours.
@@ -88,7 +88,7 @@ export async function main(words: readonly string[] = []): Promise<void> {
   const results: Comparison[] = [];
   for (const name of ['nothing', 'kernel'] as const)
     for (const concurrency of [10, 100]) {
-      if (words.length > 0 && !words.some((word) => `${name}-${concurrency}`.startsWith(word))) continue;
+      if (words.length > 0 && !words.some((word) => word === name || word === `${name}-${concurrency}`)) continue;
       const comparison = await bench(services, name, concurrency);
       results.push(comparison);
       report(comparison);
