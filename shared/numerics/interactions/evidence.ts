@@ -1,6 +1,6 @@
 /**
  * Owns how much an interaction counts beside what its value says: less the older it is, and as much as its source is believed. Off unless asked
- * for: on a validation split by time no half-life made lists better for all models.
+ * for: what fits depends on how fast tastes and catalogue turn, and on the sources.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';

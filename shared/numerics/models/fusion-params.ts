@@ -28,6 +28,13 @@ export const fusionParams = z
   })
   .readonly();
 
+/**
+ * Gates are set apart for people with up to so many interactions: of whom little is known gains most by a source, and would drown among
+ * those of whom much is known.
+ */
+export const HISTORY_BOUNDS = [3, 10] as const;
+export const HISTORY_SEGMENTS = HISTORY_BOUNDS.length + 1;
+
 export type FusionParams = z.output<typeof fusionParams>;
 
 /** What `--tune` tries. */

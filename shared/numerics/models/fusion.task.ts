@@ -7,7 +7,8 @@ import type { TestItems } from '../evaluation/ranking-metrics.ts';
 import { topItems } from '../ranking/top-items.ts';
 import { entityHashes } from '../tie-hash.ts';
 import type { RankedLists } from '../types.ts';
-import type { FusionParams } from './fusion-params.ts';
+import { ALWAYS, GATES, judge, JUDGES_MIN, segmentOf } from './fusion-gates.ts';
+import { type FusionParams, HISTORY_SEGMENTS } from './fusion-params.ts';
 import { type DenseTables, type DenseTensors, tableDrawer } from './tensorflow/dense-definition.ts';
 import { type EngineName, type EngineOptions, loadTensorFlow, type TensorFlow } from './tensorflow/engine.ts';
 import { BRANCH_FEATURES, branchWeights, type HeadBatch, headLoss, headTables } from './tensorflow/fusion-head.ts';
@@ -65,6 +66,8 @@ function describe(
 export interface TrainHeadPayload extends Branches {
   readonly params: FusionParams;
   readonly seed: number;
+  /** The same branches with short histories: few people have one, and those who have more tell what a source is worth to those who have not. */
+  readonly short: readonly BranchLists[];
   /** What the branches did not see. */
   readonly held: TestItems;
   readonly tensorflow: EngineOptions;
@@ -72,8 +75,8 @@ export interface TrainHeadPayload extends Branches {
 
 export interface TrainedHead {
   readonly tables: DenseTables;
-  /** What each branch's weight is multiplied by; 0: it is no gain. */
-  readonly gates: readonly number[];
+  /** Branches * HISTORY_SEGMENTS: what the branch's weight is multiplied by for people with such a history; 0: it is no gain to them. */
+  readonly gates: readonly (readonly number[])[];
   /** Mean gain of NDCG@10 by each branch, and its standard error, on people the head did not learn from. */
   readonly gains: readonly { readonly gain: number; readonly error: number }[];
   readonly loss: number;
@@ -86,31 +89,36 @@ const PEOPLE_PER_STEP = 256;
 const PEOPLE_MAX = 20_000;
 /** Heads that are trained without a part of the people each, to judge the branches on people a head never saw. */
 const FOLDS = 3;
-/** What the weight of a branch may be multiplied by: the likelihood that the head learns by is kinder to a branch than the top of a list. */
-const GATES = [1, 0.5, 0.25] as const;
-/** A branch is let in when its gain is above that many standard errors. */
-const GATE_ERRORS = 0.5;
-
 /** Trains the head on everybody who can teach it, and opens the gate of each branch that helps people whom a head did not learn from. */
 export async function trainHead(payload: TrainHeadPayload): Promise<TrainedHead> {
   const { tf, engine } = await loadTensorFlow(payload.tensorflow);
   const before = tf.memory().numTensors;
-  const { branches, params, seed } = payload;
-  const cases = teachingCases(payload);
+  const { branches, params, seed, short } = payload;
+  const known = branches[0]!.support;
+  const cut = (user: number): boolean => short[0]!.support[user]! < known[user]!;
+  const cases = [...teachingCases(payload, () => true), ...teachingCases({ ...payload, branches: short }, cut)];
   const root = randomStream(seed, 'fusion.folds');
   const foldOf = cases.map(({ words }) => root.derive(...words).below(FOLDS));
-  const gains = branches.map(() => GATES.map((): number[] => []));
+  const segments = Array.from({ length: HISTORY_SEGMENTS }, (_, segment) => segment);
+  const gains = branches.map(() => segments.map(() => GATES.map((): number[] => [])));
   for (let fold = 0; fold < FOLDS; fold++) {
     const learners = cases.filter((_, n) => foldOf[n] !== fold);
     const judges = cases.filter((_, n) => foldOf[n] === fold);
     const { tables } = learnHead(tf, learners, payload);
     for (let m = 1; m < branches.length; m++) {
-      for (const [n, found] of gainsOf(tf, judges, tables, params, m).entries()) gains[m]![n]!.push(...found);
+      for (const segment of segments) {
+        const own = judges.filter(({ history }) => segmentOf(history) === segment);
+        for (const [n, found] of gainsOf(tf, own, tables, params, m).entries()) gains[m]![segment]![n]!.push(...found);
+      }
     }
   }
-  const judged = gains.map((own, m) => (m === 0 ? { gate: 1, gain: 0, error: 0 } : judge(own)));
+  const judged = gains.map((own, m) =>
+    m === 0 ? ALWAYS : judge(GATES.map((_, n) => own.flatMap((part) => part[n]!))),
+  );
   const { loss, tables } = learnHead(tf, cases, payload);
-  const gates = judged.map(({ gate }) => gate);
+  const gates = gains.map((own, m) =>
+    own.map((part) => (m === 0 || part[0]!.length < JUDGES_MIN ? judged[m]! : judge(part)).gate),
+  );
   return { tables, gates, gains: judged, loss, engine, leaked: tf.memory().numTensors - before };
 }
 
@@ -136,6 +144,8 @@ function learnHead(
 interface Case {
   readonly words: readonly number[];
   readonly candidates: readonly number[];
+  /** Interactions behind the on-site branch. */
+  readonly history: number;
   /** Candidates * branches. */
   readonly scores: Float32Array;
   readonly features: Float32Array;
@@ -145,13 +155,14 @@ interface Case {
   readonly count: number;
 }
 
-function teachingCases(payload: TrainHeadPayload): Case[] {
+function teachingCases(payload: TrainHeadPayload, teaches: (user: number) => boolean): Case[] {
   const { branches, held, userKeys } = payload;
   const stride = Math.max(1, held.users.length / PEOPLE_MAX);
   const cases: Case[] = [];
   for (let n = 0; n < Math.min(held.users.length, PEOPLE_MAX); n++) {
     const row = Math.floor(n * stride);
     const user = held.users[row]!;
+    if (!teaches(user)) continue;
     const wanted = new Set(held.items.subarray(held.indptr[row], held.indptr[row + 1]));
     const places = new Map<number, number>();
     const lists = branches.map(({ lists }) => scaledList(lists, user));
@@ -167,6 +178,7 @@ function teachingCases(payload: TrainHeadPayload): Case[] {
     cases.push({
       words: entityWords(userKeys, user),
       candidates,
+      history: branches[0]!.support[user]!,
       scores,
       ...described,
       wanted: found,
@@ -260,25 +272,6 @@ function gainsOf(
   return GATES.map((gate) => measure(masks, gate).map((value, n) => value - shut[n]!));
 }
 
-/** The gate that gains most, or shut. */
-function judge(gains: readonly (readonly number[])[]): {
-  readonly gate: number;
-  readonly gain: number;
-  readonly error: number;
-} {
-  const all = gains.map((own, n) => ({ gate: GATES[n]!, ...meanAndError(own) }));
-  const best = all.reduce((one, other) => (other.gain > one.gain ? other : one));
-  return best.gain > GATE_ERRORS * best.error ? best : { ...best, gate: 0 };
-}
-
-function meanAndError(values: readonly number[]): { readonly gain: number; readonly error: number } {
-  const n = values.length;
-  if (n < 2) return { gain: 0, error: 0 };
-  const gain = values.reduce((sum, value) => sum + value, 0) / n;
-  const squares = values.reduce((sum, value) => sum + (value - gain) ** 2, 0);
-  return { gain, error: Math.sqrt(squares / (n - 1) / n) };
-}
-
 const NDCG_AT = 10;
 
 function caseNdcg({ count, scores, candidates, wanted }: Case, weights: Float32Array): number {
@@ -320,7 +313,8 @@ function weightsOf(
 
 export interface WeighPayload extends Branches {
   readonly tables: DenseTables;
-  readonly gates: readonly number[];
+  /** As in TrainedHead. */
+  readonly gates: readonly (readonly number[])[];
   readonly params: FusionParams;
   readonly tensorflow: EngineOptions;
 }
@@ -335,7 +329,11 @@ export async function weigh(payload: WeighPayload): Promise<Float32Array> {
   for (let from = 0; from < users; from += PEOPLE_PER_PASS) {
     const people = Int32Array.from({ length: Math.min(PEOPLE_PER_PASS, users - from) }, (_, n) => from + n);
     const { features, mask } = describe(payload, people);
-    const open = mask.map((present, at) => (gates[at % branches.length]! > 0 ? present : 0));
+    const gateOf = (at: number): number => {
+      const history = branches[0]!.support[from + Math.floor(at / branches.length)]!;
+      return gates[at % branches.length]![segmentOf(history)]!;
+    };
+    const open = mask.map((present, at) => (gateOf(at) > 0 ? present : 0));
     const rows = (values: Float32Array) =>
       Array.from(people, (_, n) =>
         values.subarray((n * values.length) / people.length, ((n + 1) * values.length) / people.length),
@@ -343,7 +341,7 @@ export async function weigh(payload: WeighPayload): Promise<Float32Array> {
     const weights = weightsOf(tf, payload.tables, payload.params, rows(features), rows(open));
     // A masked branch has no weight; with all masked the softmax says nothing.
     all.set(
-      weights.map((weight, at) => (open[at]! > 0 ? weight * gates[at % branches.length]! : 0)),
+      weights.map((weight, at) => (open[at]! > 0 ? weight * gateOf(at) : 0)),
       from * branches.length,
     );
   }

@@ -8,7 +8,8 @@
 import { checkListLength } from '../check-input.ts';
 import { checkMemory } from '../engine/memory.ts';
 import { holdOut } from '../interactions/interaction-view.ts';
-import { sharedFloat32, sharedInt32 } from '../sparse.ts';
+import { randomStream, shuffle } from '../../random.ts';
+import { fromTriples, sharedFloat32, sharedInt32 } from '../sparse.ts';
 import type {
   ExternalSource,
   FitContext,
@@ -20,16 +21,19 @@ import type {
 } from '../types.ts';
 import { easeParams, fitEase } from './ease.ts';
 import type { BranchLists, FusePayload, TrainedHead, TrainHeadPayload, WeighPayload } from './fusion.task.ts';
-import type { FusionParams } from './fusion-params.ts';
+import { type FusionParams, HISTORY_BOUNDS, HISTORY_SEGMENTS } from './fusion-params.ts';
 import type { ProfileRequest, Profiles } from './fusion-profile.task.ts';
+import { entityWords } from './tensorflow/two-tower-memory.ts';
 import { fitPopularity } from './popularity.ts';
 import type { EngineOptions } from './tensorflow/engine.ts';
 import { weighed } from './value-weight.ts';
 
 export interface BranchRecord {
   readonly name: string;
-  /** What its weights are multiplied by; 0: shut. */
+  /** What its weights are multiplied by where it is most open; 0: shut. */
   readonly gate: number;
+  /** The same for people with a short, a middling and a long history (see HISTORY_SEGMENTS). */
+  readonly gates: readonly number[];
   /** Mean gain of NDCG@10 on people the head did not learn from, and its standard error. */
   readonly gain: number;
   readonly error: number;
@@ -50,6 +54,8 @@ const [TASKS, PROFILES] = ['./fusion.task.ts', './fusion-profile.task.ts'].map(
 ) as [string, string, string];
 export const ON_SITE = 'on-site';
 const LIST_PLACE_BYTES = 8;
+/** Short histories, as the first segment of the gates has them. */
+const [SHORT_MAX] = HISTORY_BOUNDS;
 
 /** @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT, CANCELLED, KERNEL_MISSING. */
 export async function fitFusion(input: TrainInput, params: FusionParams, context: FitContext): Promise<FittedFusion> {
@@ -113,6 +119,7 @@ async function fitHead(input: TrainInput, params: FusionParams, context: FitCont
   const branches = await listBranches(trunk, profiles, part, options);
   const payload: TrainHeadPayload = {
     branches,
+    short: await shortBranches(trunk, branches, part, options),
     users: part.interactions.rows,
     items: part.interactions.columns,
     userKeys: input.userKeys,
@@ -123,6 +130,44 @@ async function fitHead(input: TrainInput, params: FusionParams, context: FitCont
   };
   const [head] = await pool.runPhase<TrainedHead>([{ module: TASKS, name: 'trainHead', payload }], signal);
   return head;
+}
+
+/** The branches as they would be if no more than a few interactions of each person were known: what is held out stays the same. */
+async function shortBranches(
+  { interactions, model }: Trunk,
+  [, ...others]: readonly BranchLists[],
+  { userKeys }: Pick<TrainInput, 'userKeys'>,
+  options: RankOptions,
+): Promise<BranchLists[]> {
+  const histories = shortened(interactions, userKeys);
+  const k = Math.min(options.k, interactions.columns);
+  const keys = userKeys === undefined ? {} : { userKeys };
+  const lists = await model.rankHistories!({ ...options, ...keys, k, histories });
+  const support = Int32Array.from(
+    { length: histories.rows },
+    (_, user) => histories.indptr[user + 1]! - histories.indptr[user]!,
+  );
+  return [{ lists, support }, ...others];
+}
+
+/** 1 to SHORT_MAX drawn interactions of each person. */
+function shortened(
+  { columns, indices, indptr, rows, values }: SparseRows,
+  userKeys: Uint8Array | undefined,
+): SparseRows {
+  const [users, items, weights]: [number[], number[], number[]] = [[], [], []];
+  const root = randomStream(0, 'fusion.short');
+  for (let user = 0; user < rows; user++) {
+    const stream = root.derive(...entityWords(userKeys, user));
+    const most = 1 + stream.below(SHORT_MAX);
+    const places = Array.from({ length: indptr[user + 1]! - indptr[user]! }, (_, n) => indptr[user]! + n);
+    for (const at of shuffle(places, stream).slice(0, most)) {
+      users.push(user);
+      items.push(indices[at]!);
+      weights.push(values[at]!);
+    }
+  }
+  return fromTriples(rows, columns, users, items, weights);
 }
 
 function engineOptions({ engine }: FusionParams, { deterministic, tensorflow }: FitContext): EngineOptions {
@@ -178,7 +223,9 @@ class Fusion implements FittedFusion {
     const names = [ON_SITE, ...(input.sources ?? []).map(({ name }) => name)];
     this.branches = names.map((name, m) => {
       const { error = 0, gain = 0 } = head?.gains[m] ?? {};
-      return { name, gate: shut.has(name) ? 0 : (head?.gates[m] ?? 1), gain, error };
+      const own = head?.gates[m] ?? Array.from({ length: HISTORY_SEGMENTS }, () => 1);
+      const gates = shut.has(name) ? own.map(() => 0) : own;
+      return { name, gate: Math.max(...gates), gates, gain, error };
     });
   }
 
@@ -216,9 +263,11 @@ class Fusion implements FittedFusion {
   async #weigh(branches: readonly BranchLists[], signal: AbortSignal | undefined): Promise<Float32Array> {
     const { context, head, input, params } = this.#parts;
     const { columns: items, rows: users } = input.interactions;
-    const gates = this.branches.map(({ gate }) => gate);
-    if (head === undefined)
-      return sharedFloat32(users * gates.length, Array.from({ length: users }, () => gates).flat());
+    if (head === undefined) {
+      const alike = this.branches.map(({ gate }) => gate);
+      return sharedFloat32(users * alike.length, Array.from({ length: users }, () => alike).flat());
+    }
+    const gates = this.branches.map((branch) => branch.gates);
     const payload: WeighPayload = {
       branches,
       users,
