@@ -20,6 +20,7 @@ import { registerRun } from './commands/run.ts';
 import { registerSchedules } from './commands/schedules.ts';
 import { registerSource } from './commands/source.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerTrace } from './commands/trace.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWebhook } from './commands/webhook.ts';
 import { registerEvaluate } from './evaluate.ts';
@@ -77,6 +78,7 @@ export function buildProgram(): Command {
   registerRelease(cli);
   registerStatus(cli);
   registerRecommend(cli);
+  registerTrace(cli);
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);

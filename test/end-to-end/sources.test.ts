@@ -72,7 +72,7 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   await user.worker();
   const at = '2025-11-02T18:30:00Z';
   const enqueue = (input: object) => user.json('enqueue', 'ingestion', '--input', JSON.stringify(input), '--wait');
-  await enqueue({ source: 'tv-app', consents: [{ user: 'asha', purposes: ['recommendation'], at }] });
+  await enqueue({ source: 'tv-app', consents: [{ user: 'asha', purposes: ['recommendation'], at, receipt: 'r-17' }] });
   const events = [1, 2, 3].map((n) => ({ who: 'asha', clip: `v${n}`, at }));
   await enqueue({ source: 'tv-app', schema: '2', events, allowUnknownItems: true });
   const held = await user.json<{ id: string; records: number }[]>('quarantine', 'list', '--source', 'tv-app');
@@ -90,6 +90,16 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   expect(await user.json('quarantine', 'release')).toMatchObject([{ released: true, accepted: 3 }]);
   expect(await user.json('quarantine', 'list')).toEqual([]);
   expect(await stored(user)).toEqual({ save: 3 });
+  const traced = await user.json<object[]>('trace', 'asha', '--last', '2');
+  expect(traced).toHaveLength(2);
+  expect(traced[0]).toMatchObject({
+    type: 'save',
+    source: { name: 'tv-app', licence: 'as the operator states' },
+    consents: [expect.stringMatching(/^given for recommendation .*receipt r-17$/)],
+    batches: [{ schema: '2', events: 3, run: expect.stringMatching(/^main\.ingestion\./) as string }],
+    versions: [],
+    releases: [],
+  });
 });
 
 /** Lines of the big import; 10,000,000 for the long one. */

@@ -16,12 +16,18 @@ export interface EventBatch {
   readonly events: readonly unknown[];
   readonly indices?: readonly number[] | undefined;
   readonly allowUnknownItems?: boolean | undefined;
+  /** Version of the source's own records that the events were made from. */
+  readonly schema?: string | undefined;
 }
 
 /** A batch that was checked: what goes in, and what the envelopes of its people need. */
 export interface EventWork {
   readonly what: 'events';
+  readonly source: string;
+  readonly schema?: string;
   readonly rows: readonly EventRow[];
+  /** Ids of the rows, 16 bytes each. */
+  readonly eventIds: Uint8Array;
   /** External ids of people who may have no envelope yet. */
   readonly people: readonly string[];
   readonly texts: readonly KeptText[];
@@ -100,7 +106,9 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
     if (refusal !== undefined) rejected.push(refusal);
     return refusal === undefined;
   });
-  return { what: 'events', ...rowsOf(admitted, named, batch.source, context), rejected: inOrder(rejected) };
+  const version = batch.schema === undefined ? {} : { schema: batch.schema };
+  const rows = rowsOf(admitted, named, batch.source, context);
+  return { what: 'events', source: batch.source, ...version, ...rows, rejected: inOrder(rejected) };
 }
 
 function namedIn(events: readonly Placed<CanonicalEvent>[], { store, tenant }: RunContext): Named {
@@ -146,7 +154,7 @@ function rowsOf(
   { people, items }: Named,
   source: string,
   { store, clock }: RunContext,
-): Omit<EventWork, 'what' | 'rejected'> {
+): Omit<EventWork, 'what' | 'source' | 'schema' | 'rejected'> {
   const now = clock.now();
   const rows: EventRow[] = [];
   const ids = new Set<string>();
@@ -171,12 +179,28 @@ function rowsOf(
   }
   const enveloped = knownPeople(store);
   const newcomers = [...users].filter((user) => !enveloped.has(people.get(user)!.key, now));
-  return { rows, people: newcomers, texts, repeated: events.length - rows.length };
+  const kept = eventIds.subarray(0, rows.length * EVENT_ID_BYTES);
+  return { rows, eventIds: kept, people: newcomers, texts, repeated: events.length - rows.length };
 }
 
 /** Texts go into envelopes, never into rows. */
 function withoutText({ text: _text, ...event }: CanonicalEvent): CanonicalEvent {
   return event;
+}
+
+/** Where the batch comes from, beside its blocks: of effect once the run commits, like them. */
+async function noteLineage({ source, schema, rows, eventIds }: EventWork, context: RunContext): Promise<void> {
+  if (rows.length === 0) return;
+  const { store, tenant, runKey: run, consentEpoch, clock } = context;
+  let [from, until] = [Number.POSITIVE_INFINITY, 0];
+  for (const { recordedAt } of rows) {
+    from = Math.min(from, recordedAt);
+    until = Math.max(until, recordedAt);
+  }
+  const licence = sourceOf(source).licence.name;
+  const version = schema === undefined ? {} : { schema };
+  const batch = { run, source, ...version, licence, receivedAt: clock.now(), consentEpoch, events: rows.length };
+  await store.lineage.record(tenant, { ...batch, recordedAt: [from, until] }, eventIds);
 }
 
 export async function writeEvents(work: EventWork, context: RunContext) {
@@ -187,6 +211,7 @@ export async function writeEvents(work: EventWork, context: RunContext) {
     people.length + texts.length === 0
       ? undefined
       : keepPending({ people, texts } satisfies PendingPeople, people.length, context),
+    noteLineage(work, context),
   ]);
   const accepted = prepared.parts.reduce((sum, part) => sum + part.rows, 0);
   const plan: EventPlan = { what: 'events', prepared, ...(pending === undefined ? {} : { pending }) };

@@ -8,7 +8,7 @@ import type { ConsentRecord } from '../../contract-kit/event.ts';
 import type { Purpose } from '../../contract-kit/purposes.ts';
 import { ConsentState } from '../../governance/consent-state.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
-import { receiptKeyOf } from '../../governance/keys.ts';
+import { hexOf, receiptKeyOf } from '../../governance/keys.ts';
 import { type ConsentRow, decodeConsents, encodeConsents } from '../blocks/consent-block.ts';
 import type { Consents, ConsentSnapshot, People, SubjectKey } from '../ports.ts';
 import { chunksOf, COLLECTIONS } from './names.ts';
@@ -106,6 +106,19 @@ class MongoConsents implements Consents {
     view.shared = true;
     const { state, epoch } = view;
     return { epoch, allows: (subject, purpose, source) => state.allows(subject, purpose, source) };
+  }
+
+  async history(tenant: string, subject: SubjectKey): ReturnType<Consents['history']> {
+    const { entries } = await this.#log.readAfter(tenant, 0);
+    const texts = await this.#people.texts(tenant, subject);
+    const receipts = new Map(texts.map(({ eventId, text }) => [hexOf(eventId), text]));
+    return entries
+      .flatMap((entry) => this.#open(tenant, entry).filter((row) => Buffer.compare(row.subject, subject) === 0))
+      .map(({ purposes, source, withdrawn, basis, at, receipt: key }) => {
+        const receipt = key === undefined ? undefined : receipts.get(hexOf(key));
+        const state = withdrawn ? ('withdrawn' as const) : ('given' as const);
+        return { purposes, source, state, basis, at, ...(receipt !== undefined && { receipt }) };
+      });
   }
 
   async withdrawnSince(

@@ -25,6 +25,7 @@ export const COLLECTIONS = {
   apiKeys: 'api_keys',
   webhooks: 'webhooks',
   quarantine: 'quarantine',
+  lineage: 'lineage',
   mappings: 'source_mappings',
   accounts: 'accounts',
   formats: 'formats',

@@ -20,6 +20,7 @@ import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
 import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
 import { createLedgerIndexes, mongoLedger } from './ledger.ts';
+import { createLineageIndexes, mongoLineage } from './lineage.ts';
 import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
 import { mongoPeople } from './people.ts';
@@ -144,6 +145,7 @@ async function createIndexes(db: Db): Promise<void> {
     createReleaseIndexes(db),
     createPipelineRunIndexes(db),
     createQuarantineIndexes(db),
+    createLineageIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     createFormatIndexes(db),
@@ -182,6 +184,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
     accounts: port('accounts', mongoAccounts(db)),
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
+    lineage: port('lineage', mongoLineage(db, ring)),
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
     formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),

@@ -1,6 +1,6 @@
 /** Owns the ports of people, items and consents. */
 import type { CatalogueItem, ConsentRecord, Person } from '../../contract-kit/event.ts';
-import type { Purpose } from '../../contract-kit/purposes.ts';
+import type { ConsentBasis, Purpose } from '../../contract-kit/purposes.ts';
 import type { ItemKey, SubjectKey } from './keys.ts';
 import type { RunDocument } from './runs.ts';
 
@@ -64,10 +64,23 @@ export interface ConsentSnapshot {
    */
   allows(subject: SubjectKey, purpose: Purpose, source: string): boolean;
 }
+/** One thing that a person, or a licence, said. */
+export interface ConsentWord {
+  readonly purposes: readonly Purpose[];
+  readonly source: string;
+  readonly state: 'given' | 'withdrawn';
+  readonly basis: ConsentBasis;
+  readonly at: number;
+  /** The text of the receipt, where one was handed in and is not shredded. */
+  readonly receipt?: string;
+}
+
 export interface Consents {
   /** Appends to the tenant's consent log and updates the states; idempotent by runKey. Returns the new epoch. */
   record(tenant: string, runKey: string, records: readonly ConsentRecord[]): Promise<number>;
   epoch(tenant: string): Promise<number>;
+  /** Everything that was said about one person, in order of recording. Reads the whole log. */
+  history(tenant: string, subject: SubjectKey): Promise<ConsentWord[]>;
   /** Snapshot for some people; cached between calls, brought up to date from the log. */
   snapshot(tenant: string, subjects?: readonly SubjectKey[]): Promise<ConsentSnapshot>;
   /** People who lost consent for one of the purposes after the epoch. */
