@@ -30,6 +30,7 @@ import { QueueSet } from './queue-set.ts';
 import { recommender } from './recommend.ts';
 import { registerClaims } from './routes/claims.ts';
 import { registerDeadLetters } from './routes/dead-letters.ts';
+import { registerFeedback } from './routes/feedback.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerPixel } from './routes/pixel.ts';
@@ -159,6 +160,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });
   registerHealth(app, store);
   registerRecords(app, tenants);
+  registerFeedback(app, tenants);
   await app.register(async (scope) => registerPixel(scope, tenants, now));
   await app.register(async (scope) => registerSocial(scope, tenants, now));
   await app.register((scope) => registerClaims(scope, store));

@@ -47,3 +47,21 @@ it.each(['', '{', '[]', '7', '{"__proto__":{}}', '{"type":{}}'])('%j is a coded 
   expect(status).toBeLessThan(500);
   expect(body.code).toEqual(expect.stringMatching(/^[A-Z_]+$/));
 });
+
+it('answers of people go in as events, and who asked is told what each changes', async () => {
+  const at = '2026-01-02T03:04:05Z';
+  const answers = [
+    { user: 'asha', item: 'v1', response: 'stars', value: 4, reason: 'well told', at },
+    { user: 'asha', item: 'v2', response: 'thumb-down', at },
+  ];
+  const { status, body } = await gateway.post('/v1/feedback', { answers });
+  expect(status).toBe(202);
+  expect(body).toMatchObject({ accepted: 2, schema: 1, effects: [{ counts: 'for' }, { counts: 'against' }] });
+  const wrong = await gateway.post('/v1/feedback', { answers: [{ ...answers[0], value: 9 }] });
+  expect([wrong.status, wrong.body.code]).toEqual([422, 'INPUT_INVALID']);
+  const table = await gateway.get('/v1/feedback/schema', null);
+  expect(table.body).toMatchObject({
+    version: 1,
+    rows: expect.arrayContaining([expect.objectContaining({ response: 'survey' })]) as unknown,
+  });
+});

@@ -9,6 +9,8 @@ import { accessLog } from './access-log/source.ts';
 import { activityStreams } from './activitystreams/source.ts';
 import { defineSource, GIVEN_ON_PURPOSE, type SourceDeclaration } from './define-source.ts';
 import { eventsFile } from './events-file/source.ts';
+import { feed } from './feed/source.ts';
+import { feedback } from './feedback/source.ts';
 import { movielens } from './movielens/source.ts';
 import { nearestName } from './nearest-name.ts';
 import { simulated } from './simulated/source.ts';
@@ -17,7 +19,17 @@ import { web } from './web/source.ts';
 
 export type { SourceDeclaration };
 
-export const SOURCES = [web, webPixel, simulated, movielens, eventsFile, accessLog, activityStreams] as const;
+export const SOURCES = [
+  web,
+  webPixel,
+  feedback,
+  feed,
+  simulated,
+  movielens,
+  eventsFile,
+  accessLog,
+  activityStreams,
+] as const;
 
 export type SourceName = (typeof SOURCES)[number]['name'];
 

@@ -13,6 +13,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { activityStreamRecords } from '../activity-records.ts';
 import { eventsFileRecords, type FileRefusals } from '../events-file-records.ts';
 import { issuesOf } from '../../client/make-job.ts';
+import { feedRecords } from '../feed-records.ts';
 import { ImportCursor } from '../import-cursor.ts';
 import { purposeList, readText } from '../arguments.ts';
 import { movieLensDataSet } from '../data-sets.ts';
@@ -178,6 +179,18 @@ export function registerImport({ program, run }: Cli): void {
         const open = (onProgress: (doneBytes: number) => void): Promise<EventsFile> =>
           openAccessLog(file, { source, nowMs: Date.now(), rules, signal: session.signal, onProgress });
         await loadFile(session, { file, source, open, allowUnknownItems: true }, options);
+      }),
+    );
+  for (const feed of ['items', 'people'] as const)
+    shared(
+      parent.command(`${feed} <file>`).description(`a feed of ${feed}: one JSON object a line, also gzipped`),
+    ).action((file: string, options: Options, sub: Command) =>
+      run(sub, async (session) => {
+        checkSource(options.source);
+        const of = { feed, source: options.source ?? 'feed', signal: session.signal };
+        const { records, refused } = await feedRecords(file, of);
+        const stored = await load(session, feed, records, options);
+        tellRefused(session, file, stored, refused());
       }),
     );
 }
