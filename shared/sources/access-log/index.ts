@@ -5,6 +5,7 @@
 import { checkEvent, derivedEventId } from '../../contract-kit/event.ts';
 import type { EventRow, EventsFile } from '../events-file/index.ts';
 import { fileSizeBytes, type Line, readLines } from '../read-file.ts';
+import { Sessions } from '../sessions.ts';
 import { deviceOf, readLogLine } from './line.ts';
 import { type LogRules, ruleMatcher } from './rules.ts';
 
@@ -24,7 +25,7 @@ export async function openAccessLog(path: string, options: AccessLogOptions): Pr
   const { source, nowMs, rules, signal, onProgress } = options;
   const sizeBytes = await fileSizeBytes(path);
   const match = ruleMatcher(rules);
-  const rowOf = ({ number: line, text, problem }: Line): EventRow | undefined => {
+  const rowOf = ({ number: line, text, problem }: Line, sessions: Sessions): EventRow | undefined => {
     if (text.trim() === '' && problem === undefined) return undefined;
     const request = problem === undefined ? readLogLine(text) : { reason: problem };
     if (request === undefined) return undefined;
@@ -32,7 +33,8 @@ export async function openAccessLog(path: string, options: AccessLogOptions): Pr
     const found = match(request);
     const user = found?.user ?? request.user;
     if (found === undefined || user === undefined) return undefined;
-    const candidate = { ...found, user, occurredAt: request.atMs, device: deviceOf(request.agent) };
+    const session = sessions.of(user as string, request.atMs);
+    const candidate = { session, ...found, user, occurredAt: request.atMs, device: deviceOf(request.agent) };
     const checked = checkEvent(candidate, line, nowMs);
     if (checked.ok) return { line, event: { id: derivedEventId(source, checked.value), ...checked.value } };
     const { code, field, reason } = checked.rejection;
@@ -41,10 +43,11 @@ export async function openAccessLog(path: string, options: AccessLogOptions): Pr
   };
   async function* rows(): AsyncGenerator<EventRow> {
     let done = 0;
+    const sessions = new Sessions(source);
     const onBytes = (bytes: number): void => onProgress?.((done += bytes), sizeBytes);
     for await (const lines of readLines(path, { signal, onBytes, encoding: 'utf8' }))
       for (const line of lines) {
-        const row = rowOf(line);
+        const row = rowOf(line, sessions);
         if (row !== undefined) yield row;
       }
   }
