@@ -134,6 +134,8 @@ test('a log whose import is killed again and again is in whole and once, from wh
   const last = await user.millrace(...args);
   expect(last).toMatchObject({ code: 0, stderr: expect.stringMatching(/Goes on after line [\d,]{5,}/) as string });
   expect(await stored(user)).toEqual({ view: LOG_EVENTS });
+  const scales = await user.json<object[]>('source', 'scales');
+  expect(scales).toMatchObject([{ source: 'access-log', month: '2025-03', people: 100, median: LOG_EVENTS / 100 }]);
   // Once whole, it is read again when it is asked for again, and is known.
   const again = await user.json<Report>(...args);
   expect(again.events).toEqual({ accepted: 0, duplicates: LOG_EVENTS, rejected: 0 });

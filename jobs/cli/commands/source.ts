@@ -7,6 +7,7 @@ import { SOURCES, type SourceDeclaration, UNDECLARED } from '../../../shared/sou
 import { issuesOf } from '../../client/make-job.ts';
 import { jsonObject, readText } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
+import { registerSourceScales } from './source-scales.ts';
 
 function linesOf(source: SourceDeclaration): string[] {
   const { name, title, licence, purposes, reliability, influenceMax, rate, retentionDays, eventTypes } = source;
@@ -58,5 +59,6 @@ export function registerSource({ program, run }: Cli): void {
         ]);
       }),
     );
+  registerSourceScales(source, run);
   registerMap(source, run);
 }
