@@ -4,20 +4,24 @@
  * Only the last step, `publish`, moves the release pointer.
  */
 import { z } from 'zod';
+import { EMBEDDING_MODELS } from '../shared/contract-kit/embedding-models.ts';
 import { AppError } from '../shared/errors.ts';
 import { backfill } from './backfill.ts';
 import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
 import { definePipeline, type Pipeline, type Step, type StepContext, step } from './define-pipeline.ts';
-import { EMBEDDING_MODELS, embeddingTraining } from './embedding-training/contract.ts';
+import { embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { pipeline, type ReleaseParts } from './pipeline/contract.ts';
+import { tune, type tuneParams } from './search-pipeline.ts';
 import { segmentation } from './segmentation/contract.ts';
 
 const params = z.strictObject({
   model: z.enum(EMBEDDING_MODELS).default('ials'),
   modelParams: z.record(z.string(), z.unknown()).default({}),
+  /** Take what the last `tune` of the model chose; `modelParams` go before it. */
+  tuned: z.boolean().default(true),
   candidates: z.int().min(1).max(500).default(50),
   segments: z.int().min(2).max(100).optional(),
   attributes: z.array(z.string()).min(1).max(10).default(['gender', 'ageGroup']),
@@ -46,8 +50,8 @@ const segments = step(segmentation, ['features'], (context) => {
   return { features: context.output('features', featureBuild).version, seed, ...(k === undefined ? {} : { k }) };
 });
 const embeddings = step(embeddingTraining, ['compact'], (context) => {
-  const { model, modelParams, seed } = of(context);
-  return { dataset: datasetOf(context), model, params: modelParams, seed };
+  const { model, modelParams, seed, tuned } = of(context);
+  return { dataset: datasetOf(context), model, params: modelParams, seed, tuned };
 });
 const audit = (
   after: readonly string[],
@@ -123,6 +127,7 @@ export const PIPELINES = {
       })),
     },
   }),
+  tune,
   'audit-live': definePipeline({
     name: 'audit-live',
     title: 'A fresh audit of what is live.',
@@ -140,7 +145,7 @@ export const PIPELINES = {
 
 export type PipelineName = keyof typeof PIPELINES;
 export const PIPELINE_NAMES = Object.keys(PIPELINES) as PipelineName[];
-export type PipelineParams = z.input<typeof params>;
+export type PipelineParams = z.input<typeof params> | z.input<typeof tuneParams>;
 
 /** A pipeline by name, backfills included; throws PIPELINE_UNKNOWN. */
 export function pipelineOf(name: string): Pipeline {

@@ -7,6 +7,7 @@ import { embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { migration } from './migration/contract.ts';
+import { modelSearch } from './model-search/contract.ts';
 import { pipeline } from './pipeline/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
 import { webhookDelivery } from './webhook-delivery/contract.ts';
@@ -18,6 +19,7 @@ export const CONTRACTS = {
   'embedding-training': embeddingTraining,
   'candidate-generation': candidateGeneration,
   'feature-build': featureBuild,
+  'model-search': modelSearch,
   pipeline,
   migration,
   'webhook-delivery': webhookDelivery,

@@ -21,6 +21,7 @@ import { registerSchedules } from './commands/schedules.ts';
 import { registerSource } from './commands/source.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrace } from './commands/trace.ts';
+import { registerTune } from './commands/tune.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWebhook } from './commands/webhook.ts';
 import { registerEvaluate } from './evaluate.ts';
@@ -74,6 +75,7 @@ export function buildProgram(): Command {
   registerQuarantine(cli);
   registerEnqueue(cli);
   registerRun(cli);
+  registerTune(cli);
   registerCancel(cli);
   registerRelease(cli);
   registerStatus(cli);

@@ -1,21 +1,7 @@
 /** Owns what may be asked of embedding-training: user and item embeddings, evaluated on a holdout. */
 import { z } from 'zod';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
-
-/**
- * Models whose result is a product of factors, which is what candidate-generation ranks by. Those that score by items' neighbours or a spectrum (ease,
- * graph-filter, item-knn), and those that blend others, have none.
- */
-export const EMBEDDING_MODELS = [
-  'ials',
-  'two-tower',
-  'bpr',
-  'warp',
-  'item2vec',
-  'proto-mf',
-  'autoencoder',
-  'sequence',
-] as const;
+import { EMBEDDING_MODELS } from '../../shared/contract-kit/embedding-models.ts';
 
 export const embeddingTraining = defineJob({
   kind: 'embedding-training',
@@ -35,6 +21,8 @@ export const embeddingTraining = defineJob({
      * number of epochs. Absent: all epochs; models on TensorFlow always stop by themselves.
      */
     patience: z.int().min(1).max(100).optional(),
+    /** Take the parameters that the last search for this model chose; `params` go before them. None yet: the model's defaults. */
+    tuned: z.boolean().optional(),
     /**
      * `live`, or a version of embeddings: the published model goes on from its factors, by the keys of people and items. Only ials, bpr and warp. The metrics
      * are those of a model that began at the beginning. Absent: so does the published one, which the proofs of erasure need.
@@ -56,6 +44,8 @@ export const embeddingTraining = defineJob({
     trainSeconds: z.number(),
     /** Best number of epochs, where `patience` was asked for. */
     bestEpoch: z.int().optional(),
+    /** The run of the search whose parameters it took. */
+    tuning: z.string().optional(),
     /** The version that it went on from; or why it did not. */
     warmStart: z.object({ version: z.string().nullable(), refused: z.string().nullable() }).optional(),
   }),

@@ -20,6 +20,7 @@ import type { Releases } from './ports/releases.ts';
 import type { Ledger } from './ports/runs.ts';
 import type { Exposures, Served } from './ports/served.ts';
 import type { Ticks } from './ports/ticks.ts';
+import type { Tunings } from './ports/tunings.ts';
 import type { Versions } from './ports/versions.ts';
 import type { Webhooks } from './ports/webhooks.ts';
 
@@ -39,6 +40,7 @@ export type * from './ports/releases.ts';
 export * from './ports/runs.ts';
 export type * from './ports/served.ts';
 export type * from './ports/ticks.ts';
+export type * from './ports/tunings.ts';
 export * from './ports/versions.ts';
 export type * from './ports/webhooks.ts';
 
@@ -48,6 +50,7 @@ export interface Store extends AsyncDisposable {
   readonly releases: Releases;
   readonly pipelineRuns: PipelineRuns;
   readonly ticks: Ticks;
+  readonly tunings: Tunings;
   readonly people: People;
   readonly items: Items;
   readonly consents: Consents;

@@ -44,6 +44,14 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   'feature-build': { input: ({ dataset }) => ({ dataset }), bad },
   segmentation: { input: ({ features }) => ({ features }), bad },
   'embedding-training': { input: ({ dataset }) => ({ dataset, params: { factors: 16, epochs: 3 } }), bad },
+  'model-search': {
+    input: ({ dataset }) => ({ try: { dataset, model: 'ials', params: { factors: 16, epochs: 3 } } }),
+    bad: [
+      ...bad,
+      { try: { dataset: 'd', model: 'none', params: {} } },
+      { choose: { dataset: 'd', model: 'ials', trials: [], tried: 1 } },
+    ],
+  },
   'candidate-generation': {
     input: ({ dataset, embeddings }) => ({ dataset, embeddings, k: 5 }),
     bad: [...bad, { dataset: 'd', embeddings: 'e', k: -1 }],

@@ -3,17 +3,15 @@
  * validation part of what is left, and the holdout stays unseen.
  */
 import type { MeasuredLists, MeasureRequest } from '../../shared/numerics/evaluation/measure.task.ts';
-import { holdOut, type InteractionView } from '../../shared/numerics/interactions/interaction-view.ts';
+import type { InteractionView } from '../../shared/numerics/interactions/interaction-view.ts';
 import { rankByFactors } from '../../shared/numerics/ranking/rank-factors.ts';
 import type { TestItems } from '../../shared/numerics/evaluation/ranking-metrics.ts';
-import type { SparseRows, TrainInput } from '../../shared/numerics/types.ts';
+import type { SparseRows } from '../../shared/numerics/types.ts';
 import type { RunContext } from '../runtime/processor.ts';
 import { fitCheckpoints } from './checkpoints.ts';
 import { fitContext, isWatched, originOf, type Training } from './fitting.ts';
+import { holdoutSplit, type Learned, validationOf } from './holdouts.ts';
 import { MEASURE, ValidationWatch } from './watch.ts';
-
-/** Draws of the validation part differ from those of the holdout. */
-const VALIDATION_SEED = 0x5ee_d0ff;
 
 /** What the model without the holdout recommended, and what was held out: kept for audits, which judge people's lists by it. */
 export interface Measured {
@@ -29,8 +27,6 @@ export interface Measured {
   readonly heldOutItems: Int32Array;
 }
 
-type Learned = TrainInput & { readonly userKeys: Uint8Array; readonly itemKeys: Uint8Array };
-
 /** Full ranking on the holdout; undefined where no user has a held-out item. */
 export async function measure(
   view: InteractionView,
@@ -38,12 +34,13 @@ export async function measure(
   context: RunContext,
 ): Promise<Measured | undefined> {
   const { pool, signal } = context;
-  const { holdout, k: wanted, seed } = training.input;
-  const { learned, test, train } = await holdOut({ view, holdout, seed }, { pool, signal });
+  const { k: wanted, seed } = training.input;
+  const { learned, test } = await holdoutSplit(view, training.input, context);
   if (test.users.length === 0) return undefined;
+  const { interactions: train, userKeys } = learned;
   const k = Math.min(wanted, train.columns);
   const { bestEpoch, lists } = await rankWithout({ learned, test, k }, training, context);
-  const payload: MeasureRequest = { parts: [{ lists, test, keys: view.userKeys }], catalogue: train.columns, seed };
+  const payload: MeasureRequest = { parts: [{ lists, test, keys: userKeys }], catalogue: train.columns, seed };
   const [figures] = await pool.runPhase<MeasuredLists>([{ module: MEASURE, name: 'measureLists', payload }], signal);
   const { users, recall, ndcg } = figures!.metrics;
   const heldOutPtr = new Int32Array(train.rows + 1);
@@ -96,10 +93,9 @@ async function watchOf(
     const part = { train: learned.interactions, test, userKeys, itemKeys, k };
     return { data: learned, watch: new ValidationWatch(part, undefined, context) };
   }
-  const request = { view: learned, holdout: input.holdout, seed: (input.seed ^ VALIDATION_SEED) | 0 };
-  const split = await holdOut(request, { pool: context.pool, signal: context.signal });
+  const { data, test: validation } = await validationOf(learned, input, context);
   // Too little data to stop by: all epochs run.
-  if (split.test.users.length === 0) return { data: learned };
-  const part = { train: split.train, test: split.test, userKeys, itemKeys, k };
-  return { data: split.learned, watch: new ValidationWatch(part, patience, context) };
+  if (validation.users.length === 0) return { data: learned };
+  const part = { train: data.interactions, test: validation, userKeys, itemKeys, k };
+  return { data, watch: new ValidationWatch(part, patience, context) };
 }

@@ -11,6 +11,7 @@ import {
 } from '../../shared/numerics/interactions/interaction-view.ts';
 import { findModel } from '../../shared/numerics/models/registry.ts';
 import type { Factors, FittedModel } from '../../shared/numerics/types.ts';
+import type { Tuning } from '../../shared/store/ports.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
 import { fitCheckpoints } from './checkpoints.ts';
@@ -21,6 +22,7 @@ import { EpochLimit } from './watch.ts';
 
 interface Loaded extends LoadedEvents, Training {
   readonly warm: FoundStart | undefined;
+  readonly tuning: Tuning | undefined;
 }
 interface Computed {
   readonly loaded: Loaded;
@@ -34,7 +36,8 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const model = findModel(input.model);
   // Wrong parameters are refused before anything is read.
   const own = input.patience !== undefined && !isWatched(input.model) ? { patience: input.patience } : {};
-  const params = await model.parseParams({ ...own, ...input.params });
+  const tuning = input.tuned === true ? await context.store.tunings.read(context.tenant, input.model) : undefined;
+  const params = await model.parseParams({ ...tuning?.params, ...own, ...input.params });
   if (input.patience !== undefined && input.holdout === 0)
     throw new AppError('INPUT_INVALID', {
       message: 'Training cannot stop by itself without a holdout.',
@@ -43,7 +46,7 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const warm = await findWarmStart(input, context);
   if (warm?.refused != null)
     context.log.warn({ runKey: context.runKey, ...warm }, 'training begins at the beginning instead of going on');
-  return { input, model, params, warm, ...(await loadEvents(input.dataset, context)) };
+  return { input, model, params, warm, tuning, ...(await loadEvents(input.dataset, context)) };
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
@@ -84,7 +87,7 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof embeddingTraining>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
   const { loaded, view, fitted, measured, trainSeconds } = computed;
-  const { input, dataset, warm } = loaded;
+  const { input, dataset, tuning, warm } = loaded;
   const metrics = measured?.metrics ?? null;
   const { users, items } = fitted.factors;
   const draft = await store.versions.draft(tenant, runKey, fence, users.rows, [
@@ -108,6 +111,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
   const bestEpoch = measured?.bestEpoch;
   const course = {
     ...(bestEpoch !== undefined && { bestEpoch }),
+    ...(tuning !== undefined && { tuning: tuning.runKey }),
     ...(warm !== undefined && { warmStart: { version: warm.version, refused: warm.refused } }),
   };
   const interactions = view.interactions.indices.length;

@@ -19,6 +19,7 @@ export const COLLECTIONS = {
   segments: 'segments',
   exposures: 'exposures',
   checkpoints: 'checkpoints',
+  tunings: 'tunings',
   claims: 'claims',
   claimParts: 'claim_parts',
   journal: 'outbox',

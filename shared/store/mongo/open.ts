@@ -29,6 +29,7 @@ import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quara
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
 import { mongoTicks } from './ticks.ts';
+import { mongoTunings } from './tunings.ts';
 import { mongoVersions } from './versions.ts';
 import { mongoWebhooks } from './webhooks.ts';
 
@@ -171,6 +172,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     releases: port('releases', mongoReleases(db)),
     pipelineRuns: port('pipelineRuns', mongoPipelineRuns(db)),
     ticks: port('ticks', mongoTicks(db)),
+    tunings: port('tunings', mongoTunings(db)),
     people: port('people', people),
     items: port('items', mongoItems(db)),
     consents: port('consents', mongoConsents(db, ring, people, staleGap)),
