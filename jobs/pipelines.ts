@@ -14,6 +14,7 @@ import { embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { pipeline, type ReleaseParts } from './pipeline/contract.ts';
+import { refreshSharded, type shardedParams } from './sharded-pipeline.ts';
 import { tune, type tuneParams } from './search-pipeline.ts';
 import { segmentation } from './segmentation/contract.ts';
 
@@ -128,6 +129,7 @@ export const PIPELINES = {
     },
   }),
   tune,
+  'refresh-sharded': refreshSharded,
   'audit-live': definePipeline({
     name: 'audit-live',
     title: 'A fresh audit of what is live.',
@@ -145,7 +147,7 @@ export const PIPELINES = {
 
 export type PipelineName = keyof typeof PIPELINES;
 export const PIPELINE_NAMES = Object.keys(PIPELINES) as PipelineName[];
-export type PipelineParams = z.input<typeof params> | z.input<typeof tuneParams>;
+export type PipelineParams = z.input<typeof params> | z.input<typeof tuneParams> | z.input<typeof shardedParams>;
 
 /** A pipeline by name, backfills included; throws PIPELINE_UNKNOWN. */
 export function pipelineOf(name: string): Pipeline {

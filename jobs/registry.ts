@@ -10,6 +10,7 @@ import { migration } from './migration/contract.ts';
 import { modelSearch } from './model-search/contract.ts';
 import { pipeline } from './pipeline/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
+import { shardedTraining } from './sharded-training/contract.ts';
 import { webhookDelivery } from './webhook-delivery/contract.ts';
 
 export const CONTRACTS = {
@@ -20,6 +21,7 @@ export const CONTRACTS = {
   'candidate-generation': candidateGeneration,
   'feature-build': featureBuild,
   'model-search': modelSearch,
+  'sharded-training': shardedTraining,
   pipeline,
   migration,
   'webhook-delivery': webhookDelivery,

@@ -21,6 +21,8 @@ export const embeddingTraining = defineJob({
      * number of epochs. Absent: all epochs; models on TensorFlow always stop by themselves.
      */
     patience: z.int().min(1).max(100).optional(),
+    /** Bytes that are equal on every CPU (proofs of erasure, comparison with sharded-training), for some speed. Absent: the fastest engine. */
+    plainSimd: z.boolean().optional(),
     /** Take the parameters that the last search for this model chose; `params` go before them. None yet: the model's defaults. */
     tuned: z.boolean().optional(),
     /**

@@ -52,6 +52,14 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
       { choose: { dataset: 'd', model: 'ials', trials: [], tried: 1 } },
     ],
   },
+  'sharded-training': {
+    input: ({ dataset }) => ({ cut: { dataset, params: { factors: 16, epochs: 3 } } }),
+    bad: [
+      ...bad,
+      { cut: { dataset: 'd', blocks: 0 } },
+      { solve: { cut: 'c', side: 'people', block: 0, others: [], warm: null } },
+    ],
+  },
   'candidate-generation': {
     input: ({ dataset, embeddings }) => ({ dataset, embeddings, k: 5 }),
     bad: [...bad, { dataset: 'd', embeddings: 'e', k: -1 }],

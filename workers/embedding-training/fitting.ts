@@ -36,6 +36,7 @@ export function fitContext(
     signal,
     seed: input.seed,
     ...hooks,
+    ...(input.plainSimd === true && { deterministic: true }),
     onProgress: ({ done, total, label, metrics }) => {
       const share = from + (to - from) * (done / Math.max(1, total));
       progress({ done: Math.round(share * 1000), total: 1000, label, ...(metrics && { metrics }) });

@@ -55,18 +55,46 @@ export function solveScratchFloats(width: number): number {
   return 4 * 16 * width + 64;
 }
 
+/** Rows of factors per chunk of the Gram matrix of a side. */
+export function gramChunkRowsOf(rows: number): number {
+  return SOLVE_CHUNK_ROWS * Math.ceil(Math.max(GRAM_CHUNK_ROWS_MIN, rows / GRAM_CHUNKS_MAX) / SOLVE_CHUNK_ROWS);
+}
+
 export function layOutIals(sizes: IalsSizes): { readonly plan: MemoryPlan; readonly layout: IalsLayout } {
+  const { interactions, items, users } = sizes;
+  return layOut(sizes, { count: users, of: users, interactions }, { count: items, of: items, interactions });
+}
+
+/** Some rows of a side of `of` rows, where items lie; all `others` of the other, without their data, where users do. */
+export function layOutIalsBlock(
+  sizes: Omit<IalsSizes, 'users' | 'items'> & { readonly rows: number; readonly of: number; readonly others: number },
+): { readonly plan: MemoryPlan; readonly layout: IalsLayout } {
+  const { interactions, of, others, rows } = sizes;
+  return layOut(sizes, { count: others, of: others, interactions: 0 }, { count: rows, of, interactions });
+}
+
+interface SideSizes {
+  readonly count: number;
+  /** Rows of the side that these are a part of: they decide the chunks. */
+  readonly of: number;
+  readonly interactions: number;
+}
+
+function layOut(
+  { factors, threads, weighted }: Pick<IalsSizes, 'factors' | 'threads' | 'weighted'>,
+  ofUsers: SideSizes,
+  ofItems: SideSizes,
+): { readonly plan: MemoryPlan; readonly layout: IalsLayout } {
   const plan = new MemoryPlan();
-  const width = paddedWidth(sizes.factors);
-  const side = (count: number): IalsSide => {
-    const gramChunkRows =
-      SOLVE_CHUNK_ROWS * Math.ceil(Math.max(GRAM_CHUNK_ROWS_MIN, count / GRAM_CHUNKS_MAX) / SOLVE_CHUNK_ROWS);
+  const width = paddedWidth(factors);
+  const side = ({ count, interactions, of }: SideSizes): IalsSide => {
+    const gramChunkRows = gramChunkRowsOf(of);
     const gramChunks = Math.ceil(count / gramChunkRows);
     return {
       count,
       indptr: plan.reserve(count + 1),
-      indices: plan.reserve(sizes.interactions),
-      weights: plan.reserve(sizes.weighted ? sizes.interactions : 0),
+      indices: plan.reserve(interactions),
+      weights: plan.reserve(weighted ? interactions : 0),
       regularisers: plan.reserve(count),
       factors: plan.reserve(count * width),
       gramChunkRows,
@@ -75,14 +103,12 @@ export function layOutIals(sizes: IalsSizes): { readonly plan: MemoryPlan; reado
       finished: plan.reserve(gramChunks),
     };
   };
-  const users = side(sizes.users);
-  const items = side(sizes.items);
   const layout = {
     width,
-    users,
-    items,
+    users: side(ofUsers),
+    items: side(ofItems),
     counter: plan.reserve(1),
-    threads: Array.from({ length: sizes.threads }, () => ({
+    threads: Array.from({ length: threads }, () => ({
       gram: plan.reserve(width * width),
       inverse: plan.reserve(width * width),
       work: plan.reserve(width * width, 8),

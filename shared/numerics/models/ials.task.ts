@@ -39,25 +39,22 @@ export function prepare(
 ): void {
   const { input, layout, memory, params } = payload;
   const rows = { ...input.interactions, values: confidences(input, params) };
-  writeSide(memory, layout.users, layout.items.count, rows, params);
-  writeSide(memory, layout.items, layout.users.count, transpose(rows), params);
+  writeSide(memory, layout.users, rows, params);
+  writeSide(memory, layout.items, transpose(rows), params);
 }
 
-function writeSide(
-  memory: WebAssembly.Memory,
-  side: IalsSide,
-  others: number,
-  rows: SparseRows,
-  params: ResolvedIalsParams,
-): void {
+function writeSide(memory: WebAssembly.Memory, side: IalsSide, rows: SparseRows, params: ResolvedIalsParams): void {
   i32(memory, side.indptr).set(rows.indptr);
   i32(memory, side.indices).set(rows.indices);
   if (side.weights.length > 0) f32(memory, side.weights).set(rows.values);
-  const regularisers = f32(memory, side.regularisers);
-  for (let row = 0; row < side.count; row++) {
+  f32(memory, side.regularisers).set(regularisersOf(rows, params));
+}
+
+export function regularisersOf(rows: SparseRows, params: ResolvedIalsParams): Float32Array {
+  return Float32Array.from({ length: rows.rows }, (_, row) => {
     const own = rows.indptr[row + 1]! - rows.indptr[row]!;
-    regularisers[row] = params.lambda * (own + params.unobservedWeight * others) ** params.nu;
-  }
+    return params.lambda * (own + params.unobservedWeight * rows.columns) ** params.nu;
+  });
 }
 
 /** The weights of all interactions, by value, age and source. */
@@ -118,6 +115,8 @@ type SolvePayload = IalsShared & {
   readonly side: SideName;
   readonly params: ResolvedIalsParams;
   readonly thread?: number;
+  /** Mean regulariser of the whole side, where the memory holds a part of it. */
+  readonly shift?: number;
 };
 
 /**
@@ -132,7 +131,7 @@ export function solve(payload: SolvePayload): void {
   const kernels = instantiate(module, memory);
   const { width } = layout;
   kernels.gramReduce(other.gramParts.at, other.gramChunks, params.unobservedWeight, width, own.gram.at, 0, width);
-  const shift = mean(f32(memory, side.regularisers));
+  const shift = payload.shift ?? mean(f32(memory, side.regularisers));
   kernels.invertGram(own.gram.at, shift, width, own.work.at, own.inverse.at);
   const weights = side.weights.length > 0 ? side.weights.at : 0;
   const finished = i32(memory, side.finished);
@@ -159,7 +158,7 @@ export function solve(payload: SolvePayload): void {
   });
 }
 
-function mean(values: Float32Array): number {
+export function mean(values: Float32Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum / values.length;

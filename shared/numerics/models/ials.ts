@@ -33,7 +33,7 @@ const TASKS = new URL('./ials.task.ts', import.meta.url).href;
  */
 export async function fitIals(input: TrainInput, params: IalsParams, context: FitContext): Promise<FittedModel> {
   const { interactions } = input;
-  const data = await summarise(input, params, context);
+  const data = await summariseIals(input, params, context);
   const resolved = resolveIalsParams(params, data);
   const { plan, layout } = layOutIals({
     users: interactions.rows,
@@ -54,10 +54,10 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
 }
 
 /** Checks the input and measures what `auto` parameters need, in a thread. */
-async function summarise(
+export async function summariseIals(
   input: TrainInput,
   params: IalsParams,
-  { pool, signal }: FitContext,
+  { pool, signal }: Pick<FitContext, 'pool' | 'signal'>,
 ): Promise<IalsDataSummary> {
   const [summary] = await pool.runPhase<IalsDataSummary>(
     [{ module: TASKS, name: 'summarise', payload: { input, params } }],

@@ -104,8 +104,13 @@ class MongoVersions implements Versions {
     if (asked.matchedCount === 0) throw new AppError('DATASET_NOT_FOUND', { details: { version } });
   }
 
-  async arrays(_tenant: string, version: DatasetVersion): ReturnType<Versions['arrays']> {
-    const blocks = arrayBlockSchema.array().parse(version.blocks);
+  async arrays(
+    _tenant: string,
+    version: Pick<VersionDraft, 'blocks'>,
+    only?: ReadonlySet<string>,
+  ): ReturnType<Versions['arrays']> {
+    const all = arrayBlockSchema.array().parse(version.blocks);
+    const blocks = only === undefined ? all : all.filter(({ name }) => only.has(name));
     const memory = new Map<string, { readonly buffer: SharedArrayBuffer; readonly type: ArrayBlock['type'] }>();
     for (const { name, type, total } of blocks)
       if (!memory.has(name)) memory.set(name, { buffer: new SharedArrayBuffer(total), type });

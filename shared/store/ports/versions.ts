@@ -1,6 +1,6 @@
 /** Owns the port of dataset versions: immutable arrays, and the manifests that name them. */
 
-export const VERSION_KINDS = ['events', 'features', 'segments', 'embeddings', 'candidates', 'audit'] as const;
+export const VERSION_KINDS = ['events', 'features', 'segments', 'embeddings', 'candidates', 'audit', 'blocks'] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
 /** A named array of a version, stored as encrypted blocks. */
@@ -50,10 +50,11 @@ export interface Versions {
   ): Promise<DatasetVersion>;
   /** Throws DATASET_NOT_FOUND, DATASET_ERASED. */
   read(tenant: string, version: string): Promise<DatasetVersion>;
-  /** The arrays of a version, in shared memory. */
+  /** The arrays of a version, in shared memory; all, or those that are named. */
   arrays(
     tenant: string,
     version: Pick<VersionDraft, 'blocks'>,
+    only?: ReadonlySet<string>,
   ): Promise<Map<string, Uint8Array | Int32Array | Float32Array | Float64Array>>;
   latest(tenant: string, kind: VersionKind, limit: number): Promise<DatasetVersion[]>;
   markStale(tenant: string, version: string): Promise<void>;
