@@ -14,6 +14,7 @@ import { loginNeeded, operatorNeeded } from './guards.ts';
 import type { Markup } from './html.ts';
 import { readPublished } from './overview/published.ts';
 import { readPipelineRun, registerReleaseChanges, registerReruns } from './operator-routes.ts';
+import { registerModels } from './model-routes.ts';
 import { type OverviewSources, readOverview } from './overview/read.ts';
 import { type Frame, page } from './pages/layout.ts';
 import { overviewPage } from './pages/overview-page.ts';
@@ -100,6 +101,8 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   registerReleaseChanges(app, sources);
   registerReruns(app, sources);
   registerDeadLetters(app, { sources, ring, show, mayChange });
+
+  registerModels(app, sources, show);
 
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);

@@ -27,6 +27,8 @@ const params = z.strictObject({
   segments: z.int().min(2).max(100).optional(),
   attributes: z.array(z.string()).min(1).max(10).default(['gender', 'ageGroup']),
   seed: z.int().default(1),
+  /** `candidate`: what it makes goes live only when somebody promotes it. */
+  channel: z.enum(['live', 'candidate']).default('live'),
 });
 type Params = z.output<typeof params>;
 const of = (context: StepContext): Params => context.params as Params;
@@ -66,7 +68,9 @@ const audit = (
     seed: of(context).seed,
   }));
 const publish = (after: readonly string[], parts: (context: StepContext) => ReleaseParts): Step =>
-  step(pipeline, after, (context) => ({ publish: { parts: parts(context), asOf: context.asOf } }));
+  step(pipeline, after, (context) => ({
+    publish: { parts: parts(context), asOf: context.asOf, channel: of(context).channel },
+  }));
 
 const madeCandidates = (context: StepContext): string => context.output('candidates', candidateGeneration).version;
 const madeAudit = (context: StepContext): string => context.output('audit', biasAudit).version;

@@ -23,6 +23,8 @@ export const shardedParams = z.strictObject({
   candidates: z.int().min(1).max(500).default(50),
   attributes: z.array(z.string()).min(1).max(10).default(['gender', 'ageGroup']),
   seed: z.int().default(1),
+  /** `candidate`: what it makes goes live only when somebody promotes it. */
+  channel: z.enum(['live', 'candidate']).default('live'),
 });
 const of = ({ params }: StepContext): z.output<typeof shardedParams> => params as z.output<typeof shardedParams>;
 
@@ -113,6 +115,7 @@ export const refreshSharded = definePipeline({
           audit: context.output('audit', biasAudit).version,
         },
         asOf: context.asOf,
+        channel: of(context).channel,
       },
     })),
   },

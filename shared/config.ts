@@ -53,6 +53,7 @@ const environmentSchema = z.object({
   MILLRACE_CHECKPOINT_EPOCHS: z.coerce.number().int().min(1).max(10_000).default(1),
   MILLRACE_CHECKPOINT_SECONDS: z.coerce.number().min(0).max(86_400).default(30),
   MILLRACE_CHECKPOINT_MB_MAX: z.coerce.number().int().min(0).max(65_536).default(1_024),
+  MILLRACE_MODEL_HOURS_MAX: z.coerce.number().min(1).max(87_600).default(72),
   MILLRACE_TFJS_NATIVE: z.string().optional(),
   MILLRACE_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MILLRACE_OUTBOX: z
@@ -108,6 +109,8 @@ export interface Config {
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly checkpoints: CheckpointRules;
+  /** An older live model is warned of. */
+  readonly modelAgeMsMax: number;
   readonly tfjsNative?: string;
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
@@ -199,6 +202,7 @@ export function readConfig(environment: Environment = process.env): Config {
     keepReleases: e.MILLRACE_KEEP_RELEASES,
     keepExposuresMs: e.MILLRACE_KEEP_EXPOSURES_DAYS * 24 * 3600_000,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
+    modelAgeMsMax: e.MILLRACE_MODEL_HOURS_MAX * 3600_000,
     checkpoints: Object.freeze({
       everyEpochs: e.MILLRACE_CHECKPOINT_EPOCHS,
       everyMs: e.MILLRACE_CHECKPOINT_SECONDS * 1000,

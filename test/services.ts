@@ -75,6 +75,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     keepCompletedMs: 24 * 3600_000,
     keepCompletedMax: 10_000,
     threads: 2,
+    modelAgeMsMax: 72 * 3600_000,
     checkpoints: { everyEpochs: 1, everyMs: 30_000, bytesMax: 2 ** 30 },
     log: 'silent',
     outbox: { url: mongodbUrl, collections: [] },

@@ -43,7 +43,7 @@ function history(releases: readonly Release[], live: Release, nowMs: number, csr
     createdAt < live.createdAt
       ? actForm(`/release/${encodeURIComponent(version)}/rollback`, 'Roll back to this', csrf)
       : '';
-  return html`<section><h2>Releases</h2><div class="scroll"><table><thead><tr><th scope="col">Release</th><th scope="col">Published</th><th scope="col">As of</th><th scope="col">Parts</th>${csrf === undefined ? '' : html`<th scope="col"><span class="hidden">Change</span></th>`}</tr></thead><tbody>${releases.map(
+  return html`<section><h2>Releases</h2><p><a href="/models">Models and their cards</a></p><div class="scroll"><table><thead><tr><th scope="col">Release</th><th scope="col">Published</th><th scope="col">As of</th><th scope="col">Parts</th>${csrf === undefined ? '' : html`<th scope="col"><span class="hidden">Change</span></th>`}</tr></thead><tbody>${releases.map(
     (release) =>
       html`<tr><th scope="row">${shortId(release.version)}${release.version === live.version ? html` <span class="tag good">live</span>` : ''}</th><td>${when(release.createdAt, nowMs)}</td><td>${moment(release.asOf)}</td><td>${(['dataset', 'embeddings', 'segments', 'candidates', 'audit'] as const).filter((name) => release[name] !== undefined).join(', ')}</td>${csrf === undefined ? '' : html`<td>${act(release)}</td>`}</tr>`,
   )}</tbody></table></div></section>`;

@@ -12,6 +12,7 @@ import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
+import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
 import { registerRecommend } from './commands/recommend.ts';
@@ -76,6 +77,7 @@ export function buildProgram(): Command {
   registerEnqueue(cli);
   registerRun(cli);
   registerTune(cli);
+  registerModels(cli);
   registerCancel(cli);
   registerRelease(cli);
   registerStatus(cli);

@@ -22,7 +22,14 @@ export const pipeline = defineJob({
     }),
     /** Runs an ended run again: what has finished is kept, the rest gets a run of its own. */
     z.strictObject({ rerun: z.strictObject({ run: z.string().max(300), from: z.string().max(300).optional() }) }),
-    z.strictObject({ publish: z.strictObject({ parts: releasePartsSchema, asOf: z.int() }) }),
+    z.strictObject({
+      publish: z.strictObject({
+        parts: releasePartsSchema,
+        asOf: z.int(),
+        /** `candidate`: nothing goes live; the release waits for somebody to promote it. */
+        channel: z.enum(['live', 'candidate']).optional(),
+      }),
+    }),
   ]),
   output: z.object({
     /** Of `start` and `rerun`: the id of the pipeline run. */

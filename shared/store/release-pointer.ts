@@ -2,7 +2,7 @@
  * Owns what operators do to the release pointer: roll back (which holds it, so that the next scheduled run does not undo it), promote, hold and
  * let go. One compare-and-set each, so a reader sees one release or the other; doing the same twice changes nothing the second time.
  *
- * A candidate that is tried beside the live release is not this pointer's: it has one of its own, and goes live by `promote`.
+ * A candidate that is tried beside the live release has a pointer of its own, and goes live by `promote`.
  */
 import { AppError } from '../errors.ts';
 import type { Pointer, PointerChange, Release, Store } from './ports.ts';

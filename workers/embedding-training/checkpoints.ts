@@ -11,7 +11,7 @@ import type { CheckpointRules } from '../../shared/config.ts';
 import type { RunContext } from '../runtime/processor.ts';
 import type { KeptWatch } from './watch.ts';
 
-const DIGEST = new URL('../../shared/numerics/interactions/digest.task.ts', import.meta.url).href;
+export const DIGEST = new URL('../../shared/numerics/interactions/digest.task.ts', import.meta.url).href;
 
 /** What a fit learns from beside the data: whatever changes the model's bytes. */
 export interface Origin {

@@ -14,7 +14,7 @@ import type { Factors, FittedModel } from '../../shared/numerics/types.ts';
 import type { Tuning } from '../../shared/store/ports.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
-import { fitCheckpoints } from './checkpoints.ts';
+import { DIGEST, fitCheckpoints } from './checkpoints.ts';
 import { fitContext, type Input, isWatched, originOf, type Training } from './fitting.ts';
 import { type Measured, measure } from './measured.ts';
 import { findWarmStart, type FoundStart } from './warm-start.ts';
@@ -30,6 +30,13 @@ interface Computed {
   readonly fitted: FittedModel & { readonly factors: Factors };
   readonly measured: Measured | undefined;
   readonly trainSeconds: number;
+  /** What it learned from, for its card; not personal. */
+  readonly data: {
+    readonly sources: readonly string[];
+    readonly events: number;
+    readonly from: number;
+    readonly to: number;
+  };
 }
 
 async function load(input: Input, context: RunContext): Promise<Loaded> {
@@ -81,7 +88,10 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
       message: `The model ${model.name} has no embeddings.`,
       details: { model: model.name },
     });
-  return { loaded, view, fitted: { ...fitted, factors }, measured, trainSeconds };
+  const span = { module: DIGEST, name: 'spanOf', payload: { times: view.times } };
+  const [[from, to]] = (await context.pool.runPhase<[number, number]>([span], context.signal)) as [[number, number]];
+  const data = { sources: loaded.columns.sources, events: loaded.columns.rows, from, to };
+  return { loaded, view, fitted: { ...fitted, factors }, measured, trainSeconds, data };
 }
 
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof embeddingTraining>> {
@@ -135,6 +145,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
       seed: input.seed,
       holdout: input.holdout,
       trainSeconds,
+      data: computed.data,
       users: users.rows,
       items: items.rows,
       factors: users.width,

@@ -16,7 +16,13 @@ import { defineProcessor, type Ports, type RunContext, type Written } from '../r
 
 type Plan =
   | { readonly start: PipelineRunDocument }
-  | { readonly publish: { readonly parts: ReleaseParts; readonly asOf: number } };
+  | {
+      readonly publish: {
+        readonly parts: ReleaseParts;
+        readonly asOf: number;
+        readonly channel?: 'live' | 'candidate' | undefined;
+      };
+    };
 
 const CONFLICT_TRIES_MAX = 20;
 /** How far back a repeated publish looks for itself. */
@@ -76,7 +82,7 @@ async function ownRelease(run: RunDocument, pointer: Pointer | undefined, store:
 async function publish(
   run: RunDocument,
   parts: ReleaseParts,
-  asOf: number,
+  { asOf, channel }: { readonly asOf: number; readonly channel?: 'live' | 'candidate' | undefined },
   { store, clock }: Ports,
 ): Promise<{ version: string; live: boolean; reason?: string }> {
   for (let attempt = 0; attempt < CONFLICT_TRIES_MAX; attempt++) {
@@ -96,6 +102,14 @@ async function publish(
       runKey: run.runKey,
       ...(pointer === undefined ? {} : { previous: pointer.version }),
     });
+    if (channel === 'candidate') {
+      const proposed = await store.releases.propose(run.tenant, { asOf, runKey: run.runKey, version });
+      return {
+        version,
+        live: false,
+        reason: proposed ? 'it is the candidate' : 'a candidate of a later moment is there',
+      };
+    }
     const moved = await store.releases.move(run.tenant, seq, { asOf, runKey: run.runKey, version });
     if (moved === 'moved') return { version, live: true };
     if (moved === 'late') return { version, live: false, reason: 'a release of a later moment is live already' };
@@ -123,7 +137,7 @@ export default defineProcessor({
 
   async follow(run, ports) {
     const plan = run.plan as Plan;
-    if ('publish' in plan) return { release: await publish(run, plan.publish.parts, plan.publish.asOf, ports) };
+    if ('publish' in plan) return { release: await publish(run, plan.publish.parts, plan.publish, ports) };
     await ports.store.pipelineRuns.create(plan.start);
     return undefined;
   },

@@ -5,6 +5,7 @@ import type { Config } from '../../../shared/config.ts';
 import type { PipelineRunDocument, Release, RunDocument, Store } from '../../../shared/store/ports.ts';
 import { RedisConnection } from '../../client/redis-connection.ts';
 import { JOB_KINDS } from '../../registry.ts';
+import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import type { Cli } from '../cli.ts';
 import type { Session } from '../session.ts';
 import { missedLine } from './schedules.ts';
@@ -72,7 +73,7 @@ function stepWords(steps: PipelineRunDocument['steps']): string[] {
 
 async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
-  const [schedules, queues, runs, pipelines, live, people, items, events] = await Promise.all([
+  const [schedules, queues, runs, pipelines, live, people, items, events, model] = await Promise.all([
     client().schedules.list(),
     countQueues(config),
     store.ledger.latest(tenant, limit),
@@ -81,8 +82,9 @@ async function gather({ config, client }: Pick<Session, 'config' | 'client'>, st
     store.people.count(tenant),
     store.items.count(tenant),
     store.events.count(tenant),
+    modelAge(store, tenant, config.modelAgeMsMax, Date.now()),
   ]);
-  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live, schedules };
+  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live, model, schedules };
 }
 
 export function registerStatus({ program, run }: Cli): void {
@@ -99,6 +101,7 @@ export function registerStatus({ program, run }: Cli): void {
           ...(missed.length === 0 ? [] : ['Missed ticks', ...missed.map((line) => `  ${line}`)]),
           'Published',
           ...releaseLines(status.live),
+          ...[oldModelLine(status.model)].filter((line) => line !== undefined).map((line) => `  ${line}`),
           'Queues',
           ...table([
             ['  kind', 'waiting', 'active', 'delayed', 'failed', 'completed'],

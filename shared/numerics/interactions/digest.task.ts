@@ -2,6 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { TrainInput } from '../types.ts';
 
+/** First and last of some moments; NaN of none. */
+export function spanOf({ times }: { readonly times: Float64Array }): readonly [from: number, to: number] {
+  let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const time of times) [from, to] = [Math.min(from, time), Math.max(to, time)];
+  return [from, to];
+}
+
 /** SHA-256, hex. Linear in the data: some 400 MB a second. */
 export function digestInput({ input }: { readonly input: TrainInput }): string {
   const { interactions, itemKeys, origins, times, userKeys } = input;

@@ -16,8 +16,8 @@ type StoredRelease = Release & {
 /** Changes that a pointer remembers. */
 const CHANGES_MAX = 50;
 
-// A further channel beside the live one (a candidate, say) is a pointer of its own, `TENANT.NAME`, with the same compare-and-set; promoting it is
-// `point` of this one to its version.
+// The candidate is a pointer of its own; promoting it is `point` of the live one to its version.
+const candidateId = (tenant: string): string => `${tenant}.candidate`;
 const pointerId = (tenant: string): string => `${tenant}.release`;
 const releaseId = (tenant: string, version: string): string => `${tenant}.${version}`;
 
@@ -113,6 +113,26 @@ class MongoReleases implements Releases {
       return 'moved';
     } catch (thrown) {
       if (isDuplicateKey(thrown)) return 'conflict';
+      throw thrown;
+    }
+  }
+
+  async candidate(tenant: string): Promise<Pointer | undefined> {
+    const found = await this.#pointers.findOne({ _id: candidateId(tenant) });
+    return found === null ? undefined : withoutId(found);
+  }
+
+  async propose(tenant: string, next: Pick<Pointer, 'asOf' | 'runKey' | 'version'>): Promise<boolean> {
+    const _id = candidateId(tenant);
+    const current = await this.candidate(tenant);
+    if (current?.runKey === next.runKey) return true;
+    const pointer = changed(current, { ...next, hold: false }, { did: 'publish', by: next.runKey });
+    try {
+      const mine = { _id, asOf: { $lte: next.asOf } };
+      const { matchedCount, upsertedCount } = await this.#pointers.replaceOne(mine, pointer, { upsert: true });
+      return matchedCount + upsertedCount > 0;
+    } catch (thrown) {
+      if (isDuplicateKey(thrown)) return false; // one of a later moment is there: the upsert met its key
       throw thrown;
     }
   }

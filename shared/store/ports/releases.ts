@@ -62,5 +62,9 @@ export interface Releases {
     next: Pick<Pointer, 'asOf' | 'runKey' | 'version' | 'hold'>,
     change: Pick<PointerChange, 'did' | 'by' | 'reason'>,
   ): Promise<boolean>;
+  /** The release that is tried beside the live one; readers of what is live never see it. */
+  candidate(tenant: string): Promise<Pointer | undefined>;
+  /** Makes a release the candidate, unless one of a later moment is. Idempotent. False: one of a later moment is. */
+  propose(tenant: string, next: Pick<Pointer, 'asOf' | 'runKey' | 'version'>): Promise<boolean>;
   history(tenant: string, limit: number): Promise<Release[]>;
 }
