@@ -65,6 +65,7 @@ const environmentSchema = z.object({
     .optional(),
   MILLRACE_OUTBOX_URL: z.url({ protocol: /^mongodb(\+srv)?$/ }).optional(),
   MILLRACE_WEBHOOK_PRIVATE: z.stringbool().default(false),
+  MILLRACE_QUALITY: z.enum(['observe', 'hold']).default('observe'),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
 
@@ -117,6 +118,8 @@ export interface Config {
   readonly outbox: { readonly url: string; readonly collections: readonly string[] };
   /** Webhooks may go to private addresses, and over http. */
   readonly webhookPrivate: boolean;
+  /** Whether accounts that are judged not to be people are kept out of what is learned, or told only. */
+  readonly quality: 'observe' | 'hold';
   /** A newcomer's demo: initial passwords are allowed. */
   readonly demo: boolean;
   readonly stateDir: string;
@@ -215,6 +218,7 @@ export function readConfig(environment: Environment = process.env): Config {
       collections: e.MILLRACE_OUTBOX?.split(',') ?? [],
     }),
     webhookPrivate: e.MILLRACE_WEBHOOK_PRIVATE,
+    quality: e.MILLRACE_QUALITY,
     demo: e.MILLRACE_DEMO,
     stateDir: stateDirOf(environment),
   });

@@ -80,6 +80,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     log: 'silent',
     outbox: { url: mongodbUrl, collections: [] },
     webhookPrivate: false,
+    quality: 'observe',
     demo: false,
     stateDir: '.millrace',
   };

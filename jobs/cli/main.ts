@@ -14,6 +14,7 @@ import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
+import { registerQuality } from './commands/quality.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
 import { registerRecommend } from './commands/recommend.ts';
 import { registerRelease } from './commands/release.ts';
@@ -73,6 +74,7 @@ export function buildProgram(): Command {
   registerDoctor(cli);
   registerImport(cli);
   registerSource(cli);
+  registerQuality(cli);
   registerQuarantine(cli);
   registerEnqueue(cli);
   registerRun(cli);

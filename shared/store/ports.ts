@@ -21,6 +21,7 @@ import type { Ledger } from './ports/runs.ts';
 import type { Exposures, Served } from './ports/served.ts';
 import type { Ticks } from './ports/ticks.ts';
 import type { Tunings } from './ports/tunings.ts';
+import type { Verdicts } from './ports/verdicts.ts';
 import type { Versions } from './ports/versions.ts';
 import type { Webhooks } from './ports/webhooks.ts';
 
@@ -41,6 +42,7 @@ export * from './ports/runs.ts';
 export type * from './ports/served.ts';
 export type * from './ports/ticks.ts';
 export type * from './ports/tunings.ts';
+export type * from './ports/verdicts.ts';
 export * from './ports/versions.ts';
 export type * from './ports/webhooks.ts';
 
@@ -67,6 +69,7 @@ export interface Store extends AsyncDisposable {
   readonly lineage: Lineage;
   readonly quarantine: Quarantine;
   readonly mappings: Mappings;
+  readonly verdicts: Verdicts;
   readonly collector: Collector;
   readonly formats: Formats;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */

@@ -103,6 +103,11 @@ export const EVENTS = {
       quarantine: 'number',
     },
   },
+  'quality.judged': {
+    level: 'info',
+    says: 'accounts of a data set were told from people',
+    fields: { rows: 'number', looked: 'flag', accounts: 'number', held: 'number', campaigns: 'number' },
+  },
   'store.operation': {
     level: 'debug',
     says: 'the store answered',

@@ -1,9 +1,9 @@
 /**
- * Owns the passes that make features, in threads: which rows count, items as numbers, people per item, features of a range of people,
+ * Owns the passes that make features, in threads: which rows count, people per item, features of a range of people,
  * and the final shape. Everything about a person depends on the person's rows and on whole-number counts, so the bytes are the same for any number
  * of threads. Slow reference: features.reference.ts.
  */
-import { KeyIndex, isAbsent, sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
+import { sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
 import type { AdmittedEvents } from '../../shared/numerics/interactions/interaction-view.ts';
 import { type InteractionArrays, RATING_SCALES } from '../../shared/numerics/interactions/weights.ts';
 import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
@@ -11,48 +11,9 @@ import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import { FEATURES } from './feature-list.ts';
 import { featuresOf, type PersonRows, personScratch } from './person-features.ts';
 
-/** What is known about items; index = number of the item. */
-export interface ItemFacts {
-  /** -1: unknown. */
-  readonly creator: Int32Array;
-  /** Topics of item i: topics[topicStart[i] .. topicStart[i + 1]]. */
-  readonly topicStart: Int32Array;
-  readonly topics: Int32Array;
-  /** ms; NaN: unknown. */
-  readonly publishedAt: Float64Array;
-}
-
-export interface NumberedItems {
-  /** Number of each row's item, or -1. */
-  readonly item: Int32Array;
-  /** 16 bytes an item, in order of their bytes. */
-  readonly keys: Uint8Array;
-}
-
 /** Columns of the store that features read beside those of interactions. */
 export interface FeatureEvents extends AdmittedEvents {
   readonly columns: AdmittedEvents['columns'] & { readonly device: Uint8Array; readonly session: Uint8Array };
-}
-
-/** Numbers the items of all rows. */
-export function numberItems({
-  columns,
-}: {
-  readonly columns: { readonly rows: number; readonly item: Uint8Array };
-}): NumberedItems {
-  const index = new KeyIndex();
-  const item = sharedInt32(columns.rows);
-  for (let row = 0; row < columns.rows; row++)
-    item[row] = isAbsent(columns.item, row) ? -1 : index.add(columns.item, row);
-  const order = index.sorted();
-  const rank = new Int32Array(order.length);
-  const keys = sharedBytes(order.length * KEY_BYTES);
-  for (let n = 0; n < order.length; n++) {
-    rank[order[n]!] = n;
-    keys.set(index.keys().subarray(order[n]! * KEY_BYTES, (order[n]! + 1) * KEY_BYTES), n * KEY_BYTES);
-  }
-  for (let row = 0; row < columns.rows; row++) if (item[row]! >= 0) item[row] = rank[item[row]!]!;
-  return { item, keys };
 }
 
 export interface PointInTime {

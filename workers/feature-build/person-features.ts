@@ -2,7 +2,8 @@
 import { DEVICES } from '../../shared/contract-kit/event.ts';
 import type { InteractionArrays } from '../../shared/numerics/interactions/weights.ts';
 import { DEVICE_SHARES, FEATURES, type Feature, NIGHT_END_HOUR, SESSION_GAP_MS } from './feature-list.ts';
-import type { Basis, FeatureEvents, ItemFacts } from './features.task.ts';
+import type { ItemFacts } from '../reading/item-facts.ts';
+import type { Basis, FeatureEvents } from './features.task.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

@@ -97,16 +97,17 @@ interface Settings {
 
 /** What `compute` makes of these events, by person; undefined when it refuses for want of events or consents. */
 async function build(events: readonly PlainAct[], { asOf, halfLifeDays, allows }: Settings, threads = 1) {
-  const { numberItems } = await import('./features.task.ts');
-  const { readItemFacts } = await import('./item-facts.ts');
+  const { numberItems } = await import('../reading/numbered-items.task.ts');
+  const { readItemFacts } = await import('../reading/item-facts.ts');
   const context = contextFor(threads);
   const columns = eventColumns(events);
   const numbered = numberItems({ columns });
   const facts = await readItemFacts(numbered.keys, context);
   const consents: ConsentSnapshot = { epoch: 1, allows: (subject, _, source) => allows(nameAt(subject, 0), source) };
   const dataset = { version: 'v', asOf } as DatasetVersion;
+  const held = new Set<string>();
   try {
-    return await processor.compute({ dataset, columns, consents, numbered, facts, asOf, halfLifeDays }, context);
+    return await processor.compute({ dataset, columns, consents, held, numbered, facts, asOf, halfLifeDays }, context);
   } catch (thrown) {
     if (thrown instanceof AppError && ['DATASET_EMPTY', 'CONSENT_MISSING'].includes(thrown.code)) return undefined;
     throw thrown;

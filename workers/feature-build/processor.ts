@@ -9,8 +9,9 @@ import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
 import { FEATURES } from './feature-list.ts';
-import type { Basis, FeatureEvents, ItemFacts, NumberedItems, RangeRequest, Shaped } from './features.task.ts';
-import { readItemFacts } from './item-facts.ts';
+import { type ItemFacts, numberItems, readItemFacts } from '../reading/item-facts.ts';
+import type { NumberedItems } from '../reading/numbered-items.task.ts';
+import type { Basis, FeatureEvents, RangeRequest, Shaped } from './features.task.ts';
 
 const TASKS = new URL('./features.task.ts', import.meta.url).href;
 /** People of one task: small enough that the threads end together. */
@@ -31,7 +32,7 @@ interface Computed extends Shaped {
 async function load(input: ContractParsed<typeof featureBuild>, context: RunContext): Promise<Loaded> {
   const events = await loadEvents(input.dataset, context);
   // The catalogue is read by the keys that occur; finding them is a pass over all rows.
-  const numbered = await once<NumberedItems>('numberItems', { columns: events.columns }, context);
+  const numbered = await numberItems(events.columns, context);
   const facts = await readItemFacts(numbered.keys, context);
   return { ...events, numbered, facts, asOf: input.asOf ?? events.dataset.asOf, halfLifeDays: input.halfLifeDays };
 }

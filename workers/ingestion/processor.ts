@@ -12,6 +12,7 @@ import type { RunDocument } from '../../shared/store/ports.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 import { type EventBatch, type EventPlan, type EventWork, followEvents, loadEvents, writeEvents } from './events.ts';
 import { followHeld, type HeldPlan, type HeldWork, mappingFor, writeHeld } from './unknown-schema.ts';
+import { followVerdicts, judge, type VerdictPlan } from './judging.ts';
 import { checkRecords, followRecords, type RecordPlan, type RecordWork, writeRecords } from './records.ts';
 
 type Output = ContractOutput<typeof ingestion>;
@@ -59,14 +60,16 @@ async function compact(asOf: number, context: RunContext): Promise<Written<typeo
     meta: {},
   });
   const dataset = { version: made.version, rows: draft.rows, blocks: draft.blocks.length };
-  return { output: { accepted: 0, duplicates: 0, rejected: [], dataset }, version: made.version };
+  const plan = await judge({ version: made.version, rows: draft.rows, asOf }, context);
+  return { output: { accepted: 0, duplicates: 0, rejected: [], dataset }, version: made.version, plan };
 }
 
 async function follow(run: RunDocument, ports: Ports): Promise<Output | undefined> {
-  const plan = run.plan as EventPlan | RecordPlan | HeldPlan | undefined;
+  const plan = run.plan as EventPlan | RecordPlan | HeldPlan | VerdictPlan | undefined;
   if (plan === undefined) return undefined;
   if (plan.what === 'events') return followEvents(plan, run.output as Output, run.tenant, ports);
-  await (plan.what === 'held' ? followHeld(plan, run, ports) : followRecords(plan, run, ports));
+  if (plan.what === 'verdicts') await followVerdicts(plan, run, ports);
+  else await (plan.what === 'held' ? followHeld(plan, run, ports) : followRecords(plan, run, ports));
   return undefined;
 }
 

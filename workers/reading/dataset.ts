@@ -23,29 +23,37 @@ export async function readVersion(version: string, kind: VersionKind, context: R
   return found;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 export interface LoadedEvents {
   readonly dataset: DatasetVersion;
   readonly columns: EventColumns;
   readonly consents: ConsentSnapshot;
+  /** Subject keys (hex) whose events are kept out: they are not taken for people. */
+  readonly held: ReadonlySet<string>;
 }
 
 /** Events of a data set version and what their people allow. Throws DATASET_EMPTY and what `readVersion` throws. */
 export async function loadEvents(version: string, context: RunContext): Promise<LoadedEvents> {
   const dataset = await readVersion(version, 'events', context);
   const consents = await context.store.consents.snapshot(context.tenant);
+  const held =
+    context.holdsAccounts === true ? await context.store.verdicts.heldAt(context.tenant, dataset.asOf) : NONE;
   const columns = await context.store.events.read(context.tenant, version);
   if (columns.rows === 0) throw new AppError('DATASET_EMPTY', { details: { dataset: version } });
-  return { dataset, columns, consents };
+  return { dataset, columns, consents, held };
 }
 
-/** Which rows may be read for a purpose: their source serves it, and their person allows it. Throws CONSENT_MISSING when there is none. */
+/** Which rows may be read for a purpose: their source serves it, their person allows it, and is taken for a person. Throws CONSENT_MISSING when there is none. */
 export async function admitFor(
   purpose: Purpose,
-  { dataset, columns, consents }: LoadedEvents,
+  { dataset, columns, consents, held }: LoadedEvents,
   context: RunContext,
 ): Promise<AdmittedEvents> {
   const allows = (subject: Uint8Array, source: string): boolean =>
-    sourceOf(source).purposes.includes(purpose) && consents.allows(subject, purpose, source);
+    sourceOf(source).purposes.includes(purpose) &&
+    consents.allows(subject, purpose, source) &&
+    (held.size === 0 || !held.has(Buffer.from(subject).toString('hex')));
   const events = await admitEvents(columns, allows, context);
   for (let s = 0; s < events.runs.subjects; s++) if (isAdmitted(events, s)) return events;
   throw new AppError('CONSENT_MISSING', {

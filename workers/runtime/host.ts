@@ -136,6 +136,7 @@ export async function startHost({
     codeVersion: codeVersion(),
     announcer: new Announcer(store, enqueuer, systemClock),
     webhookPrivate: config.webhookPrivate,
+    holdsAccounts: config.quality === 'hold',
     checkpoints: config.checkpoints,
     ...(config.tfjsNative === undefined ? {} : { tfjsNative: config.tfjsNative }),
   };

@@ -36,6 +36,8 @@ export interface Ports {
   readonly announcer?: Pick<Announcer, 'isWanted' | 'announce'>;
   /** Webhooks may go to private addresses. */
   readonly webhookPrivate?: boolean;
+  /** Accounts that are judged not to be people are kept out of what is learned; absent: they are told only. */
+  readonly holdsAccounts?: boolean;
 }
 
 export interface RunContext extends Ports {

@@ -73,7 +73,7 @@ function stepWords(steps: PipelineRunDocument['steps']): string[] {
 
 async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
-  const [schedules, queues, runs, pipelines, live, people, items, events, model] = await Promise.all([
+  const [schedules, queues, runs, pipelines, live, people, items, events, model, held] = await Promise.all([
     client().schedules.list(),
     countQueues(config),
     store.ledger.latest(tenant, limit),
@@ -83,8 +83,9 @@ async function gather({ config, client }: Pick<Session, 'config' | 'client'>, st
     store.items.count(tenant),
     store.events.count(tenant),
     modelAge(store, tenant, config.modelAgeMsMax, Date.now()),
+    store.verdicts.count(tenant),
   ]);
-  return { tenant, stored: { people, items, events }, queues, runs, pipelines, live, model, schedules };
+  return { tenant, stored: { people, items, events, held }, queues, runs, pipelines, live, model, schedules };
 }
 
 export function registerStatus({ program, run }: Cli): void {
@@ -98,6 +99,11 @@ export function registerStatus({ program, run }: Cli): void {
         const missed = status.schedules.map(missedLine).filter((line) => line !== undefined);
         output.result(status, () => [
           `Stored      ${count(status.stored.people)} people, ${count(status.stored.items)} items, ${count(status.stored.events)} events`,
+          ...(status.stored.held === 0
+            ? []
+            : [
+                `Held        ${count(status.stored.held)} accounts are not taken for people: \`millrace quality list\``,
+              ]),
           ...(missed.length === 0 ? [] : ['Missed ticks', ...missed.map((line) => `  ${line}`)]),
           'Published',
           ...releaseLines(status.live),

@@ -28,6 +28,7 @@ export const COLLECTIONS = {
   quarantine: 'quarantine',
   lineage: 'lineage',
   mappings: 'source_mappings',
+  verdicts: 'verdicts',
   accounts: 'accounts',
   formats: 'formats',
   runs: 'runs',

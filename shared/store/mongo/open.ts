@@ -26,6 +26,7 @@ import { Partitions } from './partitions.ts';
 import { mongoPeople } from './people.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
 import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
+import { createVerdictIndexes, mongoVerdicts } from './verdicts.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
 import { mongoTicks } from './ticks.ts';
@@ -147,6 +148,7 @@ async function createIndexes(db: Db): Promise<void> {
     createPipelineRunIndexes(db),
     createQuarantineIndexes(db),
     createLineageIndexes(db),
+    createVerdictIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     createFormatIndexes(db),
@@ -190,6 +192,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
     formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),
+    verdicts: port('verdicts', mongoVerdicts(db, clock)),
     collector: port('collector', mongoCollector(db, clock)),
     ping: () => ping(db, hosts),
     [Symbol.asyncDispose]: () => client.close(),

@@ -3,7 +3,7 @@ import type { BotFamily } from '../../../shared/sources/simulated/index.ts';
 import type { World } from './world.ts';
 
 export const TUNING_FAMILIES = ['metronome', 'burst', 'sweeper', 'replayer', 'ring'] as const satisfies BotFamily[];
-/** No limit and no trace was changed after these were looked at. */
+/** No limit is set on them. They were written beside the traces, and were in view when the rule for moving limits was chosen. */
 export const LEFT_OUT_FAMILIES = [
   'rating-farm',
   'downvote-ring',

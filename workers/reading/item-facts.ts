@@ -1,12 +1,35 @@
-/** Owns what features need to know about items, read from the catalogue and turned into numbers. What the catalogue lacks is unknown. */
+/** Owns what processors need to know about items, read from the catalogue and turned into numbers. What the catalogue lacks is unknown. */
 import { sharedInt32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import type { StoredItem } from '../../shared/store/ports.ts';
 import type { RunContext } from '../runtime/processor.ts';
-import type { ItemFacts } from './features.task.ts';
+import type { NumberedItems } from './numbered-items.task.ts';
+
+/** What is known about items; index = number of the item. */
+export interface ItemFacts {
+  /** -1: unknown. */
+  readonly creator: Int32Array;
+  /** Topics of item i: topics[topicStart[i] .. topicStart[i + 1]]. */
+  readonly topicStart: Int32Array;
+  readonly topics: Int32Array;
+  /** ms; NaN: unknown. */
+  readonly publishedAt: Float64Array;
+}
 
 /** Items asked for at once. */
 const ITEMS_PER_READ = 5_000;
+
+const TASKS = new URL('./numbered-items.task.ts', import.meta.url).href;
+
+/** Numbers the items that rows name, in a thread. */
+export async function numberItems(
+  columns: { readonly rows: number; readonly item: Uint8Array },
+  { pool, signal }: Pick<RunContext, 'pool' | 'signal'>,
+): Promise<NumberedItems> {
+  const payload = { columns: { rows: columns.rows, item: columns.item } };
+  const [answer] = await pool.runPhase<NumberedItems>([{ module: TASKS, name: 'numberItems', payload }], signal);
+  return answer!;
+}
 
 /** Facts of the items with these keys, in their order. Names become numbers in order of their first occurrence. */
 export async function readItemFacts(keys: Uint8Array, context: RunContext): Promise<ItemFacts> {
