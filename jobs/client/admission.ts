@@ -27,6 +27,7 @@ const RETRY_MS_MAX = 60_000;
  * there already is neither counted nor refused. Limits are read only where some were set.
  */
 const admitting = (add: string, queueKeys: number): string => `
+local existed
 local function add(KEYS, ARGV, rank)
 ${add}
 end
@@ -68,15 +69,14 @@ end
 local keys = {unpack(KEYS, 1, ${queueKeys})}
 local answers = {}
 for job = 1, #KEYS - ${queueKeys + 1} do
-  local refused, rank = '', 0
-  if redis.call('EXISTS', KEYS[${queueKeys + 1} + job]) == 0 then
-    refused = refusal()
-    if refused == '' then
-      rank = math.min(jobs, ${PRIORITY_CLASS_SPAN - 1})
-      jobs = jobs + 1
-    end
+  local refused = ''
+  local isBounded = bound > 0 and (jobs >= max or #rates > 0)
+  if isBounded and redis.call('EXISTS', KEYS[${queueKeys + 1} + job]) == 0 then refused = refusal() end
+  if refused == '' then
+    existed = false
+    add(keys, {ARGV[3 * job + 1], ARGV[3 * job + 2], ARGV[3 * job + 3]}, math.min(jobs, ${PRIORITY_CLASS_SPAN - 1}))
+    if not existed then jobs = jobs + 1 end
   end
-  if refused == '' then add(keys, {ARGV[3 * job + 1], ARGV[3 * job + 2], ARGV[3 * job + 3]}, rank) end
   answers[job] = refused
 end
 if jobs > before then redis.call('HINCRBY', hash, 'jobs:' .. tenant, jobs - before) end
@@ -86,6 +86,12 @@ return answers`;
 /** Where BullMQ's scripts read a job's options, and how the rank gets into them there. */
 const OPTIONS = 'local opts = cmsgpack.unpack(ARGV[3])';
 const RANKED_OPTIONS = `${OPTIONS}\nopts.priority = (opts.priority or 0) + rank`;
+
+/** Where they find that a job is there already, and how that is told. */
+const FOUND = 'if rcall("EXISTS", jobIdKey) == 1 then';
+const TOLD = `${FOUND}\nexisted = true`;
+/** A number for jobs that come without an id: ours never do, and it is a command of each. */
+const NUMBER = 'local jobCounter = rcall("INCR", idKey)';
 
 /** BullMQ's scripts that become functions of ours. */
 const ADDING = ['addPrioritizedJob', 'addDelayedJob'] as const;
@@ -115,13 +121,14 @@ export function admittingScripts(): ReadonlyMap<Adding, Script> {
   const scripts = new Map<Adding, Script>();
   for (const name of ADDING) {
     const text = texts.get(name);
-    if (text === undefined || !text.lua.includes(OPTIONS))
+    if (text === undefined || ![OPTIONS, FOUND, NUMBER].every((part) => text.lua.includes(part)))
       throw new AppError('CONFIG_INVALID', {
         message: `The installed BullMQ has no script ${name} as this client knows it.`,
         details: { problems: ['bullmq'] },
       });
     const { numberOfKeys } = text;
-    scripts.set(name, { numberOfKeys, lua: admitting(text.lua.replace(OPTIONS, RANKED_OPTIONS), numberOfKeys) });
+    const add = text.lua.replace(OPTIONS, RANKED_OPTIONS).replace(FOUND, TOLD).replace(NUMBER, 'local jobCounter = 0');
+    scripts.set(name, { numberOfKeys, lua: admitting(add, numberOfKeys) });
   }
   made = scripts;
   return scripts;
