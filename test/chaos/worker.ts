@@ -20,6 +20,7 @@ import { CancelWatch } from '../../workers/runtime/cancellation.ts';
 import { Enqueuer } from '../../workers/runtime/enqueuer.ts';
 import type { Relay } from '../../workers/runtime/follow.ts';
 import { openRedis } from '../../workers/runtime/host.ts';
+import { AloneCounts, Isolation } from '../../workers/runtime/isolation.ts';
 import { Orchestrator } from '../../workers/runtime/orchestrator.ts';
 import { OutboxRelay } from '../../workers/runtime/outbox-relay.ts';
 import { WorkerPool } from '../../workers/runtime/pool.ts';
@@ -68,9 +69,10 @@ async function main(options: ChaosWorkerOptions): Promise<void> {
     pipeline,
     ...chaosProcessors(db, points),
   };
+  const isolation = new Isolation(new AloneCounts(redis, prefix));
   for (const [kind, processor] of Object.entries(processors)) {
     const contract = contracts[kind]!;
-    const { worker } = new WorkerPool({ contract, processor, ports, ring, cancels, relay, redis, prefix });
+    const { worker } = new WorkerPool({ contract, processor, ports, ring, cancels, relay, redis, prefix, isolation });
     worker.on('completed', (job) => {
       const { runKey } = job.data as { readonly runKey: string };
       void points.reach(runKey, 'completed').then(() => {
