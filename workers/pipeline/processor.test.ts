@@ -1,5 +1,5 @@
 /** Publishing on a real store: every run moves the pointer at most once, however often and by whomever it is followed. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
@@ -61,4 +61,35 @@ test('a run that is followed again after it was rolled back does not undo that, 
   await follow(empty(publishing('second', 11)));
   expect(await store.releases.live('main')).toMatchObject({ version: first?.version });
   expect(await follow(empty(publishing('fourth', 13)))).toMatchObject({ live: true });
+});
+
+test('two that follow the same run at once say the same, also when another release went live between them', async () => {
+  await using services = await testServices();
+  await using pool = inlinePool();
+  const { store } = services;
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  await processor.follow?.(publishing('first', 10), ports);
+  const early = await store.releases.pointer('main');
+  const told = await processor.follow?.(publishing('second', 11), ports);
+  expect(told?.release?.live).toBe(true);
+  await processor.follow?.(publishing('third', 12), ports);
+  // The other one read the pointer before any of that, and moves it now.
+  vi.spyOn(store.releases, 'pointer').mockResolvedValueOnce(early);
+  const late = await processor.follow?.(publishing('second', 11), ports);
+  expect(late).toEqual(told);
+  expect(await store.releases.pointer('main')).toMatchObject({ seq: 3, runKey: 'main.pipeline.third' });
+});
+
+test('a run finds what it published among many later releases, whatever the clocks of those who published them', async () => {
+  await using services = await testServices();
+  await using pool = inlinePool();
+  const { store } = services;
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  const run = { ...publishing('own', 10), createdAt: Date.now() };
+  const told = await processor.follow?.(run, ports);
+  const behind = { now: () => run.createdAt - 60_000 };
+  for (let later = 0; later < 55; later++)
+    await processor.follow?.(publishing(`later-${later}`, 10), { ...ports, clock: behind });
+  expect(await processor.follow?.(run, ports)).toEqual(told);
+  expect(await store.releases.pointer('main')).toMatchObject({ seq: 56 });
 });

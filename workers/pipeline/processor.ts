@@ -26,7 +26,9 @@ type Plan =
 
 const CONFLICT_TRIES_MAX = 20;
 /** How far back a repeated publish looks for itself. */
-const RELEASES_BACK_MAX = 50;
+const RELEASES_BACK_MAX = 1_000;
+/** Clocks of machines differ, by this at most: a release that says to be older than a run may have been published after it. */
+const CLOCKS_DIFFER_MS = 10 * 60_000;
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
@@ -72,7 +74,7 @@ async function ownRelease(run: RunDocument, pointer: Pointer | undefined, store:
   for (let back = 0; version !== undefined && back < RELEASES_BACK_MAX; back++) {
     const release = await store.releases.read(run.tenant, version);
     if (release?.runKey === run.runKey) return version;
-    if (release === undefined || release.createdAt < run.createdAt) return undefined;
+    if (release === undefined || release.createdAt < run.createdAt - CLOCKS_DIFFER_MS) return undefined;
     version = release.previous;
   }
   return undefined;
@@ -112,8 +114,12 @@ async function publish(
     }
     const moved = await store.releases.move(run.tenant, seq, { asOf, runKey: run.runKey, version });
     if (moved === 'moved') return { version, live: true };
-    if (moved === 'late') return { version, live: false, reason: 'a release of a later moment is live already' };
-    if (moved === 'held') return { version, live: false, reason: 'the release is on hold' };
+    if (moved === 'conflict') continue;
+    // Somebody else who follows this run may have moved it since the pointer was read here; from now on nobody can.
+    const meanwhile = await ownRelease(run, await store.releases.pointer(run.tenant), store);
+    if (meanwhile !== undefined) return { version: meanwhile, live: true };
+    const reason = moved === 'late' ? 'a release of a later moment is live already' : 'the release is on hold';
+    return { version, live: false, reason };
   }
   throw new AppError('POINTER_CONFLICT', { details: { tenant: run.tenant } });
 }
