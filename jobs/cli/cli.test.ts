@@ -105,6 +105,12 @@ const REFUSED: readonly (readonly [string, readonly string[], number, RegExp])[]
   ['an unknown export', ['export', 'everything'], EXIT.usage, /^USAGE[^]*known: events/],
   ['an unknown scope', ['key', 'create', '--scope', 'everything'], EXIT.usage, /^USAGE[^]*known: events:write/],
   ['a run that is not there', ['cancel', 'main.segmentation.0'], EXIT.refused, /^NOT_FOUND[^]*millrace status/],
+  [
+    'a run to be run again that is not there',
+    ['run', '--rerun', 'nonsense'],
+    EXIT.refused,
+    /^NOT_FOUND[^]*millrace status/,
+  ],
   ['nothing published yet', ['recommend', '1'], EXIT.refused, /^NOT_PUBLISHED/],
 ];
 

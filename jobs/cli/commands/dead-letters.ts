@@ -14,7 +14,7 @@ import { QueueSet } from '../../gateway/queue-set.ts';
 import { contractOf } from '../../registry.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
-import { count, table } from '../output.ts';
+import { count, EXIT, table } from '../output.ts';
 import type { Session } from '../session.ts';
 
 interface FilterOptions {
@@ -152,4 +152,5 @@ async function redrive(
     `${count(report.redriven)} redriven, ${count(report.running)} at work already, ${count(report.refused.length)} refused.`,
     ...report.refused.map(({ runKey, error }) => `  ${runKey}  ${error?.message ?? ''}`),
   ]);
+  if (report.refused.length > 0 && report.redriven + report.running === 0) process.exitCode = EXIT.refused;
 }

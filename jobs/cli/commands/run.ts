@@ -42,6 +42,19 @@ function pipelineNamed({ client }: Session, name: string) {
   return client().pipelines[name as PipelineName];
 }
 
+/** A run that is to be run again. Throws NOT_FOUND and PIPELINE_RUNNING here already: the job that starts it would say so to nobody. */
+async function endedRun({ client, config, store }: Session, id: string) {
+  const run = await (await store()).pipelineRuns.read(id);
+  if (run === undefined || run.tenant !== config.tenant)
+    throw new AppError('NOT_FOUND', {
+      message: `There is no pipeline run "${id}"; \`millrace status\` lists the latest.`,
+      details: { run: id },
+    });
+  if (run.state === 'running')
+    throw new AppError('PIPELINE_RUNNING', { message: `The pipeline run ${id} has not ended yet.`, details: { id } });
+  return client().pipelines.refresh.run(id);
+}
+
 /** Says what was started, or waits for it with progress. */
 async function told(session: Session, started: StartedPipeline, wait: boolean | undefined): Promise<void> {
   const { config, output, store, signal } = session;
@@ -87,7 +100,7 @@ export function registerRun({ program, run }: Cli): void {
           const started = await pipelineNamed(session, name).start(jsonObject(params, '--params'), keyed(options));
           return told(session, started, wait);
         }
-        const ended = session.client().pipelines.refresh.run(rerun ?? '');
+        const ended = await endedRun(session, rerun ?? '');
         return told(session, await ended.rerun(from === undefined ? {} : { from }), wait);
       }),
     );
