@@ -1,0 +1,163 @@
+/** Owns the codes of data: files, sources, the store, models, releases. */
+import type { ErrorCode } from './error-code.ts';
+
+export const DATA_CODES = {
+  AUDIT_NO_CANDIDATES: {
+    retry: 'never',
+    status: 409,
+    what: 'There are no published candidates to audit.',
+    todo: 'Run the refresh pipeline first.',
+  },
+  BACKUP_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'The folder is not a whole backup of a format that this version reads.',
+    todo: 'Use another backup; files of a backup cannot be changed or left out.',
+  },
+  BACKUP_TOO_NEW: {
+    retry: 'never',
+    status: 409,
+    what: 'The backup was made by a newer version of Millrace.',
+    todo: 'Restore it with that version; `details` names the formats.',
+  },
+  BLOCK_CORRUPT: {
+    retry: 'never',
+    status: 500,
+    what: 'A block did not decrypt or its hash differs from the manifest.',
+    todo: 'Restore the block from a backup; `details.block` names it.',
+  },
+  BLOCK_FORMAT_UNKNOWN: {
+    retry: 'later',
+    status: 503,
+    what: 'A block was written in a newer format than this process reads.',
+    todo: 'Bring every process to the newer version; `details.format` is what was met.',
+  },
+  BLOCK_KEY_MISSING: {
+    retry: 'never',
+    status: 410,
+    what: 'The key of a block is gone; its content cannot be read.',
+    todo: 'It was erased on purpose, or the master key is not the one that wrapped it.',
+  },
+  DATASET_EMPTY: {
+    retry: 'never',
+    status: 409,
+    what: 'The data set holds no usable rows.',
+    todo: 'Import events with consents for this purpose first.',
+  },
+  DATASET_ERASED: {
+    retry: 'never',
+    status: 410,
+    what: 'The data set version was erased.',
+    todo: 'Use the successor version.',
+  },
+  DATASET_NOT_FOUND: {
+    retry: 'never',
+    status: 404,
+    what: 'There is no such data set version.',
+    todo: 'List the versions with `millrace status`.',
+  },
+  EVENT_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'An event does not fit the schema.',
+    todo: 'Mend the field named in `details.field`.',
+  },
+  EVENT_IN_FUTURE: {
+    retry: 'never',
+    status: 422,
+    what: 'An event lies in the future.',
+    todo: 'Check the clock of the source; `occurredAt` may be at most five minutes ahead.',
+  },
+  EVENT_NOT_OF_SOURCE: {
+    retry: 'never',
+    status: 422,
+    what: 'The source is not declared to give events of this type.',
+    todo: 'Send it under the source that it comes from; `millrace source list` says what each gives.',
+  },
+  EVENT_NO_CONSENT: {
+    retry: 'never',
+    status: 403,
+    what: 'The person has not given consent for any purpose of this source.',
+    todo: 'Record a consent first.',
+  },
+  EVENT_UNKNOWN_ITEM: {
+    retry: 'never',
+    status: 422,
+    what: 'An event names an item that is not in the catalogue.',
+    todo: 'Import items before events, or allow unknown items.',
+  },
+  FILE_MALFORMED: {
+    retry: 'never',
+    status: 422,
+    what: 'A file does not have the expected layout.',
+    todo: 'Mend the line and column named in `details`.',
+  },
+  FILE_NOT_FOUND: {
+    retry: 'never',
+    status: 404,
+    what: 'A file or folder is not there or cannot be read.',
+    todo: 'Check the path and its permissions.',
+  },
+  FORMAT_NOT_ENABLED: {
+    retry: 'never',
+    status: 409,
+    what: 'Blocks are not written in the newest format yet, so none is brought up to it.',
+    todo: 'Once no process of an older version runs: `millrace migrate enable`, then `millrace migrate run`.',
+  },
+  KERNEL_MISSING: {
+    retry: 'later',
+    status: 500,
+    what: 'The WebAssembly kernels are not built.',
+    todo: 'Run `npm run build:kernels`.',
+  },
+  MODEL_NOT_INDUCTIVE: {
+    retry: 'never',
+    status: 422,
+    what: 'The model cannot serve people whom training never saw.',
+    todo: 'Take a model that can (ease, autoencoder, popularity), or another split.',
+  },
+  MODEL_PARAMS_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'The parameters of the model are not valid.',
+    todo: 'Mend the fields listed in `details.issues`.',
+  },
+  MODEL_UNKNOWN: { retry: 'never', status: 404, what: 'There is no such model.', todo: 'See `details.known`.' },
+  NOT_PUBLISHED: {
+    retry: 'never',
+    status: 404,
+    what: 'Nothing has been published yet.',
+    todo: 'Run `millrace run refresh --wait`.',
+  },
+  NUMERICS_INPUT_INVALID: {
+    retry: 'never',
+    status: 422,
+    what: 'The arrays given to a computation are not valid.',
+    todo: 'Mend what `details` names: ids in range, rows ascending, finite values.',
+  },
+  NUMERICS_MEMORY_LIMIT: {
+    retry: 'later',
+    status: 507,
+    what: 'The computation needs more memory than its bound.',
+    todo: 'Ask for fewer factors or clusters, give it less data, or raise the bound.',
+  },
+  POINTER_CONFLICT: {
+    retry: 'backoff',
+    status: 409,
+    what: 'The pointer was moved by somebody else.',
+    todo: 'Read it and try again.',
+  },
+  POINTER_HELD: { retry: 'never', status: 409, what: 'The release is on hold.', todo: 'Release the hold first.' },
+  RESTORE_REFUSED: {
+    retry: 'never',
+    status: 409,
+    what: 'The database that is to take the backup is not empty.',
+    todo: 'Name an empty one with MILLRACE_DATABASE.',
+  },
+  SCHEMA_UNKNOWN: {
+    retry: 'never',
+    status: 409,
+    what: 'Nobody has said what this version of a source’s records means.',
+    todo: 'Add a mapping table with `millrace source map`, then `millrace quarantine release`.',
+  },
+} as const satisfies Record<string, ErrorCode>;

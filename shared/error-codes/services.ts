@@ -1,0 +1,91 @@
+/** Owns the codes of services and of who may use them. */
+import type { ErrorCode } from './error-code.ts';
+
+export const SERVICE_CODES = {
+  AUTH_CSRF: {
+    retry: 'never',
+    status: 403,
+    what: 'The form was not sent by the page that you were shown.',
+    todo: 'Reload the page and send it again.',
+  },
+  AUTH_DEFAULT_PASSWORD: {
+    retry: 'never',
+    status: 500,
+    what: 'The dashboard has a default password outside the demo.',
+    todo: 'Set one with `millrace password reset`.',
+  },
+  AUTH_KEY_INVALID: {
+    retry: 'never',
+    status: 401,
+    what: 'The API key is missing, unknown or revoked.',
+    todo: 'Send `authorization: Bearer KEY`; make one with `millrace key create --scope SCOPE`.',
+  },
+  AUTH_LOGIN_NEEDED: {
+    retry: 'never',
+    status: 401,
+    what: 'You are not logged in, or your session has ended.',
+    todo: 'Log in at /login.',
+  },
+  AUTH_PASSWORD_WRONG: {
+    retry: 'never',
+    status: 401,
+    what: 'User name or password is wrong.',
+    todo: 'Try again, or set a new one with `millrace password reset`.',
+  },
+  AUTH_ROLE_MISSING: {
+    retry: 'never',
+    status: 403,
+    what: 'Your account may look but not change anything.',
+    todo: 'Ask an operator or an admin.',
+  },
+  AUTH_SCOPE_MISSING: {
+    retry: 'never',
+    status: 403,
+    what: 'The API key does not have the scope that this route needs.',
+    todo: 'Make a key with that scope: `millrace key create --scope SCOPE`.',
+  },
+  AUTH_TOO_MANY_ATTEMPTS: {
+    retry: 'later',
+    status: 429,
+    what: 'Too many failed logins.',
+    todo: 'Wait for the seconds in `details.retryAfterSeconds`, or set a new password with `millrace password reset`.',
+  },
+  CONFIG_INVALID: {
+    retry: 'never',
+    status: 500,
+    what: 'The configuration is not valid.',
+    todo: 'Mend these settings.',
+  },
+  CONSENT_CHANGED: {
+    retry: 'backoff',
+    status: 409,
+    what: 'Consents were withdrawn while the run was at work, and its kind publishes nothing that they went into.',
+    todo: 'Nothing: the next attempt leaves these people out.',
+  },
+  CONSENT_MISSING: {
+    retry: 'never',
+    status: 403,
+    what: 'Nobody concerned has given consent for this purpose.',
+    todo: 'Import consents, or leave these people out.',
+  },
+  INTERNAL: {
+    retry: 'backoff',
+    status: 500,
+    what: 'Something unexpected went wrong.',
+    todo: 'See the log of the run; report it if it stays.',
+  },
+  NOT_FOUND: { retry: 'never', status: 404, what: 'There is nothing under that name.', todo: 'Check the name.' },
+  PORT_BUSY: {
+    retry: 'never',
+    status: 500,
+    what: 'A port is in use by another program.',
+    todo: 'Stop that program, or set another port.',
+  },
+  SERVICE_UNAVAILABLE: {
+    retry: 'backoff',
+    status: 503,
+    what: 'A service that is needed does not answer.',
+    todo: 'Start everything with `npm start`, or set REDIS_URL and MONGODB_URL.',
+  },
+  USAGE: { retry: 'never', status: 400, what: 'The command was not understood.', todo: 'See `millrace --help`.' },
+} as const satisfies Record<string, ErrorCode>;
