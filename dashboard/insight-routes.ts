@@ -1,9 +1,8 @@
 /** Owns the pages of the project's own: overview, runs, pipelines, releases. All behind the login. */
 import type { Queue } from 'bullmq';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { jobIdOf, rerunId } from '../shared/contract-kit/names.ts';
+import { jobIdOf, pipelineCancelName, rerunId } from '../shared/contract-kit/names.ts';
 import { markCancelled } from '../jobs/client/cancel-mark.ts';
-import { pipelineRunKey } from '../jobs/client/pipelines-client.ts';
 import { AppError } from '../shared/errors.ts';
 import type { RunDocument, Store } from '../shared/store/ports.ts';
 import type { SealRing } from '../shared/contract-kit/seal.ts';
@@ -80,7 +79,7 @@ function registerCancels(app: FastifyInstance, sources: OverviewSources): void {
 
   app.post<{ Params: { id: string } }>('/pipelines/:id/cancel', guards, async (request, reply) => {
     const run = await readPipelineRun(sources, request.params.id);
-    if (run.state === 'running') await markCancelled(redis, prefix, pipelineRunKey(run.id));
+    if (run.state === 'running') await markCancelled(redis, prefix, pipelineCancelName(run.id));
     return reply.redirect(`/pipelines/${encodeURIComponent(run.id)}`, 303);
   });
 }

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { CONTRACTS } from '../jobs/registry.ts';
 import type { Contract } from '../shared/contract-kit/define-job.ts';
 import { consentSchema, eventSchema, itemSchema, personSchema } from '../shared/contract-kit/event.ts';
+import type { Shape } from './json-shape.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
 import { EVENTS } from '../shared/telemetry/events.ts';
 import { EVENT_METRICS, GAUGES, PROCESS_METRICS } from '../shared/telemetry/metrics.ts';
@@ -24,24 +25,6 @@ interface Field {
   readonly needed: boolean;
   /** As JSON. */
   readonly default?: string;
-}
-
-/** What of a JSON schema these pages show. */
-interface Shape {
-  readonly type?: string | readonly string[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Shape[];
-  readonly oneOf?: readonly Shape[];
-  readonly items?: Shape;
-  readonly properties?: Readonly<Record<string, Shape>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: Shape | boolean;
-  readonly default?: unknown;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly format?: string;
 }
 
 const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``;

@@ -1,4 +1,5 @@
 /** Owns carrying jobs in memory, for tests of services: jobs are opened and checked as a worker would, and run by handlers. */
+import { pipelineCancelName } from '../../shared/contract-kit/names.ts';
 import { hash, randomUUID } from 'node:crypto';
 import type { ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ClaimRef, ScheduleRecord } from '../../shared/contract-kit/envelope.ts';
@@ -8,7 +9,7 @@ import { pipelineOf } from '../pipelines.ts';
 import { CONTRACTS, type JobKind, type OutputOf } from '../registry.ts';
 import { type JobProgress, parseOutput } from './job-handle.ts';
 import { type MadeJob, parseInput, readInputText } from './make-job.ts';
-import { type PipelineDocument, pipelineRunKey } from './pipelines-client.ts';
+import type { PipelineDocument } from './pipelines-client.ts';
 import type { JobListener, StoredJob, StoredSchedule, Transport } from './transport.ts';
 
 export interface HandlerContext {
@@ -160,7 +161,7 @@ export class MemoryTransport implements Transport {
       this.#end(job, { error });
     }
     for (const document of this.#pipelines.values())
-      if (pipelineRunKey(document.id) === runKey && document.state === 'running')
+      if (pipelineCancelName(document.id) === runKey && document.state === 'running')
         this.writePipeline({ ...document, state: 'cancelled' });
   }
 

@@ -1,5 +1,6 @@
 /** Owns starting and following pipeline runs: the start is a job, the run is read from its mirror in Redis. */
 import { z } from 'zod';
+import { pipelineCancelName } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { BackfillEvery } from '../backfill.ts';
 import { PIPELINE_NAMES, type PipelineName, type PipelineParams, pipelineOf } from '../pipelines.ts';
@@ -59,9 +60,6 @@ export const pipelineDocumentSchema = z.object({
   ),
 });
 export type PipelineDocument = z.output<typeof pipelineDocumentSchema>;
-
-/** The name under which a pipeline run is cancelled. */
-export const pipelineRunKey = (id: string): string => `pipeline:${id}`;
 
 /** The idempotency key of a re-run. */
 export const rerunKey = (id: string, from = ''): string => `rerun.${id}.${from}`;
@@ -124,7 +122,7 @@ export class PipelineRun {
   }
 
   cancel(): Promise<void> {
-    return this.#core.transport.cancel(pipelineRunKey(this.id));
+    return this.#core.transport.cancel(pipelineCancelName(this.id));
   }
 
   /**

@@ -76,6 +76,13 @@ export const PRIORITY_CLASS_SPAN = 2 ** 18;
 /** Hash beside a kind's queue: unfinished jobs of each tenant, and the limits that were set. Its fields: see admission. */
 export const backlogKey = (prefix: string, kind: string): string => `${prefix}:${kind}:backlog`;
 
+const PIPELINE_CANCELS = 'pipeline:';
+/** The name under which a pipeline run is cancelled; a job's is its run key. */
+export const pipelineCancelName = (id: string): string => `${PIPELINE_CANCELS}${id}`;
+/** The pipeline run that is cancelled under a name; undefined: it is a job's. */
+export const pipelineOfCancelName = (name: string): string | undefined =>
+  name.startsWith(PIPELINE_CANCELS) ? name.slice(PIPELINE_CANCELS.length) : undefined;
+
 /** Durable mark that a run is to be cancelled. */
 export const cancelKey = (prefix: string, runKey: string): string => `${prefix}:cancel:${runKey}`;
 /** Turns alone of a run that took its workers down: see the runtime's isolation. */

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Shape } from '../../docs/json-shape.ts';
 import { PROJECT_DIR } from '../../shared/config.ts';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { consentSchema, eventSchema, itemSchema, personSchema } from '../../shared/contract-kit/event.ts';
@@ -16,25 +17,6 @@ const SCHEMA_FILE = 'contract.json';
 export const RECORDS: Readonly<Record<string, Readonly<Record<string, z.ZodType>>>> = {
   ingestion: { events: eventSchema, items: itemSchema, people: personSchema, consents: consentSchema },
 };
-
-/** What of a JSON schema samples are made from. */
-interface Shape {
-  readonly type?: string | readonly string[];
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly anyOf?: readonly Shape[];
-  readonly oneOf?: readonly Shape[];
-  readonly items?: Shape;
-  readonly minItems?: number;
-  readonly properties?: Readonly<Record<string, Shape>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: Shape | boolean;
-  readonly default?: unknown;
-  readonly minimum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly pattern?: string;
-  readonly minLength?: number;
-}
 
 const shapeOf = (schema: z.ZodType, io: 'input' | 'output'): Shape => {
   const { $schema: _, ...shape } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Shape & {

@@ -2,11 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../shared/clock.ts';
-import { inlinePool } from '../../shared/compute/pool.ts';
-import { Telemetry } from '../../shared/telemetry/stream.ts';
-import { loadPlatform } from '../../workers/conformance/platform.ts';
-import { silentLog } from '../services.ts';
+import { loadPlatformInto } from '../../workers/conformance/platform.ts';
 import { asUser, TIMEOUT_MS } from './as-a-user.ts';
 
 interface Listed {
@@ -18,9 +14,7 @@ test(
   async () => {
     await using user = await asUser();
     const { store } = user.services;
-    await using pool = inlinePool();
-    const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
-    await loadPlatform(ports);
+    await loadPlatformInto(store);
     await user.worker();
     const refresh = (params: object) =>
       user.json('run', 'refresh', '--wait', '--params', JSON.stringify({ modelParams: { factors: 16 }, ...params }));

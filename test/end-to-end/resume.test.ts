@@ -1,27 +1,17 @@
 /** A training whose process is killed, taken up by another process from the last epoch that was kept. */
 import { expect, test } from 'vitest';
 import { connect } from '../../jobs/client/index.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { inlinePool } from '../../shared/compute/pool.ts';
-import type { Store } from '../../shared/store/ports.ts';
-import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { bytesOf } from '../../workers/conformance/consents.ts';
-import { loadPlatform } from '../../workers/conformance/platform.ts';
-import { redisUrl, silentLog, TEST_KEYS } from '../services.ts';
+import { loadPlatformInto } from '../../workers/conformance/platform.ts';
+import { redisUrl, TEST_KEYS } from '../services.ts';
 import { asUser, kill, TIMEOUT_MS } from './as-a-user.ts';
-
-async function loadInto(store: Store): Promise<string> {
-  await using pool = inlinePool();
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
-  return (await loadPlatform(ports)).dataset;
-}
 
 test(
   'a training that was killed with its process is finished by another, byte by byte as if it had not been',
   async () => {
     await using user = await asUser();
     const { store, prefix } = user.services;
-    const dataset = await loadInto(store);
+    const { dataset } = await loadPlatformInto(store);
     await using millrace = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
     const training = millrace['embedding-training'];
     const input = { dataset, params: { factors: 32, epochs: 150 } };

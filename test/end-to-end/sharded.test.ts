@@ -1,12 +1,9 @@
 /** Training in blocks over two worker processes, one of which is killed in the middle; beside the same training in one process. */
 import { expect, test } from 'vitest';
-import { systemClock } from '../../shared/clock.ts';
-import { inlinePool } from '../../shared/compute/pool.ts';
-import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { connect } from '../../jobs/client/index.ts';
 import { bytesOf } from '../../workers/conformance/consents.ts';
-import { loadPlatform } from '../../workers/conformance/platform.ts';
-import { redisUrl, silentLog, TEST_KEYS } from '../services.ts';
+import { loadPlatformInto } from '../../workers/conformance/platform.ts';
+import { redisUrl, TEST_KEYS } from '../services.ts';
 import { asUser, kill, TIMEOUT_MS } from './as-a-user.ts';
 
 test(
@@ -14,9 +11,7 @@ test(
   async () => {
     await using user = await asUser();
     const { store, prefix } = user.services;
-    await using pool = inlinePool();
-    const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
-    const { dataset } = await loadPlatform(ports, { people: 700, videos: 600, events: 30_000 });
+    const { dataset } = await loadPlatformInto(store, { people: 700, videos: 600, events: 30_000 });
     await using millrace = connect({ redis: redisUrl, prefix, seal: TEST_KEYS.sealKeys });
     const [first] = [await user.worker(), await user.worker()];
     const modelParams = { factors: 16, epochs: 4 };

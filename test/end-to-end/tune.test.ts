@@ -1,10 +1,6 @@
 /** A search over several rounds, on a real worker, from the command line; and a training that takes what it found. */
 import { expect, test } from 'vitest';
-import { systemClock } from '../../shared/clock.ts';
-import { inlinePool } from '../../shared/compute/pool.ts';
-import { Telemetry } from '../../shared/telemetry/stream.ts';
-import { loadPlatform } from '../../workers/conformance/platform.ts';
-import { silentLog } from '../services.ts';
+import { loadPlatformInto } from '../../workers/conformance/platform.ts';
 import { asUser, TIMEOUT_MS } from './as-a-user.ts';
 
 test(
@@ -12,9 +8,7 @@ test(
   async () => {
     await using user = await asUser();
     const { store } = user.services;
-    await using pool = inlinePool();
-    const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
-    await loadPlatform(ports);
+    await loadPlatformInto(store);
     await user.worker();
     const asked = ['--trials', '6', '--rounds', '2', '--parallel', '3'];
     const { run, chosen } = await user.json<{ run: string; chosen: Record<string, unknown> }>('tune', 'ials', ...asked);

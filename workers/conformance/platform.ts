@@ -1,4 +1,9 @@
 /** Owns the small simulated platform that tests of processors run on, brought in through ingestion itself. */
+import { systemClock } from '../../shared/clock.ts';
+import { inlinePool } from '../../shared/compute/pool.ts';
+import type { Store } from '../../shared/store/ports.ts';
+import { Telemetry } from '../../shared/telemetry/stream.ts';
+import { silentLog } from '../../test/services.ts';
 import { type SimulationOptions, simulate } from '../../shared/sources/simulated/index.ts';
 import type { CanonicalEvent } from '../../shared/contract-kit/event.ts';
 import ingestion from '../ingestion/processor.ts';
@@ -36,6 +41,13 @@ export async function loadPlatform(ports: Ports, options: SimulationOptions = {}
   for (const consents of inBatches(simulation.consents())) await runOnce(ports, ingestion, { source, consents });
   for (const batch of inBatches(events)) await runOnce(ports, ingestion, { source, events: batch });
   return { dataset: await freeze(ports), events };
+}
+
+/** As `loadPlatform`, into the store of workers that are processes of their own. */
+export async function loadPlatformInto(store: Store, options: SimulationOptions = {}): Promise<Platform> {
+  await using pool = inlinePool();
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  return await loadPlatform(ports, options);
 }
 
 /** Freezes what is in the store into a data set version. */

@@ -26,14 +26,21 @@ const publishing = (name: string, asOf: number): RunDocument => ({
   followed: false,
 });
 
+async function open() {
+  await using stack = new AsyncDisposableStack();
+  const { store } = stack.use(await testServices());
+  const pool = stack.use(inlinePool());
+  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  const owned = stack.move();
+  return { store, ports, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
 test.each([
   { words: 'of the same moment', laterAsOf: 10 },
   { words: 'of a later moment', laterAsOf: 11 },
 ])('a run that is followed again after a release $words went live has published once', async ({ laterAsOf }) => {
-  await using services = await testServices();
-  await using pool = inlinePool();
-  const { store } = services;
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  await using world = await open();
+  const { store, ports } = world;
   const follow = async (run: RunDocument) => processor.follow?.(run, ports);
   const first = await follow(publishing('first', 10));
   expect(first?.release?.live).toBe(true);
@@ -45,10 +52,8 @@ test.each([
 });
 
 test('a run that is followed again after it was rolled back does not undo that, nor does what is published under the hold', async () => {
-  await using services = await testServices();
-  await using pool = inlinePool();
-  const { store } = services;
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  await using world = await open();
+  const { store, ports } = world;
   const follow = async (run: RunDocument) => (await processor.follow?.(run, ports))?.release;
   const empty = (run: RunDocument): RunDocument => ({ ...run, plan: { publish: { parts: {}, asOf: run.asOf } } });
   const first = await follow(empty(publishing('first', 10)));
@@ -64,10 +69,8 @@ test('a run that is followed again after it was rolled back does not undo that, 
 });
 
 test('two that follow the same run at once say the same, also when another release went live between them', async () => {
-  await using services = await testServices();
-  await using pool = inlinePool();
-  const { store } = services;
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  await using world = await open();
+  const { store, ports } = world;
   await processor.follow?.(publishing('first', 10), ports);
   const early = await store.releases.pointer('main');
   const told = await processor.follow?.(publishing('second', 11), ports);
@@ -81,10 +84,8 @@ test('two that follow the same run at once say the same, also when another relea
 });
 
 test('a run finds what it published among many later releases, whatever the clocks of those who published them', async () => {
-  await using services = await testServices();
-  await using pool = inlinePool();
-  const { store } = services;
-  const ports = { store, pool, clock: systemClock, log: silentLog, telemetry: new Telemetry(), codeVersion: 'test' };
+  await using world = await open();
+  const { store, ports } = world;
   const run = { ...publishing('own', 10), createdAt: Date.now() };
   const told = await processor.follow?.(run, ports);
   const behind = { now: () => run.createdAt - 60_000 };

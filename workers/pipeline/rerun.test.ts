@@ -11,7 +11,8 @@ import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, TEST_KEYS, testServices } from '../../test/services.ts';
 import { CancelWatch } from '../runtime/cancellation.ts';
 import { Enqueuer } from '../runtime/enqueuer.ts';
-import { Orchestrator, pipelineCancelName } from '../runtime/orchestrator.ts';
+import { pipelineCancelName } from '../../shared/contract-kit/names.ts';
+import { Orchestrator } from '../runtime/orchestrator.ts';
 import type { RunContext } from '../runtime/processor.ts';
 import processor from './processor.ts';
 

@@ -2,6 +2,7 @@
  * Owns the make-up of one worker process: store, Redis, compute pool, and for some kinds a worker pool each,
  * with the orchestrator, the sweeper and the schedules beside them. main.ts and the tests start it; nothing else.
  */
+import { pipelineOfCancelName } from '../../shared/contract-kit/names.ts';
 import type { Meter } from '@opentelemetry/api';
 import { Redis } from 'ioredis';
 import { CONTRACTS, JOB_KINDS, type JobKind } from '../../jobs/registry.ts';
@@ -143,7 +144,8 @@ export async function startHost({
   let orchestrator: Orchestrator | undefined;
   const cancels = stack.use(
     await CancelWatch.open(redis, prefix, (name) => {
-      if (name.startsWith('pipeline:')) void orchestrator?.advance(name.slice('pipeline:'.length)).catch(() => {}); // the sweeper advances too
+      const run = pipelineOfCancelName(name);
+      if (run !== undefined) void orchestrator?.advance(run).catch(() => {}); // the sweeper advances too
     }),
   );
   orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log, telemetry });

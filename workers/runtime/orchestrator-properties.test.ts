@@ -10,7 +10,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument } from '../../shared/store/ports.ts';
 import { part } from './orchestrator-fixture.ts';
 import { MemoryWorld, type Pick } from './orchestrator-memory-fixture.ts';
-import { pipelineCancelName } from './orchestrator.ts';
+import { pipelineCancelName } from '../../shared/contract-kit/names.ts';
 import { newRun } from './pipeline-start.ts';
 
 type Shape = {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { AppError } from '../../shared/errors.ts';
 import { testServices } from '../../test/services.ts';
 import { openRun as open, step } from './orchestrator-fixture.ts';
-import { pipelineCancelName } from './orchestrator.ts';
+import { pipelineCancelName } from '../../shared/contract-kit/names.ts';
 
 const diamond: Pipeline = {
   name: 'diamond',

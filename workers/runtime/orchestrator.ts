@@ -13,6 +13,7 @@ import { pipelineOf } from '../../jobs/pipelines.ts';
 import type { OnProgress } from '../../shared/compute/task.ts';
 import {
   PIPELINE_TTL_S,
+  pipelineCancelName,
   pipelineChannel,
   pipelineKey,
   pipelineProgressField,
@@ -32,9 +33,6 @@ import { hasFailed, keptError, keptOutput, planSteps } from './step-plan.ts';
 const CONFLICT_TRIES_MAX = 20;
 /** A run that does not fit this process's definition may be a newer one's; after this long without a step it is nobody's. */
 const UNFIT_MS_MAX = 10 * 60_000;
-
-/** The name under which a pipeline run is cancelled. */
-export const pipelineCancelName = (id: string): string => `pipeline:${id}`;
 
 export interface OrchestratorOptions {
   readonly store: Store;

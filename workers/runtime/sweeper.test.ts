@@ -5,14 +5,14 @@ import type { Pipeline } from '../../jobs/define-pipeline.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { inlinePool } from '../../shared/compute/pool.ts';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
-import { cancelKey } from '../../shared/contract-kit/names.ts';
+import { cancelKey, pipelineCancelName } from '../../shared/contract-kit/names.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { PipelineRunDocument } from '../../shared/store/ports.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, type TestServices, testServices } from '../../test/services.ts';
 import { CancelWatch } from './cancellation.ts';
 import { Enqueuer } from './enqueuer.ts';
-import { Orchestrator, pipelineCancelName } from './orchestrator.ts';
+import { Orchestrator } from './orchestrator.ts';
 import { Sweeper } from './sweeper.ts';
 
 const part = defineJob({
