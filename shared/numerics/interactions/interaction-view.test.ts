@@ -128,6 +128,12 @@ describe('the view', () => {
     );
   });
 
+  test('reads the scale of a source from a rating about no item too, as the reference does', async () => {
+    const all = [event('ann', undefined, 'rating', 6), event('ann', 'a', 'rating', 3, 1001)];
+    expect(pairsOf(await interactionView(await admit(all), { pool }))).toEqual(referenceInteractions(all, everybody));
+    expect(await liked(...all)).toEqual([]);
+  });
+
   test('holds users and items in the order of their keys, each with at least one pair, rows ascending', async () => {
     await fc.assert(
       fc.asyncProperty(plain, async (all) => {

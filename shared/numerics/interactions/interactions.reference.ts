@@ -26,9 +26,11 @@ export function referenceInteractions(
   allows: (user: string, source: string) => boolean,
   metAfter = -Infinity,
 ): Map<string, PlainPair> {
-  const admitted = events.filter((event) => event.item !== undefined && allows(event.user, event.source));
+  const surviving = events.filter((event) => allows(event.user, event.source));
+  const admitted = surviving.filter((event) => event.item !== undefined);
   const scaleOf = (source: string): number => {
-    const ratings = admitted.filter((event) => event.type === 'rating' && event.source === source);
+    // The contract refuses a rating without an item; one read all the same still shows the scale.
+    const ratings = surviving.filter((event) => event.type === 'rating' && event.source === source);
     const highest = Math.max(0, ...ratings.map((event) => event.value!));
     return RATING_SCALES.find((scale) => highest <= scale)!;
   };
