@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { EMBEDDING_MODELS } from '../shared/contract-kit/embedding-models.ts';
+import { FEATURE_VIEWS, type FeatureView } from '../shared/contract-kit/feature-views.ts';
 import { AppError } from '../shared/errors.ts';
 import { backfill } from './backfill.ts';
 import { biasAudit } from './bias-audit/contract.ts';
@@ -47,7 +48,9 @@ const datasetOf = (context: StepContext): string => {
   if (dataset === undefined) throw new AppError('DATASET_NOT_FOUND', { details: { step: 'compact' } });
   return dataset.version;
 };
-const features = step(featureBuild, ['compact'], (context) => ({ dataset: datasetOf(context), asOf: context.asOf }));
+const viewOf = (view: FeatureView): Step =>
+  step(featureBuild, ['compact'], (context) => ({ dataset: datasetOf(context), asOf: context.asOf, view }));
+const features = viewOf('behaviour');
 const segments = step(segmentation, ['features'], (context) => {
   const { segments: k, seed } = of(context);
   return { features: context.output('features', featureBuild).version, seed, ...(k === undefined ? {} : { k }) };
@@ -131,6 +134,12 @@ export const PIPELINES = {
         audit: madeAudit(context),
       })),
     },
+  }),
+  'refresh-features': definePipeline({
+    name: 'refresh-features',
+    title: 'Every view of features of people as of now; nothing is published. Run regularly, it is their history.',
+    params: z.strictObject({}),
+    steps: { compact, ...Object.fromEntries(FEATURE_VIEWS.map((view) => [view, viewOf(view)])) },
   }),
   tune,
   'refresh-sharded': refreshSharded,

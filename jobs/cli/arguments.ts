@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { AppError } from '../../shared/errors.ts';
+import { timestampSchema } from '../../shared/contract-kit/event.ts';
 import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
 
 /** A whole number within bounds. */
@@ -12,6 +13,13 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
       throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`);
     return value;
   };
+}
+
+/** A moment: ISO 8601 with an offset, or ms since 1970. */
+export function moment(text: string): number {
+  const parsed = timestampSchema.safeParse(/^\d+$/.test(text) ? Number(text) : text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError('must be a time like 2026-01-02T03:04:05Z.');
 }
 
 /** A JSON object. Throws USAGE that says where it stops making sense. */

@@ -8,6 +8,7 @@ import { registerCollect } from './commands/collect.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEnqueue } from './commands/enqueue.ts';
 import { registerExport } from './commands/export.ts';
+import { registerFeatures } from './commands/features.ts';
 import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerLimit } from './commands/limit.ts';
@@ -85,6 +86,7 @@ export function buildProgram(): Command {
   registerStatus(cli);
   registerRecommend(cli);
   registerTrace(cli);
+  registerFeatures(cli);
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);

@@ -1,27 +1,40 @@
 /**
- * Owns the passes that make features, in threads: which rows count, people per item, features of a range of people,
- * and the final shape. Everything about a person depends on the person's rows and on whole-number counts, so the bytes are the same for any number
- * of threads. Slow reference: features.reference.ts.
+ * Owns the passes that make features of people from their own acts, in threads: which rows count, people per item, features of a range of
+ * people, and the final shape. Everything about a person depends on the person's rows and on whole-number counts, so the bytes are the same for
+ * any number of threads. Slow references: *.reference.ts.
  */
 import { sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
 import type { AdmittedEvents } from '../../shared/numerics/interactions/interaction-view.ts';
+import { featuresOfView } from '../../shared/numerics/features/registry.ts';
+import { SourceSums } from '../../shared/numerics/features/source-sums.ts';
 import { type InteractionArrays, RATING_SCALES } from '../../shared/numerics/interactions/weights.ts';
 import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
-import { FEATURES } from './feature-list.ts';
-import { featuresOf, type PersonRows, personScratch } from './person-features.ts';
+import { CONTEXT_SUMS, fillContext } from './context-features.ts';
+import { ENGAGEMENT_SUMS, fillEngagement } from './engagement-features.ts';
+import { BEHAVIOUR_SUMS, fillBehaviour } from './person-features.ts';
+import { type Fill, gatherActs, type PersonActs, type PersonRows } from './person-rows.ts';
 
 /** Columns of the store that features read beside those of interactions. */
 export interface FeatureEvents extends AdmittedEvents {
   readonly columns: AdmittedEvents['columns'] & { readonly device: Uint8Array; readonly session: Uint8Array };
 }
 
+/** Views whose features come from each person's own acts. */
+const FILLS = {
+  behaviour: { fill: fillBehaviour as Fill<string>, sums: BEHAVIOUR_SUMS },
+  engagement: { fill: fillEngagement as Fill<string>, sums: ENGAGEMENT_SUMS },
+  context: { fill: fillContext as Fill<string>, sums: CONTEXT_SUMS },
+};
+export type PersonView = keyof typeof FILLS;
+export const isPersonView = (view: string): view is PersonView => Object.hasOwn(FILLS, view);
+
 export interface PointInTime {
   readonly events: FeatureEvents;
   readonly table: InteractionArrays;
   readonly asOf: number;
-  readonly items: number;
-  readonly item: Int32Array;
+  /** Absent: nobody asks who met an item. */
+  readonly catalogue?: { readonly items: number; readonly item: Int32Array };
 }
 
 export interface Basis {
@@ -34,11 +47,11 @@ export interface Basis {
 }
 
 /** Which rows count, and what is known of items and sources from them alone: later rows change nothing. */
-export function findBasis({ events, table, asOf, items, item }: PointInTime): Basis {
+export function findBasis({ events, table, asOf, catalogue }: PointInTime): Basis {
   const { columns, runs, sources, allowed } = events;
   const counts = sharedBytes(columns.rows);
-  const people = sharedInt32(items);
-  const lastPerson = new Int32Array(items).fill(-1);
+  const people = sharedInt32(catalogue?.items ?? 0);
+  const lastPerson = new Int32Array(people.length).fill(-1);
   const highest = new Float32Array(sources);
   for (let s = 0; s < runs.subjects; s++) {
     for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) {
@@ -48,7 +61,7 @@ export function findBasis({ events, table, asOf, items, item }: PointInTime): Ba
       counts[row] = 1;
       const type = columns.type[row]!;
       if (table.scaled[type] === 1) highest[source] = Math.max(highest[source]!, columns.value[row]!);
-      const met = table.seen[type] === 1 ? item[row]! : -1;
+      const met = catalogue !== undefined && table.seen[type] === 1 ? catalogue.item[row]! : -1;
       if (met < 0 || lastPerson[met] === s) continue;
       lastPerson[met] = s;
       people[met]!++;
@@ -61,51 +74,64 @@ export function findBasis({ events, table, asOf, items, item }: PointInTime): Ba
 }
 
 export interface RangeRequest extends PersonRows {
+  readonly view: PersonView;
   readonly from: number;
   readonly to: number;
-  /** subjects x FEATURES, row-major; this task writes the rows from .. to. */
+  /** subjects x features of the view, row-major; this task writes the rows from .. to. */
   readonly matrix: Float32Array;
   /** 1 where the person has at least one act. */
   readonly present: Uint8Array;
 }
 
 /** Features of the people from .. to, written in place. */
-export function buildRange({ from, to, matrix, present, ...rows }: RangeRequest): void {
-  const scratch = personScratch();
+export function buildRange({ view, from, to, matrix, present, ...rows }: RangeRequest): void {
+  const { fill, sums } = FILLS[view];
+  const columns = new Map(featuresOfView(view).map((name, column) => [name as string, column]));
+  const acts: PersonActs = { subject: from, byItem: [], byTime: [], sums: new SourceSums(sums, rows.events.sources) };
+  const features = new Float32Array(columns.size);
+  const set = (name: string, value: number): void => {
+    features[columns.get(name)!] = value;
+  };
   for (let s = from; s < to; s++) {
-    const features = featuresOf(rows, s, scratch);
-    if (features === undefined) continue;
+    if (!gatherActs(rows, s, acts)) continue;
+    features.fill(Number.NaN);
+    fill(rows, acts, set);
     present[s] = 1;
-    matrix.set(features, s * FEATURES.length);
+    matrix.set(features, s * columns.size);
   }
 }
 
 export interface Shaped {
   readonly rows: number;
-  /** Numbers of the kept columns of FEATURES. */
+  /** Numbers of the kept columns. */
   readonly kept: readonly number[];
   /** 16 bytes a row. */
   readonly subjects: Uint8Array;
   readonly matrix: Float32Array;
 }
 
-/** Leaves out people without acts, and columns that are the same for everybody who has a value. */
-export function shapeFeatures(payload: {
+export interface ShapeRequest {
   readonly keys: Uint8Array;
+  readonly width: number;
   readonly matrix: Float32Array;
   readonly present: Uint8Array;
-}): Shaped {
-  const width = FEATURES.length;
-  const people = [...payload.present.keys()].filter((s) => payload.present[s] === 1);
-  const kept = [...FEATURES.keys()].filter((column) => {
-    const values = people.map((s) => payload.matrix[s * width + column]!).filter((value) => !Number.isNaN(value));
+  /** Leave out columns that are the same for everybody who has a value: they tell nobody apart. */
+  readonly telling: boolean;
+}
+
+/** Leaves out people without acts, and columns that tell nobody apart where that is asked for. */
+export function shapeFeatures({ keys, width, matrix: all, present, telling }: ShapeRequest): Shaped {
+  const people = [...present.keys()].filter((s) => present[s] === 1);
+  const kept = Array.from({ length: width }, (_, column) => column).filter((column) => {
+    if (!telling) return true;
+    const values = people.map((s) => all[s * width + column]!).filter((value) => !Number.isNaN(value));
     return values.some((value) => value !== values[0]);
   });
   const subjects = sharedBytes(people.length * KEY_BYTES);
   const matrix = sharedFloat32(people.length * kept.length);
   for (const [row, s] of people.entries()) {
-    subjects.set(payload.keys.subarray(s * KEY_BYTES, (s + 1) * KEY_BYTES), row * KEY_BYTES);
-    for (const [to, column] of kept.entries()) matrix[row * kept.length + to] = payload.matrix[s * width + column]!;
+    subjects.set(keys.subarray(s * KEY_BYTES, (s + 1) * KEY_BYTES), row * KEY_BYTES);
+    for (const [to, column] of kept.entries()) matrix[row * kept.length + to] = all[s * width + column]!;
   }
   return { rows: people.length, kept, subjects, matrix };
 }

@@ -1,94 +1,88 @@
-/** Owns the features of one person, from the person's rows. Pure; O(n log n) in the person's rows. */
+/** Owns the behaviour features of one person, from the person's rows. Pure; O(n log n) in the person's rows. */
 import { DEVICES } from '../../shared/contract-kit/event.ts';
-import type { InteractionArrays } from '../../shared/numerics/interactions/weights.ts';
-import { DEVICE_SHARES, FEATURES, type Feature, NIGHT_END_HOUR, SESSION_GAP_MS } from './feature-list.ts';
 import type { ItemFacts } from '../reading/item-facts.ts';
-import type { Basis, FeatureEvents } from './features.task.ts';
+import { DEVICE_SHARES, type Feature, NIGHT_END_HOUR } from './feature-list.ts';
+import {
+  DAY_MS,
+  type Fill,
+  HOUR_MS,
+  isNewSession,
+  isPositive,
+  type PersonActs,
+  type PersonRows,
+} from './person-rows.ts';
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 const DEVICE_CODES = DEVICE_SHARES.map((device) => DEVICES.indexOf(device));
 
-export interface PersonRows {
-  readonly events: FeatureEvents;
-  readonly basis: Basis;
-  readonly table: InteractionArrays;
-  /** Codes of event types that features treat on their own. */
-  readonly codes: { readonly impression: number; readonly view: number; readonly rating: number };
-  readonly item: Int32Array;
-  readonly facts: ItemFacts;
-  readonly asOf: number;
-  readonly halfLifeDays: number;
-}
-
-/** Memory that is used again for every person. */
-export interface PersonScratch {
-  readonly features: Float32Array;
-  readonly acts: number[];
-  readonly weights: Map<number, number>;
-}
-
-export const personScratch = (): PersonScratch => ({
-  features: new Float32Array(FEATURES.length),
-  acts: [],
-  weights: new Map(),
-});
-
-/** Features of person `s` in the order of FEATURES (valid until the next call), or undefined without an act. */
-export function featuresOf(rows: PersonRows, s: number, scratch: PersonScratch): Float32Array | undefined {
-  const { events, basis, codes } = rows;
-  const { acts, features } = scratch;
-  acts.length = 0;
-  for (let row = events.runs.starts[s]!; row < events.runs.starts[s + 1]!; row++)
-    if (basis.counts[row] === 1 && events.columns.type[row] !== codes.impression) acts.push(row);
-  if (acts.length === 0) return undefined;
-  features.fill(Number.NaN);
-  const set = (name: Feature, value: number): void => {
-    features[FEATURES.indexOf(name)] = value;
-  };
-  // Rows come by item; sums over them must not depend on more than the rows themselves, so they are taken in this order.
-  feedback(rows, acts, set);
-  tastes(rows, acts, scratch.weights, set);
-  const { occurredAt } = events.columns;
-  acts.sort((a, b) => occurredAt[a]! - occurredAt[b]! || a - b);
-  rhythm(rows, acts, set);
-  sessions(rows, acts, set);
-  return features;
-}
+/** What is summed by source; devices follow one another. */
+const SUM = {
+  acts: 0,
+  recent: 1,
+  nights: 2,
+  views: 3,
+  viewed: 4,
+  ratings: 5,
+  rated: 6,
+  positive: 7,
+  negative: 8,
+  known: 9,
+  devices: 10,
+} as const;
+export const BEHAVIOUR_SUMS = SUM.devices + DEVICE_SHARES.length;
 
 type Set = (name: Feature, value: number) => void;
 
-function feedback({ events, basis, table, codes }: PersonRows, acts: readonly number[], set: Set): void {
+export const fillBehaviour: Fill<Feature> = (rows, acts, set) => {
+  for (const row of acts.byItem) addAct(rows, acts, row);
+  amounts(acts, set);
+  tastes(rows, acts.byItem, set);
+  days(rows, acts.byTime, set);
+  sessions(rows, acts.byTime, set);
+};
+
+function addAct(rows: PersonRows, { sums }: PersonActs, row: number): void {
+  const { events, basis, table, codes, asOf, halfLifeDays } = rows;
   const { columns } = events;
-  let [positive, negative, views, viewed, ratings, rated] = [0, 0, 0, 0, 0, 0];
-  for (const row of acts) {
-    const type = columns.type[row]!;
-    const value = columns.value[row]!;
-    const scale = basis.scales[columns.source[row]!]!;
-    if (type === codes.view) {
-      views++;
-      viewed += value;
-    }
-    if (type === codes.rating) {
-      ratings++;
-      rated += value / scale;
-    }
-    if (table.explicit[type] === 0) continue;
-    const from = table.positiveFrom[type]! * (table.scaled[type] === 1 ? scale : 1);
-    const likes = table.weight[type]! > 0 && (from === -Infinity || value >= from - 1e-5);
-    if (likes) positive++;
-    else negative++;
+  const source = columns.source[row]!;
+  const [type, value, at] = [columns.type[row]!, columns.value[row]!, columns.occurredAt[row]!];
+  const add = (sum: number, amount: number): void => sums.add(sum, source, amount);
+  add(SUM.acts, 1);
+  add(SUM.recent, 2 ** (-(asOf - at) / DAY_MS / halfLifeDays));
+  if (at - Math.floor(at / DAY_MS) * DAY_MS < NIGHT_END_HOUR * HOUR_MS) add(SUM.nights, 1);
+  if (type === codes.view) {
+    add(SUM.views, 1);
+    add(SUM.viewed, value);
   }
-  set('activity', Math.log1p(acts.length));
-  set('positiveShare', positive / acts.length);
-  set('negativeShare', negative / acts.length);
-  set('viewPercent', viewed / views); // 0 / 0: no value
-  set('ratingMean', rated / ratings);
+  if (type === codes.rating) {
+    add(SUM.ratings, 1);
+    add(SUM.rated, value / basis.scales[source]!);
+  }
+  if (table.explicit[type] === 1) add(isPositive(rows, row) ? SUM.positive : SUM.negative, 1);
+  const device = columns.device[row]!;
+  if (device === 0) return;
+  add(SUM.known, 1);
+  const of = DEVICE_CODES.indexOf(device);
+  if (of >= 0) add(SUM.devices + of, 1);
 }
 
-/** What the person consumed. Acts are ordered by item here, so each item's acts follow one another, the first in time first. */
-function tastes(rows: PersonRows, acts: readonly number[], weights: Map<number, number>, set: Set): void {
-  const { events, basis, table, item, facts } = rows;
+/** Figures that are sums; 0 / 0 is no value. */
+function amounts({ sums }: PersonActs, set: Set): void {
+  const acts = sums.total(SUM.acts);
+  set('activity', Math.log1p(acts));
+  set('recentActivity', Math.log1p(sums.total(SUM.recent)));
+  set('nightShare', sums.total(SUM.nights) / acts);
+  set('positiveShare', sums.total(SUM.positive) / acts);
+  set('negativeShare', sums.total(SUM.negative) / acts);
+  set('viewPercent', sums.total(SUM.viewed) / sums.total(SUM.views));
+  set('ratingMean', sums.total(SUM.rated) / sums.total(SUM.ratings));
+  const known = sums.total(SUM.known);
+  for (const [n, name] of DEVICE_SHARES.entries()) set(`${name}Share`, sums.total(SUM.devices + n) / known);
+}
+
+/** What the person consumed. Each item's acts follow one another here, the first in time first. */
+function tastes(rows: PersonRows, acts: readonly number[], set: Set): void {
+  const { events, basis, table, catalogue } = rows;
+  const { item, facts } = catalogue!;
   const consumed: number[] = [];
   let [popularity, ages, aged] = [0, 0, 0];
   for (const row of acts) {
@@ -104,15 +98,19 @@ function tastes(rows: PersonRows, acts: readonly number[], weights: Map<number, 
   set('distinctItems', Math.log1p(consumed.length));
   set('popularity', popularity / consumed.length);
   set('itemAge', ages / aged);
-  weights.clear();
+  const weights = new Map<number, number>();
   for (const met of consumed) addTo(weights, facts.creator[met]!, 1);
   set('creatorEntropy', entropyBits(weights));
-  weights.clear();
+  set('topicEntropy', entropyBits(topicWeights(consumed, facts)));
+}
+
+function topicWeights(consumed: readonly number[], facts: ItemFacts): Map<number, number> {
+  const weights = new Map<number, number>();
   for (const met of consumed) {
     const [from, to] = [facts.topicStart[met]!, facts.topicStart[met + 1]!];
     for (let n = from; n < to; n++) addTo(weights, facts.topics[n]!, 1 / (to - from));
   }
-  set('topicEntropy', entropyBits(weights));
+  return weights;
 }
 
 function addTo(weights: Map<number, number>, name: number, weight: number): void {
@@ -129,28 +127,15 @@ function entropyBits(weights: ReadonlyMap<number, number>): number {
   return bits;
 }
 
-/** When the person acts, and with what. Acts are in order of time. */
-function rhythm({ events, asOf, halfLifeDays }: PersonRows, acts: readonly number[], set: Set): void {
-  const { occurredAt, device } = events.columns;
-  let [recent, days, nights, lastDay] = [0, 0, 0, Number.NaN];
-  for (const row of acts) {
-    const at = occurredAt[row]!;
-    recent += 2 ** (-(asOf - at) / DAY_MS / halfLifeDays);
-    const day = Math.floor(at / DAY_MS);
-    if (day !== lastDay) days++;
-    lastDay = day;
-    if (at - day * DAY_MS < NIGHT_END_HOUR * HOUR_MS) nights++;
-  }
+/** Acts are in order of time. */
+function days({ events, asOf }: PersonRows, acts: readonly number[], set: Set): void {
+  const { occurredAt } = events.columns;
+  const active = new Set(acts.map((row) => Math.floor(occurredAt[row]! / DAY_MS)));
   set('daysSinceLast', (asOf - occurredAt[acts.at(-1)!]!) / DAY_MS);
-  set('recentActivity', Math.log1p(recent));
-  set('activeDays', Math.log1p(days));
-  set('nightShare', nights / acts.length);
-  const known = acts.filter((row) => device[row] !== 0).length;
-  for (const [n, name] of DEVICE_SHARES.entries())
-    set(`${name}Share`, acts.filter((row) => device[row] === DEVICE_CODES[n]).length / known);
+  set('activeDays', Math.log1p(active.size));
 }
 
-/** Sessions as their source names them; where it does not, a long gap ends one. Acts are in order of time. */
+/** Acts are in order of time. */
 function sessions({ events }: PersonRows, acts: readonly number[], set: Set): void {
   const { occurredAt } = events.columns;
   let [count, spentMs, beganAt] = [0, 0, 0];
@@ -165,16 +150,4 @@ function sessions({ events }: PersonRows, acts: readonly number[], set: Set): vo
   }
   set('sessionMinutes', Math.log1p(spentMs / count / 60_000));
   set('sessionActs', Math.log1p(acts.length / count));
-}
-
-const SESSION_BYTES = 8;
-
-function isNewSession({ columns }: FeatureEvents, before: number, row: number): boolean {
-  let [named, same] = [false, true];
-  for (let n = 0; n < SESSION_BYTES; n++) {
-    const [a, b] = [columns.session[before * SESSION_BYTES + n]!, columns.session[row * SESSION_BYTES + n]!];
-    if (a !== 0 || b !== 0) named = true;
-    if (a !== b) same = false;
-  }
-  return named ? !same : columns.occurredAt[row]! - columns.occurredAt[before]! > SESSION_GAP_MS;
 }

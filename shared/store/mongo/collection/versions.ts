@@ -1,11 +1,12 @@
 /**
  * Owns which versions stay, and the end of the others. Named are those of releases that stay, those that a document or a job holds the id of, those of
- * runs that have not committed, and what all of these were made of.
+ * runs that have not committed, what all of these were made of, and the history of features.
  *
  * A version that nobody names is marked with the time. It goes when the mark is older than the window; whoever reads it takes the mark off first, and
  * the removal asks for that very mark, so one of both finds out. No release that is still there names it then, whether that release stays or not.
  */
 import type { Collection } from 'mongodb';
+import { featureViewOf } from '../../../contract-kit/feature-views.ts';
 import { chunksOf, COLLECTIONS, idsUnder } from '../names.ts';
 import { type Names, versionHash, versionsIn } from './names.ts';
 import type { Pass } from './pass.ts';
@@ -18,6 +19,9 @@ export interface VersionFacts {
   readonly runKey: string;
   readonly inputs: readonly string[];
   readonly state: string;
+  readonly asOf: number;
+  readonly createdAt: number;
+  readonly meta: Readonly<Record<string, unknown>>;
   readonly unnamedAt?: number;
 }
 
@@ -39,6 +43,7 @@ export async function collectVersions(
     .toArray();
   pass.count('versions', 'seen', facts.length);
   const named = withLineage(facts, rootsOf(facts, names, openRuns, releases.kept));
+  for (const hash of remembered(facts)) if (!named.has(hash)) named.set(hash, 'history');
   const guarded = withLineage(facts, rootsOf(facts, names, openRuns, releases.there));
   const removed: string[] = [];
   for (const version of facts) {
@@ -56,6 +61,22 @@ export async function collectVersions(
     await remark(pass, collection, version, why !== undefined);
   }
   return removed;
+}
+
+/** The history of each feature view is kept so far back, by the moments that its versions speak of; not what they were made of. */
+export const FEATURE_HISTORY_KEPT = 100;
+
+/** Hashes of the versions that are the history of features. */
+function remembered(facts: readonly VersionFacts[]): string[] {
+  const features = facts.filter(({ kind, state }) => kind === 'features' && (state === 'ready' || state === 'stale'));
+  const views = Map.groupBy(features, ({ tenant, meta }) => `${tenant} ${featureViewOf(meta)}`);
+  return [...views.values()].flatMap((history) =>
+    history
+      .sort((a, b) => b.asOf - a.asOf || b.createdAt - a.createdAt)
+      .filter(({ asOf }, n, all) => asOf !== all[n - 1]?.asOf)
+      .slice(0, FEATURE_HISTORY_KEPT)
+      .map(({ _id }) => versionHash(_id)),
+  );
 }
 
 const fateOf = ({ _id, tenant, kind, unnamedAt }: VersionFacts, why: string) => ({

@@ -1,0 +1,64 @@
+/**
+ * Owns what features read of people's profiles: the clock they live by and the coarse place they are at. Opened person by person at load;
+ * nothing else of a profile leaves its envelope.
+ */
+import type { Person } from '../../shared/contract-kit/event.ts';
+import { PLACE_DEGREES } from '../../shared/numerics/features/views/context.ts';
+import { type AdmittedEvents, isAdmitted } from '../../shared/numerics/interactions/interaction-view.ts';
+import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
+import { KEY_BYTES } from '../../shared/numerics/types.ts';
+import type { RunContext } from '../runtime/processor.ts';
+import { zoneOf } from './local-time.ts';
+
+/** What is known of people; index = number of the person. */
+export interface Profiles {
+  /** Place in `zones`; -1: unknown. */
+  readonly zone: Int32Array;
+  readonly zones: readonly string[];
+  /** Whole degrees; NaN: unknown. */
+  readonly latitude: Float32Array;
+  readonly longitude: Float32Array;
+}
+
+/** People opened at once. */
+const PEOPLE_PER_READ = 5_000;
+
+/** Profiles of the people of these events who may be read, by their numbers. */
+export async function readProfiles(events: AdmittedEvents, context: RunContext): Promise<Profiles> {
+  const { keys, subjects } = events.runs;
+  const [latitude, longitude] = [sharedFloat32(subjects).fill(Number.NaN), sharedFloat32(subjects).fill(Number.NaN)];
+  const zone = sharedInt32(subjects).fill(-1);
+  const zones = new Map<string, number>();
+  for (let from = 0; from < subjects; from += PEOPLE_PER_READ) {
+    context.signal.throwIfAborted();
+    const asked = Array.from({ length: Math.min(PEOPLE_PER_READ, subjects - from) }, (_, n) => from + n).filter((s) =>
+      isAdmitted(events, s),
+    );
+    const own = asked.map((s) => Uint8Array.from(keys.subarray(s * KEY_BYTES, (s + 1) * KEY_BYTES)));
+    const opened = await context.store.people.open(context.tenant, own);
+    for (const [n, s] of asked.entries()) {
+      const person = opened.get(Buffer.from(own[n]!).toString('hex'));
+      if (person === undefined) continue;
+      const name = clockOf(person);
+      if (name !== undefined && !zones.has(name)) zones.set(name, zones.size);
+      if (name !== undefined) zone[s] = zones.get(name)!;
+      const place = placeOf(person);
+      if (place !== undefined) [latitude[s], longitude[s]] = place;
+    }
+  }
+  return { zone, zones: [...zones.keys()], latitude, longitude };
+}
+
+function clockOf({ attributes = {} }: Person): string | undefined {
+  return zoneOf(attributes['timeZone']) ?? zoneOf(attributes['utcOffsetMinutes']);
+}
+
+const PLACE = /^\s*(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*$/;
+
+/** Latitude and longitude, made coarse. */
+function placeOf({ attributes = {} }: Person): [number, number] | undefined {
+  const [, latitude, longitude] = PLACE.exec(String(attributes['place'] ?? '')) ?? [];
+  if (latitude === undefined || longitude === undefined) return undefined;
+  const degrees = [latitude, longitude].map((text) => Math.round(Number(text) / PLACE_DEGREES) * PLACE_DEGREES);
+  return Math.abs(degrees[0]!) <= 90 && Math.abs(degrees[1]!) <= 180 ? [degrees[0]!, degrees[1]!] : undefined;
+}
