@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AppError } from '../errors.ts';
 import { ALLOCATOR_ENV } from './allocator.ts';
 import { admit, MemoryWatch } from './memory-watch.ts';
@@ -52,13 +52,13 @@ test('a job that is loading has its bound counted: what it takes is not charged 
     return looks === 1 ? 0 : 250 * MIB;
   });
   const ended = admit(300);
-  const phase = memory.begin({ label: 'small', memoryMbMax: 100 }, []);
+  const tooMuch = vi.fn<(reason: AppError) => void>();
+  const phase = memory.begin({ label: 'small', memoryMbMax: 100 }, [], tooMuch);
   await looked.promise;
-  expect(phase.signal.aborted).toBe(false);
-  const aborted = new Promise<void>((resolve) => phase.signal.addEventListener('abort', () => resolve()));
+  expect(tooMuch).not.toHaveBeenCalled();
+  const told = new Promise<AppError>((resolve) => tooMuch.mockImplementation(resolve));
   ended();
-  await aborted;
-  expect(phase.signal.reason).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { takenMb: 250 } });
+  expect(await told).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { takenMb: 250 } });
   phase.end();
 });
 
@@ -66,13 +66,13 @@ test('what the process grows by beyond all bounds is charged to the largest job'
   let rss = 0;
   const memory = new MemoryWatch(() => rss);
   const payload = (mb: number) => [task('double', new SharedArrayBuffer(mb * MIB))];
-  const small = memory.begin({ label: 'small', memoryMbMax: 100 }, payload(1));
-  const large = memory.begin({ label: 'large', memoryMbMax: 100 }, payload(2));
-  const ended = new Promise<void>((resolve) => large.signal.addEventListener('abort', () => resolve()));
+  const spared = vi.fn<(reason: AppError) => void>();
+  const told = Promise.withResolvers<AppError>();
+  const small = memory.begin({ label: 'small', memoryMbMax: 100 }, payload(1), spared);
+  const large = memory.begin({ label: 'large', memoryMbMax: 100 }, payload(2), told.resolve);
   rss = 201 * MIB;
-  await ended;
-  expect(large.signal.reason).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { kind: 'large', takenMb: 201 } });
-  expect(small.signal.aborted).toBe(false);
+  expect(await told.promise).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { kind: 'large', takenMb: 201 } });
+  expect(spared).not.toHaveBeenCalled();
   small.end();
   large.end();
 });

@@ -7,19 +7,16 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.ts';
+import type { Desk } from './desks.ts';
 import type { Task, TaskScope } from './task.ts';
 
 const INTERVAL_MS = 100;
 const MIB = 2 ** 20;
 /** Objects looked at in search of shared memory; payloads are shallow. */
 const VISITS_MAX = 10_000;
-/** Int32 thread id at 0, Float64 bytes held before at 8. */
-const DESK_BYTES = 16;
-/** Desks kept for later tasks: shared memory is dear to make and to collect. */
-const FREE_DESKS_MAX = 256;
 
 interface TaskAtWork {
-  readonly desk: SharedArrayBuffer;
+  readonly desk: Desk;
   readonly worker: (threadId: number) => Worker | undefined;
   grownBytes: number;
   isAsked: boolean;
@@ -27,13 +24,8 @@ interface TaskAtWork {
 
 /** A phase of a scope. */
 export interface WatchedPhase {
-  /** Aborted with JOB_MEMORY_LIMIT. */
-  readonly signal: AbortSignal;
-  /** To be given to the thread that will run a task, and ended with it; `isFree`: no thread will write there any more. */
-  task(worker: (threadId: number) => Worker | undefined): {
-    readonly desk: SharedArrayBuffer;
-    end(isFree: boolean): void;
-  };
+  /** A task goes to the thread that will sit at this desk; the returned function ends the watch over it. */
+  task(desk: Desk, worker: (threadId: number) => Worker | undefined): () => void;
   end(): void;
 }
 
@@ -50,7 +42,7 @@ export function admit(memoryMbMax: number): () => void {
 
 interface Phase {
   readonly scope: TaskScope;
-  readonly controller: AbortController;
+  readonly onTooMuch: (reason: AppError) => void;
   readonly shared: ReadonlySet<Shared>;
   readonly tasks: Set<TaskAtWork>;
 }
@@ -60,7 +52,6 @@ type Shared = SharedArrayBuffer | WebAssembly.Memory;
 export class MemoryWatch {
   readonly #phases = new Set<Phase>();
   readonly #rss: () => number;
-  readonly #freeDesks: SharedArrayBuffer[] = [];
   #rssBefore = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -69,37 +60,23 @@ export class MemoryWatch {
     this.#rss = rss;
   }
 
-  /** Throws JOB_MEMORY_LIMIT when the shared memory of the tasks is too large already. */
-  begin(scope: TaskScope, tasks: readonly Task[]): WatchedPhase {
+  /** `onTooMuch` is called with JOB_MEMORY_LIMIT. Throws it when the shared memory of the tasks is too large already. */
+  begin(scope: TaskScope, tasks: readonly Task[], onTooMuch: (reason: AppError) => void): WatchedPhase {
     const shared = sharedIn(tasks.map(({ payload }) => payload));
-    const phase: Phase = { scope, controller: new AbortController(), shared, tasks: new Set() };
+    const phase: Phase = { scope, onTooMuch, shared, tasks: new Set() };
     const takenMb = takenMbBy([phase]);
     if (takenMb > scope.memoryMbMax) throw tooMuch(scope, takenMb);
     if (this.#phases.size === 0) this.#rssBefore = this.#rss();
     this.#phases.add(phase);
     this.#timer ??= setInterval(() => this.#look(), INTERVAL_MS).unref();
     return {
-      signal: phase.controller.signal,
-      task: (worker) => {
-        const task: TaskAtWork = { desk: this.#desk(), worker, grownBytes: 0, isAsked: false };
+      task: (desk, worker) => {
+        const task: TaskAtWork = { desk, worker, grownBytes: 0, isAsked: false };
         phase.tasks.add(task);
-        return {
-          desk: task.desk,
-          end: (isFree) => {
-            phase.tasks.delete(task);
-            if (isFree && this.#freeDesks.length < FREE_DESKS_MAX) this.#freeDesks.push(task.desk);
-          },
-        };
+        return () => void phase.tasks.delete(task);
       },
       end: () => this.#end(phase),
     };
-  }
-
-  /** Thread ids begin at 1: nobody is there yet. */
-  #desk(): SharedArrayBuffer {
-    const desk = this.#freeDesks.pop() ?? new SharedArrayBuffer(DESK_BYTES);
-    Atomics.store(new Int32Array(desk), 0, 0);
-    return desk;
   }
 
   #end(phase: Phase): void {
@@ -125,13 +102,12 @@ export class MemoryWatch {
 
 /** Asks the thread of a task what it holds. A thread in foreign code answers late: until then the last answer counts. */
 async function ask(task: TaskAtWork, { beat }: TaskScope): Promise<void> {
-  const worker = task.worker(Atomics.load(new Int32Array(task.desk), 0));
+  const worker = task.worker(task.desk.threadId);
   if (worker === undefined || task.isAsked) return;
   task.isAsked = true;
   try {
     const { used_heap_size, external_memory } = await worker.getHeapStatistics();
-    const before = new Float64Array(task.desk)[1] ?? 0;
-    task.grownBytes = Math.max(0, used_heap_size + external_memory - before);
+    task.grownBytes = Math.max(0, used_heap_size + external_memory - task.desk.heldBefore);
     task.isAsked = false;
     beat?.();
   } catch {
@@ -150,7 +126,7 @@ function takenMbBy(phases: readonly Phase[]): number {
 }
 
 function abort(phases: readonly Phase[], reason: AppError): void {
-  for (const { controller } of phases) controller.abort(reason);
+  for (const { onTooMuch } of phases) onTooMuch(reason);
 }
 
 function tooMuch({ label, memoryMbMax }: TaskScope, takenMb: number): AppError {

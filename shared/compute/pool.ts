@@ -9,9 +9,10 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { AppError } from '../errors.ts';
 import { cancellation } from './cancellation.ts';
+import { type Desk, Desks } from './desks.ts';
 import { MemoryWatch, type WatchedPhase } from './memory-watch.ts';
 import type { ComputePool, Task, TaskScope } from './task.ts';
-import { type Errand, outcomeError, runTask, type TaskOutcome } from './thread-entry.ts';
+import { type Errand, outcomeError, runTask, type TaskOutcome, type ThreadData } from './thread-entry.ts';
 
 /** What is told of a task that a thread has ended; times in ms since 1970. */
 export interface TaskReport {
@@ -63,6 +64,7 @@ const ENTRY = new URL('./thread-entry.ts', import.meta.url).href;
 /** Threads that are replaced together. */
 interface Generation {
   readonly piscina: Piscina<Errand, TaskOutcome>;
+  readonly desks: Desks;
   /** Phases that run on it. */
   active: number;
   tasks: number;
@@ -72,10 +74,33 @@ interface Generation {
 /** A phase on its way. */
 interface Phase {
   readonly generation: Generation;
-  readonly stop: AbortSignal;
+  readonly stop: Stop;
   readonly scope: TaskScope | undefined;
   readonly watched: WatchedPhase | undefined;
   readonly trace: string | undefined;
+}
+
+/** The end of a phase before its time, and why: what comes first decides. One signal, whoever ends it: listeners and signals cost more than a small task. */
+class Stop {
+  readonly #controller = new AbortController();
+  why: AppError | undefined;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  readonly now = (why: AppError): void => {
+    this.why ??= why;
+    this.#controller.abort();
+  };
+}
+
+function errandOf(task: Task, desk: Desk | undefined, trace: string | undefined): Errand {
+  return {
+    task,
+    ...(desk === undefined ? {} : { desk: desk.address }),
+    ...(trace === undefined ? {} : { trace }),
+  };
 }
 
 class PiscinaPool implements OwnedComputePool {
@@ -85,7 +110,7 @@ class PiscinaPool implements OwnedComputePool {
   readonly #closing = new AbortController();
   readonly #memory = new MemoryWatch();
   /** End the phases at work. */
-  readonly #stops = new Set<() => void>();
+  readonly #stops = new Set<(why: AppError) => void>();
   #current: Generation;
   /** One at most: beside it and the current one there are no threads. */
   #retiring: Generation | undefined;
@@ -105,6 +130,7 @@ class PiscinaPool implements OwnedComputePool {
   }
 
   #start(): Generation {
+    const desks = new Desks();
     const piscina = new Piscina<Errand, TaskOutcome>({
       filename: ENTRY,
       name: 'runErrand',
@@ -112,86 +138,66 @@ class PiscinaPool implements OwnedComputePool {
       maxThreads: this.threads,
       idleTimeout: this.#options.idleTimeoutMs,
       recordTiming: false,
+      workerData: { desks: desks.table } satisfies ThreadData,
       resourceLimits: { maxOldGenerationSizeMb: this.#options.threadHeapMiBMax },
     });
-    return { piscina, active: 0, tasks: 0, heldBytes: 0 };
+    return { piscina, desks, active: 0, tasks: 0, heldBytes: 0 };
   }
 
   async runPhase<T>(tasks: readonly Task[], signal?: AbortSignal, scope?: TaskScope): Promise<T[]> {
     if (signal?.aborted) throw cancellation(signal);
     if (this.#closing.signal.aborted) throw cancellation(this.#closing.signal);
     this.#renew();
-    const watched = scope === undefined ? undefined : this.#memory.begin(scope, tasks);
+    const stop = new Stop();
+    const watched = scope === undefined ? undefined : this.#memory.begin(scope, tasks, stop.now);
     const generation = this.#current;
     generation.active += 1;
     generation.tasks += tasks.length;
+    this.#stops.add(stop.now);
+    const cancel = (): void => stop.now(cancellation(signal as AbortSignal));
+    signal?.addEventListener('abort', cancel);
     try {
-      return await this.#runAll<T>(tasks, signal, { generation, scope, watched, trace: this.#observer?.trace() });
+      return await this.#runAll<T>(tasks, { generation, stop, scope, watched, trace: this.#observer?.trace() });
     } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#stops.delete(stop.now);
       watched?.end();
       generation.active -= 1;
       if (generation === this.#retiring && generation.active === 0) this.#bury();
     }
   }
 
-  async #runAll<T>(tasks: readonly Task[], signal: AbortSignal | undefined, phase: Omit<Phase, 'stop'>): Promise<T[]> {
-    const outside = [signal, phase.watched?.signal].filter((one) => one !== undefined);
-    // Not AbortSignal.any: what it leaves to the garbage collector costs more than a small task.
-    const controller = new AbortController();
-    const stop = controller.signal;
-    const abort = (): void => controller.abort();
-    this.#stops.add(abort);
-    for (const one of outside) one.addEventListener('abort', abort);
-    try {
-      return await this.#settleAll<T>(tasks, outside, { ...phase, stop }, abort);
-    } finally {
-      for (const one of outside) one.removeEventListener('abort', abort);
-      this.#stops.delete(abort);
-    }
-  }
-
-  async #settleAll<T>(
-    tasks: readonly Task[],
-    outside: readonly AbortSignal[],
-    phase: Phase,
-    abort: () => void,
-  ): Promise<T[]> {
-    let failure: AppError | undefined;
+  async #runAll<T>(tasks: readonly Task[], phase: Phase): Promise<T[]> {
+    const { stop } = phase;
     const runs = tasks.map(async (task) => {
       try {
         return (await this.#run(task, phase)) as T;
       } catch (thrown) {
         // The first failure decides; what is still at work is ended, its result is of no use.
-        failure ??= thrown as AppError;
-        abort();
+        stop.now(thrown as AppError);
         throw thrown;
       }
     });
     const settled = await Promise.allSettled(runs);
-    const why = outside.find(({ aborted }) => aborted);
-    if (why !== undefined && failure !== undefined) throw cancellation(why);
-    if (failure !== undefined) throw failure;
+    if (settled.some(({ status }) => status === 'rejected')) throw stop.why;
     return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
   }
 
   async #run(task: Task, { generation, stop, watched, scope, trace }: Phase): Promise<unknown> {
-    const { piscina } = generation;
+    const { piscina, desks } = generation;
     scope?.beat?.();
-    const desk = watched?.task((id) => piscina.threads.find(({ threadId }) => threadId === id));
+    const desk = watched === undefined ? undefined : desks.take();
+    const rise = desk && watched?.task(desk, (id) => piscina.threads.find(({ threadId }) => threadId === id));
     const submittedAt = performance.timeOrigin + performance.now();
     let outcome: TaskOutcome;
     try {
-      const errand: Errand = {
-        task,
-        ...(desk === undefined ? {} : { desk: desk.desk }),
-        ...(trace === undefined ? {} : { trace }),
-      };
-      outcome = await piscina.run(errand, { signal: stop });
+      outcome = await piscina.run(errandOf(task, desk, trace), { signal: stop.signal });
     } catch (thrown) {
-      desk?.end(false);
-      throw stop.aborted ? cancellation(this.#closing.signal.aborted ? this.#closing.signal : stop) : lost(thrown);
+      throw stop.why ?? lost(thrown);
+    } finally {
+      rise?.();
     }
-    desk?.end(true);
+    if (desk !== undefined) desks.giveBack(desk);
     scope?.beat?.();
     this.#heard(task, outcome, { generation, scope, submittedAt });
     if (!outcome.ok) throw outcomeError(outcome);
@@ -233,8 +239,9 @@ class PiscinaPool implements OwnedComputePool {
 
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
-      this.#closing.abort(new AppError('CANCELLED', { message: 'The compute pool was closed.' }));
-      for (const stop of this.#stops) stop();
+      const why = new AppError('CANCELLED', { message: 'The compute pool was closed.' });
+      this.#closing.abort(why);
+      for (const stop of this.#stops) stop(why);
     }
     await Promise.all([this.#current.piscina.destroy(), this.#retiring?.piscina.destroy()]);
   }

@@ -3,17 +3,23 @@
  * into plain data. An error would lose its class on the way back, so its code and details travel as data.
  */
 import { getHeapStatistics } from 'node:v8';
-import { threadId } from 'node:worker_threads';
+import { threadId, workerData } from 'node:worker_threads';
 import { AppError, type ErrorCodeName } from '../errors.ts';
+import { type DeskAddress, sitDown } from './desks.ts';
 import type { Task } from './task.ts';
 
 /** A task on its way into a thread. */
 export interface Errand {
   readonly task: Task;
   /** Where the thread says who it is, and what it held before: see memory-watch.ts. */
-  readonly desk?: SharedArrayBuffer;
+  readonly desk?: DeskAddress;
   /** W3C traceparent of what asked for the task. */
   readonly trace?: string;
+}
+
+/** What a thread is born with. */
+export interface ThreadData {
+  readonly desks: SharedArrayBuffer;
 }
 
 /** What a thread says of its work beside the outcome; times in ms since 1970. */
@@ -86,10 +92,7 @@ export async function runTask(task: Task): Promise<TaskOutcome> {
 /** The one function that the pool calls. Never throws. */
 export async function runErrand({ task, desk, trace }: Errand): Promise<TaskOutcome> {
   const startedAt = nowMs();
-  if (desk !== undefined) {
-    new Float64Array(desk)[1] = heldBefore ?? heldBytes();
-    Atomics.store(new Int32Array(desk), 0, threadId);
-  }
+  if (desk !== undefined) sitDown(desk, (workerData as ThreadData).desks, threadId, heldBefore ?? heldBytes());
   const outcome = await runTask(task);
   heldBefore = heldBytes();
   const timing = { thread: threadId, startedAt, endedAt: nowMs(), heldBytes: heldBefore };
