@@ -112,6 +112,10 @@ export function sharedInt32(length: number, from?: ArrayLike<number>): Int32Arra
   return array;
 }
 
+export function sharedUint32(length: number): Uint32Array<SharedArrayBuffer> {
+  return new Uint32Array(new SharedArrayBuffer(length * 4));
+}
+
 export function sharedFloat32(length: number, from?: ArrayLike<number>): Float32Array<SharedArrayBuffer> {
   const array = new Float32Array(new SharedArrayBuffer(length * 4));
   if (from !== undefined) array.set(from);

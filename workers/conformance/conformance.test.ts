@@ -58,13 +58,20 @@ test('every kind of the registry has an entry', () => {
   expect(JOB_KINDS.filter((kind) => ENTRIES[kind] === undefined)).toEqual([]);
 });
 
-describe.for(JOB_KINDS.filter((kind) => ENTRIES[kind] !== undefined))('%s', (kind) => {
+/** What every kind does, and what else some do. */
+const CASES = JOB_KINDS.flatMap((kind) => {
+  const { input, more = {} } = ENTRIES[kind] ?? {};
+  const others = Object.entries(more).map(([what, other]) => ({ name: `${kind}, ${what}`, kind, input: other }));
+  return input === undefined ? [] : [{ name: kind, kind, input }, ...others];
+});
+
+describe.for(CASES)('$name', ({ input, kind, name }) => {
   const entry = ENTRIES[kind]!;
   const run = (options: Parameters<typeof runOnce>[3], ports: Ports = world.ports) =>
-    runOnce(ports, processors.get(kind)!, entry.input(made) as never, options);
+    runOnce(ports, processors.get(kind)!, input(made) as never, options);
 
   test('asked twice has one effect and one answer', async () => {
-    const key = `${kind} twice`;
+    const key = `${name} twice`;
     const first = await run({ key });
     const before = await visible(world.store);
     const second = await run({ key });
@@ -73,7 +80,7 @@ describe.for(JOB_KINDS.filter((kind) => ENTRIES[kind] !== undefined))('%s', (kin
   });
 
   test('stopped before its commit changes nothing, and then does what it would have done', async () => {
-    const key = `${kind} stopped`;
+    const key = `${name} stopped`;
     const { pointer, counts, epoch } = (await visible(world.store)) as Record<string, unknown>;
     for (const verb of ['load', 'compute', 'write', 'commit'])
       await expect(run({ key, before: stopping(verb) })).rejects.toMatchObject({ code: 'WORKER_STOPPING' });
@@ -85,7 +92,7 @@ describe.for(JOB_KINDS.filter((kind) => ENTRIES[kind] !== undefined))('%s', (kin
   });
 
   test('stopped after its commit is finished by whoever follows it', async () => {
-    const key = `${kind} followed late`;
+    const key = `${name} followed late`;
     await expect(run({ key, before: stopping('follow') })).rejects.toMatchObject({ code: 'WORKER_STOPPING' });
     const { output } = await run({ key });
     expect(await run({ key })).toMatchObject({ output });
@@ -95,11 +102,11 @@ describe.for(JOB_KINDS.filter((kind) => ENTRIES[kind] !== undefined))('%s', (kin
     const { contract } = processors.get(kind)!;
     for (const payload of entry.bad)
       expect(() => parseInput(contract, payload)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }));
-    expect(parseInput(contract, entry.input(made))).toBeDefined();
+    expect(parseInput(contract, input(made))).toBeDefined();
   });
 
   test('says by code that the store is away, and does its work once it is back', async () => {
-    const key = `${kind} store`;
+    const key = `${name} store`;
     const down = { ...world.ports, store: storeDown(world.store) };
     await expect(run({ key }, down)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retry: 'backoff' });
     expect((await run({ key })).run.state).toBe('committed');

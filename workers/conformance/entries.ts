@@ -4,12 +4,16 @@ import { loadPlatform, SOURCE } from './platform.ts';
 import candidateGeneration from '../candidate-generation/processor.ts';
 import embeddingTraining from '../embedding-training/processor.ts';
 import featureBuild from '../feature-build/processor.ts';
+import shardedTraining from '../sharded-training/processor.ts';
 
 export interface Made {
   readonly dataset: string;
   readonly features: string;
   readonly embeddings: string;
   readonly candidates: string;
+  /** Cut for a training in blocks of rows, and in strata. */
+  readonly blocks: string;
+  readonly strata: string;
 }
 
 /** A small platform and one version of everything that a kind may read. */
@@ -21,11 +25,15 @@ export async function madeIn(world: World): Promise<Made> {
   const features = (await runOnce(ports, featureBuild, { dataset })).output.version;
   const embeddings = (await runOnce(ports, embeddingTraining, { dataset, params, holdout: 0.2 })).output.version;
   const candidates = (await runOnce(ports, candidateGeneration, { dataset, embeddings, k: 5 })).output.version;
-  return { dataset, features, embeddings, candidates };
+  const cut = async (model: 'ials' | 'item2vec') =>
+    (await runOnce(ports, shardedTraining, { cut: { dataset, model, params } })).output.version;
+  return { dataset, features, embeddings, candidates, blocks: await cut('ials'), strata: await cut('item2vec') };
 }
 
 export interface Entry {
   readonly input: (made: Made) => unknown;
+  /** What else the kind does, by name. */
+  readonly more?: Readonly<Record<string, (made: Made) => unknown>>;
   /** Payloads that the contract refuses. */
   readonly bad: readonly unknown[];
 }
@@ -54,10 +62,18 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   'sharded-training': {
     input: ({ dataset }) => ({ cut: { dataset, params: { factors: 16, epochs: 3 } } }),
+    more: {
+      'a cut in strata': ({ dataset }) => ({ cut: { dataset, model: 'item2vec', params: { factors: 16, epochs: 3 } } }),
+      'a block': ({ blocks: cut }) => ({ solve: { cut, side: 'users', block: 0, others: [], warm: null } }),
+      'a stratum': ({ strata: cut }) => ({ learn: { cut, round: 0, sweep: 0, block: 0, before: [] } }),
+    },
     bad: [
       ...bad,
       { cut: { dataset: 'd', blocks: 0 } },
+      { cut: { dataset: 'd', model: 'ease' } },
       { solve: { cut: 'c', side: 'people', block: 0, others: [], warm: null } },
+      { learn: { cut: 'c', round: -1, sweep: 0, block: 0, before: [] } },
+      { join: { cut: 'c', strata: [] } },
     ],
   },
   'candidate-generation': {

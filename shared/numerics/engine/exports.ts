@@ -185,6 +185,14 @@ export interface KernelExports {
   shuffleSequences(state: number, from: number, to: number): void;
   countPairs(state: number, from: number, to: number, strata: number): void;
   placePairs(state: number, from: number, to: number, strata: number): void;
+  placeStratum(
+    state: number,
+    from: number,
+    to: number,
+    strata: number,
+    centreBlock: number,
+    contextBlock: number,
+  ): number;
   sgnsScratchBytes(width: number, negatives: number): number;
   sgnsSweep(state: number, centreBlock: number, contextBlock: number, from: number, to: number, scratch: number): void;
   walkGraph(

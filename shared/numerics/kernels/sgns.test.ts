@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { randomStream } from '../../random.ts';
 import { hasRelaxedSimd, instantiate, loadEngine } from '../engine/load.ts';
 import { f32, f64, i32 } from '../engine/memory.ts';
-import { layOutSgns, sgnsScratchFloats, writeSgnsEpoch, writeSgnsRate, writeSgnsState } from '../sgd/sgns-layout.ts';
+import {
+  layOutSgns,
+  ROUND_PAIRS,
+  sgnsScratchFloats,
+  writeSgnsEpoch,
+  writeSgnsRate,
+  writeSgnsState,
+} from '../sgd/sgns-layout.ts';
 import { buildAliases, dealColumns } from '../sgd/strata.ts';
 import { entityHashes } from '../tie-hash.ts';
 import {
@@ -13,6 +20,7 @@ import {
   sgnsLoss,
   shuffledSequence,
   sweepReference,
+  wordOf,
 } from './sgns.reference.ts';
 
 const MODULES = ([true, false] as const).filter((deterministic) => deterministic || hasRelaxedSimd());
@@ -24,17 +32,31 @@ interface Wanted {
   readonly negatives?: number;
   readonly window?: number;
   readonly subsampled?: boolean;
+  readonly chanced?: boolean;
+  /** Every so many tokens, one is an explicit negative. */
+  readonly negativeEvery?: number;
   readonly sequences?: number[][];
 }
 
 /** The same state in the kernel's memory and as the reference reads it. */
 async function open(deterministic: boolean, wanted: Wanted) {
-  const { blocks = 2, dimensions = 20, negatives = 5, subsampled = false, window = 3, words = 40 } = wanted;
+  const {
+    blocks = 2,
+    chanced = false,
+    dimensions = 20,
+    negatives = 5,
+    subsampled = false,
+    window = 3,
+    words = 40,
+  } = wanted;
   const stream = randomStream(41, 'sgns');
   const sequences =
     wanted.sequences ??
     Array.from({ length: 12 }, (_, n) =>
-      Array.from({ length: n === 3 ? 0 : 1 + stream.below(20) }, () => stream.below(words)),
+      Array.from({ length: n === 3 ? 0 : 1 + stream.below(20) }, (_token, at) => {
+        const word = stream.below(words);
+        return wanted.negativeEvery !== undefined && at % wanted.negativeEvery === 1 ? ~word : word;
+      }),
     );
   const tokens = sequences.flat();
   const { plan, layout } = layOutSgns({
@@ -47,6 +69,8 @@ async function open(deterministic: boolean, wanted: Wanted) {
     blocks,
     threads: 1,
     subsampled,
+    chanced,
+    roundPairs: ROUND_PAIRS,
   });
   const memory = plan.allocate();
   const [epochKey, rate] = [0x9abc_def1, 0.07];
@@ -74,6 +98,8 @@ async function open(deterministic: boolean, wanted: Wanted) {
   }
   const keep = Uint32Array.from({ length: words }, (_, word) => (word % 3 === 0 ? 0x8000_0000 : 0xffff_ffff));
   if (subsampled) i32(memory, layout.keep).set(keep);
+  const chances = sequences.map((own) => own.map((_, at) => (at % 4 === 0 ? 0x6000_0000 : 0xffff_ffff)));
+  if (chanced) for (const region of [layout.sourceChances, layout.chances]) i32(memory, region).set(chances.flat());
   writeSgnsState(memory, layout);
   writeSgnsEpoch(memory, layout, epochKey);
   writeSgnsRate(memory, layout, rate);
@@ -95,6 +121,7 @@ async function open(deterministic: boolean, wanted: Wanted) {
     memberStarts,
     tables,
     ...(subsampled ? { keep } : {}),
+    ...(chanced ? { chances } : {}),
     window,
     negatives,
     epochKey,
@@ -139,6 +166,9 @@ const CASES: [string, Wanted][] = [
   ['many negatives of few words, which repeat', { negatives: 13, words: 6 }],
   ['thinned out', { subsampled: true, window: 1 }],
   ['vectors that fill the rows', { dimensions: 32 }],
+  ['tokens with chances', { chanced: true }],
+  ['tokens with chances, of words that are thinned out', { chanced: true, subsampled: true, window: 5 }],
+  ['explicit negatives', { negativeEvery: 3, blocks: 4 }],
 ];
 
 describe.each(MODULES)('skip-gram kernels (deterministic: %s)', (deterministic) => {
@@ -154,7 +184,7 @@ describe.each(MODULES)('skip-gram kernels (deterministic: %s)', (deterministic) 
     for (let stratum = 0; stratum < blocks ** 2; stratum++) {
       const [p, q] = [Math.floor(stratum / blocks), stratum % blocks];
       const own = pairs.filter(
-        ([centre, context]) => reference.centreBlocks[centre] === p && reference.contextBlocks[context] === q,
+        ([centre, context]) => reference.centreBlocks[centre] === p && reference.contextBlocks[wordOf(context)] === q,
       );
       const [from, to] = [starts[stratum]!, starts[stratum + 1]!];
       expect(own).toEqual(
@@ -170,12 +200,28 @@ describe.each(MODULES)('skip-gram kernels (deterministic: %s)', (deterministic) 
     }
   });
 
-  test('sequences are shuffled as the reference shuffles them', async () => {
-    const { kernels, layout, memory, reference } = await open(deterministic, {});
+  test('the pairs of one stratum alone are those that it has among all', async () => {
+    const opened = await open(deterministic, { blocks: 4, chanced: true, negativeEvery: 4 });
+    const { kernels, layout, memory } = opened;
+    const starts = layOutPairs(opened);
+    const all = i32(memory, layout.pairs).slice();
+    for (let stratum = 0; stratum < 16; stratum++) {
+      const [p, q] = [stratum >> 2, stratum & 3];
+      const count = kernels.placeStratum(layout.state.at, 0, layout.tokens, layout.chunkStrata.at, p, q);
+      expect(count).toBe(starts[stratum + 1]! - starts[stratum]!);
+      const expected = all.subarray(starts[stratum]! * 2, starts[stratum + 1]! * 2);
+      expect(i32(memory, layout.pairs).slice(0, count * 2)).toEqual(expected);
+    }
+  });
+
+  test('sequences are shuffled as the reference shuffles them, and their chances with them', async () => {
+    const { kernels, layout, memory, reference } = await open(deterministic, { chanced: true });
     kernels.shuffleSequences(layout.state.at, 0, 5);
     kernels.shuffleSequences(layout.state.at, 5, layout.sequences);
     const expected = reference.sequences.flatMap((_, n) => shuffledSequence(reference, n));
     expect([...i32(memory, layout.ordered)]).toEqual(expected);
+    const chances = reference.chances!.flatMap((own, n) => shuffledSequence(reference, n, own));
+    expect([...new Uint32Array(memory.buffer, layout.chances.at, layout.tokens)]).toEqual(chances);
     expect(expected).not.toEqual(reference.sequences.flat());
   });
 

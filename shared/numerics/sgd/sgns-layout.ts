@@ -2,11 +2,11 @@
 import { f32, i32, MemoryPlan, paddedWidth, type Region } from '../engine/memory.ts';
 
 /**
- * Bound on the pairs laid out at a time (2 MB of records); an epoch is as many rounds as it takes. Small, because strata are learned one after
- * another: the more pairs a word meets of one block before it meets another block's, the slower vectors find their way at first. Planted
+ * Bound on the pairs laid out at a time unless told otherwise (2 MB of records); an epoch is as many rounds as it takes. Small, because strata are learned
+ * one after another: the more pairs a word meets of one block before it meets another block's, the slower vectors find their way at first. Planted
  * clusters after 3 epochs over a million noisy tokens: .34 in one block as in four or eight with this bound, .13 in sixteen with 8 million.
  */
-const ROUND_PAIRS_MAX = 250_000;
+export const ROUND_PAIRS = 250_000;
 /** Runs of positions that threads share when pairs are laid out; fixed, so that the order of pairs is. */
 export const ROUND_CHUNKS = 16;
 
@@ -19,8 +19,14 @@ export interface SgnsSizes {
   readonly negatives: number;
   readonly blocks: number;
   readonly threads: number;
+  /** Bound on the pairs laid out at a time. */
+  readonly roundPairs: number;
   /** Whether frequent words are thinned out. */
   readonly subsampled: boolean;
+  /** Whether tokens have chances of their own. */
+  readonly chanced: boolean;
+  /** Rows of vectors that lie here, where they are not those of all words. */
+  readonly rows?: { readonly inputs: number; readonly outputs: number };
 }
 
 export interface SgnsLayout extends SgnsSizes {
@@ -34,6 +40,8 @@ export interface SgnsLayout extends SgnsSizes {
   readonly sequencePtr: Region;
   readonly source: Region;
   readonly ordered: Region;
+  readonly sourceChances: Region;
+  readonly chances: Region;
   readonly sequenceHashes: Region;
   readonly wordHashes: Region;
   readonly counts: Region;
@@ -54,9 +62,9 @@ export interface SgnsLayout extends SgnsSizes {
 }
 
 /** Fields of the kernel's record Sgns. */
-const STATE_FIELDS = 24;
-const KEY_FIELD = 21;
-const RATE_FIELD = 22;
+const STATE_FIELDS = 32;
+const KEY_FIELD = 24;
+const RATE_FIELD = 25;
 
 /** Scratch of sgnsSweep (sgnsScratchBytes in the kernel; a test compares). */
 export function sgnsScratchFloats(width: number, negatives: number): number {
@@ -64,15 +72,16 @@ export function sgnsScratchFloats(width: number, negatives: number): number {
 }
 
 /** Positions per round. A centre has at most 2 * window contexts. */
-export function roundTokensOf(tokens: number, window: number): number {
-  return Math.min(tokens, Math.max(ROUND_CHUNKS, Math.floor(ROUND_PAIRS_MAX / (2 * window))));
+export function roundTokensOf(tokens: number, window: number, roundPairs: number): number {
+  return Math.min(tokens, Math.max(ROUND_CHUNKS, Math.floor(roundPairs / (2 * window))));
 }
 
 export function layOutSgns(sizes: SgnsSizes): { readonly plan: MemoryPlan; readonly layout: SgnsLayout } {
   const plan = new MemoryPlan();
-  const { blocks, dimensions, negatives, sequences, subsampled, tokens, window, words } = sizes;
+  const { blocks, chanced, dimensions, negatives, sequences, subsampled, tokens, window, words } = sizes;
+  const rows = sizes.rows ?? { inputs: words, outputs: words };
   const width = paddedWidth(dimensions);
-  const roundTokens = roundTokensOf(tokens, window);
+  const roundTokens = roundTokensOf(tokens, window, sizes.roundPairs);
   const strata = blocks * blocks;
   const layout = {
     ...sizes,
@@ -80,11 +89,13 @@ export function layOutSgns(sizes: SgnsSizes): { readonly plan: MemoryPlan; reado
     roundTokens,
     state: plan.reserve(STATE_FIELDS),
     counter: plan.reserve(1),
-    inputs: plan.reserve(words * width),
-    outputs: plan.reserve(words * width),
+    inputs: plan.reserve(rows.inputs * width),
+    outputs: plan.reserve(rows.outputs * width),
     sequencePtr: plan.reserve(sequences + 1),
     source: plan.reserve(tokens),
     ordered: plan.reserve(tokens),
+    sourceChances: plan.reserve(chanced ? tokens : 0),
+    chances: plan.reserve(chanced ? tokens : 0),
     sequenceHashes: plan.reserve(sequences),
     wordHashes: plan.reserve(words),
     counts: plan.reserve(words),
@@ -105,7 +116,15 @@ export function layOutSgns(sizes: SgnsSizes): { readonly plan: MemoryPlan; reado
 }
 
 /** Writes the record, in the order of the kernel's fields; key and rate come later. */
-export function writeSgnsState(memory: WebAssembly.Memory, layout: SgnsLayout): void {
+export function writeSgnsState(
+  memory: WebAssembly.Memory,
+  layout: SgnsLayout,
+  hashes: { readonly centres: Region; readonly contexts: Region } = {
+    centres: layout.wordHashes,
+    contexts: layout.wordHashes,
+  },
+): void {
+  const ifAny = (region: Region): number => (region.length === 0 ? 0 : region.at);
   i32(memory, layout.state).set([
     layout.inputs.at,
     layout.outputs.at,
@@ -116,14 +135,17 @@ export function writeSgnsState(memory: WebAssembly.Memory, layout: SgnsLayout): 
     layout.source.at,
     layout.ordered.at,
     layout.sequenceHashes.at,
-    layout.wordHashes.at,
+    hashes.centres.at,
+    hashes.contexts.at,
     layout.centreBlocks.at,
     layout.contextBlocks.at,
     layout.members.at,
     layout.memberStarts.at,
     layout.thresholds.at,
     layout.aliases.at,
-    layout.keep.length === 0 ? 0 : layout.keep.at,
+    ifAny(layout.keep),
+    ifAny(layout.sourceChances),
+    ifAny(layout.chances),
     layout.pairs.at,
     layout.residuals.at,
     layout.window,

@@ -22,7 +22,7 @@ const CHUNK_ROWS = 256;
 
 /** @throws AppError NUMERICS_INPUT_INVALID or DATASET_EMPTY. One thread. */
 export function inspect({ words, sequences }: { readonly words: number; readonly sequences: Sequences }): void {
-  const { indptr, tokens } = sequences;
+  const { chances, indptr, tokens } = sequences;
   const refuse = (message: string, details: object): never => {
     throw new AppError('NUMERICS_INPUT_INVALID', { message, details: { ...details } });
   };
@@ -33,9 +33,17 @@ export function inspect({ words, sequences }: { readonly words: number; readonly
     if (indptr[n]! < indptr[n - 1]!) refuse('sequences: indptr decreases.', { array: 'sequences', row: n - 1 });
   }
   tokens.forEach((token, at) => {
-    if (token < 0 || token >= words) refuse('sequences: a token is out of range.', { array: 'sequences', at, token });
+    if (wordOf(token) >= words) refuse('sequences: a token is out of range.', { array: 'sequences', at, token });
   });
+  if ((chances?.length ?? tokens.length) !== tokens.length) {
+    refuse('sequences: there must be a chance for each token.', { array: 'chances' });
+  }
   if (tokens.length === 0) throw new AppError('DATASET_EMPTY');
+}
+
+/** The word of a token; ~word is one too. */
+export function wordOf(token: number): number {
+  return token < 0 ? ~token : token;
 }
 
 /** Writes sequences, hashes, counts and the kernel's record into the memory. One thread. */
@@ -53,7 +61,12 @@ export function prepare(
   i32(memory, layout.sequenceHashes).set(entityHashes(0, layout.sequences, payload.sequenceKeys, 'user'));
   i32(memory, layout.wordHashes).set(entityHashes(0, layout.words, payload.wordKeys, 'item'));
   const counts = i32(memory, layout.counts);
-  for (const token of sequences.tokens) counts[token]!++;
+  for (const token of sequences.tokens) if (token >= 0) counts[token]!++;
+  if (sequences.chances !== undefined) {
+    for (const { at } of [layout.sourceChances, layout.chances]) {
+      new Uint32Array(memory.buffer, at, layout.tokens).set(sequences.chances);
+    }
+  }
   if (layout.subsampled) {
     const keep = new Uint32Array(memory.buffer, layout.keep.at, layout.words);
     for (let word = 0; word < layout.words; word++) {
@@ -64,21 +77,29 @@ export function prepare(
   writeSgnsState(memory, layout);
 }
 
-/** Centres start uniform within +- 1 / dimensions, each drawn from a stream of its own key; contexts at 0. Threads share the words. */
+/** Centres start uniform within +- 1 / dimensions; contexts at 0. Threads share the words. */
 export function initialise(
   payload: SgnsShared & { readonly wordKeys?: Uint8Array | undefined; readonly seed: number },
 ): void {
   const { layout, memory, seed, wordKeys } = payload;
+  const draw = startOf(layout.dimensions, seed, wordKeys);
   const inputs = f32(memory, layout.inputs);
-  const root = randomStream(seed, 'sgns-word');
   takeChunks(memory, layout.counter, layout.words, CHUNK_ROWS, (from, to) => {
-    for (let word = from; word < to; word++) {
-      const stream = root.derive(...entityKey(wordKeys, word));
-      for (let d = 0; d < layout.dimensions; d++) {
-        inputs[word * layout.width + d] = (2 * stream.uniform() - 1) / layout.dimensions;
-      }
-    }
+    for (let word = from; word < to; word++) inputs.set(draw(word), word * layout.width);
   });
+}
+
+/** Draws where words begin as centres, each from a stream of its own key. */
+export function startOf(
+  dimensions: number,
+  seed: number,
+  wordKeys: Uint8Array | undefined,
+): (word: number) => Float32Array {
+  const root = randomStream(seed, 'sgns-word');
+  return (word) => {
+    const stream = root.derive(...entityKey(wordKeys, word));
+    return Float32Array.from({ length: dimensions }, () => (2 * stream.uniform() - 1) / dimensions);
+  };
 }
 
 /** Deals centres and contexts to blocks and builds each block's alias tables of count^exponent. One thread. */
@@ -161,7 +182,7 @@ export function sweep(payload: SgnsShared & { readonly shift: number; readonly t
   });
 }
 
-/** Mean of 1 - sigma over the last round's positive pairs. */
+/** Mean distance of sigma from what pairs are said to be, over the last round. */
 export function meanResidual(memory: WebAssembly.Memory, layout: SgnsLayout): number {
   const total = f64(memory, layout.residuals).reduce((sum, value) => sum + value, 0);
   return total / Math.max(1, i32(memory, layout.strata).at(-1)!);

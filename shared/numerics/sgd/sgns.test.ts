@@ -95,12 +95,49 @@ describe('trainSgns', () => {
     expect(planted(inputs.data, 20)).toBeGreaterThan(0.95);
   });
 
+  test('learns from tokens as often as their chances say: those without one are as if they were not there', async () => {
+    const { sequences } = texts(100, 20);
+    const noise = randomStream(62, 'noise');
+    // Texts of the planted topics, each with as many tokens at random.
+    const tokens = Int32Array.from({ length: sequences.tokens.length * 2 }, (_, at) =>
+      at % 2 === 0 ? sequences.tokens[at / 2]! : noise.below(WORDS),
+    );
+    const indptr = sequences.indptr.map((at) => at * 2);
+    const chances = Uint32Array.from(tokens, (_, at) => (at % 2 === 0 ? 0xffff_ffff : 0));
+    const own = { ...params, epochs: 8, window: 10 };
+    const [noisy, kept] = await Promise.all(
+      [undefined, chances].map((given) =>
+        trainSgns({ words: WORDS, sequences: { indptr, tokens, chances: given } }, own, { pool, seed: 1 }),
+      ),
+    );
+    expect(planted(kept!.inputs.data, 20)).toBeGreaterThan(planted(noisy!.inputs.data, 20) + 0.1);
+  });
+
+  test('keeps a word away from those near which it is an explicit negative', async () => {
+    // Words 0 and 1 are of one text half of the time; then 1 is not said, or is said not to belong.
+    const texts = (said: number) =>
+      Array.from({ length: 400 }, (_, n) => [0, n % 2 === 0 ? 1 : said, 2 + (n % 7), 9 + (n % 5)]).flat();
+    const indptr = Int32Array.from({ length: 401 }, (_, n) => n * 4);
+    const learn = async (said: number) => {
+      const sequences = { indptr, tokens: Int32Array.from(texts(said)) };
+      const { inputs, outputs } = await trainSgns({ words: 14, sequences }, params, { pool, seed: 1 });
+      return inputs.data.subarray(0, 20).reduce((sum, value, d) => sum + value * outputs.data[20 + d]!, 0);
+    };
+    expect(await learn(~1)).toBeLessThan((await learn(2)) - 0.2);
+  });
+
   const { sequences } = input;
   const bad: [string, SgnsInput, object, string][] = [
     ['a word out of range', { ...input, words: 10 }, {}, 'NUMERICS_INPUT_INVALID'],
     [
-      'a negative word',
-      { ...input, sequences: { ...sequences, tokens: sequences.tokens.map((token, n) => (n === 5 ? -1 : token)) } },
+      'an explicit negative out of range',
+      { ...input, sequences: { ...sequences, tokens: sequences.tokens.map((token, n) => (n === 5 ? ~WORDS : token)) } },
+      {},
+      'NUMERICS_INPUT_INVALID',
+    ],
+    [
+      'chances that do not fit the tokens',
+      { ...input, sequences: { ...sequences, chances: new Uint32Array(3) } },
       {},
       'NUMERICS_INPUT_INVALID',
     ],
@@ -129,7 +166,14 @@ describe('trainSgns', () => {
   });
 
   test('refuses numbers beyond its bounds', async () => {
-    for (const more of [{ dimensions: 0 }, { window: 0 }, { negatives: 101 }, { learningRate: -1 }, { blocks: 17 }]) {
+    for (const more of [
+      { dimensions: 0 },
+      { window: 0 },
+      { negatives: 101 },
+      { learningRate: -1 },
+      { blocks: 17 },
+      { roundPairs: 0 },
+    ]) {
       await expect(trainSgns(input, { ...params, ...more }, { pool, seed: 1 })).rejects.toThrow(RangeError);
     }
   });

@@ -4,7 +4,7 @@
  *
  * Each occurrence of a word draws a reach of 1..window; what lies within is its context. A pair (c, o) takes a step down
  * -ln sigma(in_c . out_o) - sum over `negatives` drawn words n != o of ln sigma(-in_c . out_n), n in proportion to count^exponent within o's
- * block (see ./strata.ts for what blocks do to that). The rate falls in a straight line to 1/250 of itself.
+ * block (see ./strata.ts for what blocks do to that). An explicit negative o takes a step down -ln sigma(-in_c . out_o) alone. The rate falls in a straight line to 1/250 of itself.
  * Source: Mikolov et al. (NIPS 2013). Complexity per epoch: tokens * (window + 1) * (negatives + 1) * dimensions.
  */
 import { cancellation } from '../../compute/cancellation.ts';
@@ -17,13 +17,16 @@ import { sharedPhase } from '../engine/work-sharing.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, Factors, FitContext } from '../types.ts';
 import { meanResidual, type SgnsShared } from './sgns.task.ts';
-import { layOutSgns, roundTokensOf } from './sgns-layout.ts';
+import { layOutSgns, ROUND_PAIRS, roundTokensOf, type SgnsSizes } from './sgns-layout.ts';
 import { blockCount } from './strata.ts';
 
-/** Sequence s holds tokens [indptr[s], indptr[s + 1]); tokens are words 0..words - 1. Neither is written to. */
+/** Sequence s holds tokens [indptr[s], indptr[s + 1]); tokens are words 0..words - 1, or ~word. None is written to. */
 export interface Sequences {
   readonly indptr: Int32Array;
+  /** ~word is an explicit negative of what is near it: said not to belong there. */
   readonly tokens: Int32Array;
+  /** Chance times 2^32 that a token is kept, drawn anew each epoch: on the average, a pair counts as much as both its tokens do. Absent: all are. */
+  readonly chances?: Uint32Array | undefined;
 }
 
 export interface SgnsInput {
@@ -51,6 +54,8 @@ export interface SgnsParams {
   readonly shuffled: boolean;
   /** Blocks of the schedule, 1..16, also the most threads at work at once. */
   readonly blocks: number | 'auto';
+  /** Bound on the pairs of a round; after each, every block has met every other. */
+  readonly roundPairs: number;
 }
 
 export const SGNS_DEFAULTS: SgnsParams = {
@@ -64,6 +69,7 @@ export const SGNS_DEFAULTS: SgnsParams = {
   subsample: 0,
   shuffled: false,
   blocks: 'auto',
+  roundPairs: ROUND_PAIRS,
 };
 
 export interface SgnsVectors {
@@ -75,8 +81,39 @@ export interface SgnsVectors {
 }
 
 const TASKS = new URL('./sgns.task.ts', import.meta.url).href;
+/** 160 MB of records. */
+export const ROUND_PAIRS_MAX = 20_000_000;
 /** Last rate as a share of the first. */
 const RATE_END = 1 / 250;
+
+/** What of the schedule does not depend on what was learned: the keys of an epoch, and the rate of the round that begins at a token. */
+export function epochKeys(seed: number, epoch: number): { readonly key: number; readonly centreKey: number } {
+  const stream = randomStream(seed, 'sgns', 'epoch', epoch);
+  return { key: stream.uint32(), centreKey: stream.uint32() };
+}
+
+export function rateOf({ epochs, learningRate }: SgnsParams, epoch: number, from: number, tokens: number): number {
+  return learningRate * (1 - (1 - RATE_END) * ((epoch + from / tokens) / epochs));
+}
+
+/** Of a fit of these sequences, all but the threads. */
+export function sgnsSizes({ sequences, words }: SgnsInput, params: SgnsParams): Omit<SgnsSizes, 'threads'> {
+  const { blocks, dimensions, negatives, roundPairs, window } = params;
+  const tokens = sequences.tokens.length;
+  const pairs = roundTokensOf(tokens, window, roundPairs) * (window + 1);
+  return {
+    words,
+    sequences: sequences.indptr.length - 1,
+    tokens,
+    dimensions,
+    window,
+    negatives,
+    blocks: blocks === 'auto' ? blockCount(words, words, pairs) : blocks,
+    roundPairs,
+    subsampled: params.subsample > 0,
+    chanced: sequences.chances !== undefined,
+  };
+}
 
 /**
  * Trains vectors. Same input, parameters and seed give the same bytes for any number of threads.
@@ -94,19 +131,7 @@ export async function trainSgns(
   const { sequences, words } = input;
   checkParams(params);
   await pool.runPhase([{ module: TASKS, name: 'inspect', payload: { words, sequences } }], signal);
-  const { blocks, dimensions, negatives, window } = params;
-  const tokens = sequences.tokens.length;
-  const { plan, layout } = layOutSgns({
-    words,
-    sequences: sequences.indptr.length - 1,
-    tokens,
-    dimensions,
-    window,
-    negatives,
-    blocks: blocks === 'auto' ? blockCount(words, words, roundTokensOf(tokens, window) * (window + 1)) : blocks,
-    threads: pool.threads,
-    subsampled: params.subsample > 0,
-  });
+  const { plan, layout } = layOutSgns({ ...sgnsSizes(input, params), threads: pool.threads });
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const { watch, ...alone } = context;
@@ -124,6 +149,7 @@ function checkParams(params: SgnsParams): void {
     ['epochs', 1, 10_000],
     ['window', 1, 1000],
     ['negatives', 0, 100],
+    ['roundPairs', 1, ROUND_PAIRS_MAX],
   ] as const;
   for (const [name, least, most] of bounds) {
     const value = params[name];
@@ -155,13 +181,11 @@ class SgnsFit {
     await this.#once('prepare', { sequences, wordKeys, sequenceKeys });
     await this.#everywhere('initialise', { wordKeys, seed });
     const epoch = async (number: number): Promise<void> => {
-      const stream = randomStream(seed, 'sgns', 'epoch', number);
-      await this.#once('beginEpoch', { key: stream.uint32(), centreKey: stream.uint32() });
+      await this.#once('beginEpoch', epochKeys(seed, number));
       if (params.shuffled) await this.#everywhere('shuffleOrder', {});
       for (let from = 0; from < layout.tokens; from += layout.roundTokens) {
         if (signal?.aborted) throw cancellation(signal);
-        const done = (number + from / layout.tokens) / params.epochs;
-        await this.#round(from, params.learningRate * (1 - (1 - RATE_END) * done));
+        await this.#round(from, rateOf(params, number, from, layout.tokens));
       }
     };
     await runEpochs({
@@ -205,10 +229,15 @@ class SgnsFit {
       payload: { ...this.#shared, side, into },
     }));
     const finite = await this.#context.pool.runPhase<boolean>(tasks, this.#context.signal);
-    if (!finite.includes(false)) return vectors;
-    throw new AppError('MODEL_PARAMS_INVALID', {
-      message: 'The vectors grew beyond what float32 holds: the steps are too large for this data.',
-      details: { issues: [{ path: ['learningRate'], message: 'lower learningRate' }] },
-    });
+    if (finite.includes(false)) refuseInfinite();
+    return vectors;
   }
+}
+
+/** @throws AppError MODEL_PARAMS_INVALID */
+export function refuseInfinite(): never {
+  throw new AppError('MODEL_PARAMS_INVALID', {
+    message: 'The vectors grew beyond what float32 holds: the steps are too large for this data.',
+    details: { issues: [{ path: ['learningRate'], message: 'lower learningRate' }] },
+  });
 }

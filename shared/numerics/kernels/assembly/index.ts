@@ -7,7 +7,7 @@ export { itemNeighbours, neighbourScores } from './knn';
 export { bprSweep, dealEntries, warpSweep } from './pairwise';
 export { rankFactors, rankScores, rankScratchBytes } from './rank';
 export { gramDouble, sparseProduct, transformRows } from './sparse';
-export { countPairs, placePairs, sgnsScratchBytes, sgnsSweep, shuffleSequences } from './sgns';
+export { countPairs, placePairs, placeStratum, sgnsScratchBytes, sgnsSweep, shuffleSequences } from './sgns';
 export { walkGraph } from './walks';
 
 /** First byte above the module's static data; memory laid out by others starts higher. */

@@ -16,13 +16,18 @@ class Sgns {
   outputs: usize;
   width: i32;
   blocks: i32;
-  /** Sequence s holds tokens [sequencePtr[s], sequencePtr[s + 1]); `source` as given, `tokens` in this epoch's order. */
+  /**
+   * Sequence s holds tokens [sequencePtr[s], sequencePtr[s + 1]); `source` as given, `tokens` in this epoch's order. A token is a word, or ~word: an
+   * explicit negative, which is never a centre, and as a context takes a step away.
+   */
   sequencePtr: usize;
   sequences: i32;
   source: usize;
   tokens: usize;
   sequenceHashes: usize;
-  wordHashes: usize;
+  /** Of words as centres and as contexts; the same array where both are numbered alike. */
+  centreHashes: usize;
+  contextHashes: usize;
   /** In this epoch: block of each word as centre and as context (bytes), words by context block, where each block's words start. */
   centreBlocks: usize;
   contextBlocks: usize;
@@ -33,9 +38,12 @@ class Sgns {
   aliases: usize;
   /** Chance times 2^32 that an occurrence of a word is kept; 0: all are. */
   keep: usize;
+  /** The same for each token, as given and in this epoch's order; 0: all are. */
+  sourceChances: usize;
+  chances: usize;
   /** Records {centre, context}. */
   pairs: usize;
-  /** Per stratum, of its last round: sum of 1 - sigma of the positive pairs. */
+  /** Per stratum, of its last round: sum over its pairs of how far sigma is from their label. */
   residuals: usize;
   window: i32;
   negatives: i32;
@@ -51,7 +59,13 @@ export function shuffleSequences(state: usize, from: i32, to: i32): void {
     const begin = load<i32>(ptr), count = load<i32>(ptr, 4) - begin;
     const to = s.tokens + (<usize>begin << 2);
     memory.copy(to, s.source + (<usize>begin << 2), <usize>count << 2);
-    shuffleRecords(to, count, 1, mix(load<u32>(s.sequenceHashes + (<usize>n << 2)) ^ s.epochKey));
+    const key = mix(load<u32>(s.sequenceHashes + (<usize>n << 2)) ^ s.epochKey);
+    shuffleRecords(to, count, 1, key);
+    if (s.chances == 0) continue;
+    // The same key: the same order.
+    const chances = s.chances + (<usize>begin << 2);
+    memory.copy(chances, s.sourceChances + (<usize>begin << 2), <usize>count << 2);
+    shuffleRecords(chances, count, 1, key);
   }
 }
 
@@ -68,15 +82,19 @@ function sequenceOf(s: Sgns, position: i32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function kept(s: Sgns, key: u32, position: i32, word: i32): bool {
-  return s.keep == 0 || draw(key, <u32>position << 1) <= load<u32>(s.keep + (<usize>word << 2));
+function kept(s: Sgns, key: u32, begin: i32, at: i32, word: i32): bool {
+  if (s.keep == 0 && s.chances == 0) return true;
+  let chance: u64 = s.keep == 0 ? 0xffffffff : <u64>load<u32>(s.keep + (<usize>word << 2));
+  if (s.chances != 0) chance = (chance * (<u64>load<u32>(s.chances + (<usize>at << 2)) + 1)) >>> 32;
+  return <u64>draw(key, <u32>(at - begin) << 1) <= chance;
 }
 
 /**
  * The pairs whose centre is at a position in [from, to): each centre draws a reach of 1..window, and what lies within it in its
- * sequence is its context. With `fill`, writes each to its stratum's next place; else counts them. `strata`: blocks^2 numbers.
+ * sequence is its context. With `fill`, writes each to its stratum's next place; else counts them. `strata`: blocks^2 numbers. `p`, `q`: only
+ * those of this stratum; -1: all.
  */
-function visitPairs(s: Sgns, from: i32, to: i32, strata: usize, fill: bool): void {
+function visitPairs(s: Sgns, from: i32, to: i32, strata: usize, fill: bool, p: i32, q: i32): void {
   let sequence = sequenceOf(s, from), begin = 0, end = 0, key: u32 = 0;
   for (let at = from; at < to; at++) {
     if (at == from || at >= end) {
@@ -86,15 +104,19 @@ function visitPairs(s: Sgns, from: i32, to: i32, strata: usize, fill: bool): voi
       key = mix(load<u32>(s.sequenceHashes + (<usize>sequence << 2)) + s.epochKey);
     }
     const centre = load<i32>(s.tokens + (<usize>at << 2));
-    if (!kept(s, key, at - begin, centre)) continue;
+    if (centre < 0) continue;
+    const block = <i32>load<u8>(s.centreBlocks + <usize>centre);
+    if ((p >= 0 && block != p) || !kept(s, key, begin, at, centre)) continue;
     const reach = 1 + pick(draw(key, (<u32>(at - begin) << 1) | 1), s.window);
-    const row = strata + (<usize>(<i32>load<u8>(s.centreBlocks + <usize>centre) * s.blocks) << 2);
+    const row = strata + (<usize>(block * s.blocks) << 2);
     const last = min(end - 1, at + reach);
     for (let other = max(begin, at - reach); other <= last; other++) {
       if (other == at) continue;
       const context = load<i32>(s.tokens + (<usize>other << 2));
-      if (!kept(s, key, other - begin, context)) continue;
-      const o = row + (<usize>load<u8>(s.contextBlocks + <usize>context) << 2);
+      const word = context < 0 ? ~context : context;
+      const column = <i32>load<u8>(s.contextBlocks + <usize>word);
+      if ((q >= 0 && column != q) || !kept(s, key, begin, other, word)) continue;
+      const o = row + (<usize>column << 2);
       const next = load<i32>(o);
       store<i32>(o, next + 1);
       if (!fill) continue;
@@ -108,11 +130,19 @@ function visitPairs(s: Sgns, from: i32, to: i32, strata: usize, fill: bool): voi
 export function countPairs(state: usize, from: i32, to: i32, strata: usize): void {
   const s = changetype<Sgns>(state);
   memory.fill(strata, 0, <usize>(s.blocks * s.blocks) << 2);
-  visitPairs(s, from, to, strata, false);
+  visitPairs(s, from, to, strata, false, -1, -1);
 }
 
 export function placePairs(state: usize, from: i32, to: i32, strata: usize): void {
-  visitPairs(changetype<Sgns>(state), from, to, strata, true);
+  visitPairs(changetype<Sgns>(state), from, to, strata, true, -1, -1);
+}
+
+/** The pairs of one stratum alone, in the same order, from the first place on; returns their number. */
+export function placeStratum(state: usize, from: i32, to: i32, strata: usize, p: i32, q: i32): i32 {
+  const s = changetype<Sgns>(state);
+  memory.fill(strata, 0, <usize>(s.blocks * s.blocks) << 2);
+  visitPairs(s, from, to, strata, true, p, q);
+  return load<i32>(strata + (<usize>(p * s.blocks + q) << 2));
 }
 
 /** 1 / (1 + e^-x) of four numbers, to about 3e-7: e^-x = 2^n 2^f with f in [-1/2, 1/2] by its series. */
@@ -185,14 +215,14 @@ export function sgnsScratchBytes(width: i32, negatives: i32): usize {
   return (<usize>width << 2) + 2 * (<usize>(negatives + 4) << 2);
 }
 
-/** Puts the positive and the drawn negatives (none equal to it) of one pair in `targets`, padded with the last; returns their number. */
+/** Puts the context and the drawn negatives (none equal to it) of one pair in `targets`, padded with the last; returns their number. */
 // @ts-ignore: decorator
 @inline
-function chooseTargets(s: Sgns, key: u32, context: i32, first: i32, size: i32, targets: usize): i32 {
+function chooseTargets(s: Sgns, key: u32, context: i32, first: i32, size: i32, targets: usize, negatives: i32): i32 {
   const stride = <usize>s.width << 2;
   store<usize>(targets, s.outputs + <usize>context * stride);
   let count = 1;
-  for (let t = 0; t < s.negatives; t++) {
+  for (let t = 0; t < negatives; t++) {
     const at = place(draw(key, t), first, size, s.thresholds, s.aliases);
     const word = load<i32>(s.members + (<usize>at << 2));
     if (word == context) continue;
@@ -206,7 +236,7 @@ function chooseTargets(s: Sgns, key: u32, context: i32, first: i32, size: i32, t
 
 /**
  * Pairs [from, to) of stratum (p, q), each one step down the gradient of -ln sigma(in.out) - sum over the negatives of
- * ln sigma(-in.out'): all scores are taken first, then targets move one after another.
+ * ln sigma(-in.out'): all scores are taken first, then targets move one after another. An explicit negative is -ln sigma(-in.out) alone.
  */
 export function sgnsSweep(state: usize, p: i32, q: i32, from: i32, to: i32, scratch: usize): void {
   const s = changetype<Sgns>(state);
@@ -216,17 +246,18 @@ export function sgnsSweep(state: usize, p: i32, q: i32, from: i32, to: i32, scra
   let residual: f64 = 0;
   for (let n = from; n < to; n++) {
     const pair = s.pairs + (<usize>n << 3);
-    const centre = load<i32>(pair), context = load<i32>(pair, 4);
-    const own = load<u32>(s.wordHashes + (<usize>context << 2)) + <u32>(n - from);
-    const key = mix((load<u32>(s.wordHashes + (<usize>centre << 2)) + s.epochKey) ^ mix(own));
-    const count = chooseTargets(s, key, context, first, size, targets);
+    const centre = load<i32>(pair), token = load<i32>(pair, 4);
+    const negative = token < 0, context = negative ? ~token : token;
+    const own = load<u32>(s.contextHashes + (<usize>context << 2)) + <u32>(n - from);
+    const key = mix((load<u32>(s.centreHashes + (<usize>centre << 2)) + s.epochKey) ^ mix(own));
+    const count = chooseTargets(s, key, context, first, size, targets, negative ? 0 : s.negatives);
     const input = s.inputs + <usize>centre * stride;
     for (let k = 0; k < count; k += 4) {
       const rows = targets + (<usize>k << 2);
       const x = dotFour(load<usize>(rows), load<usize>(rows, 4), load<usize>(rows, 8), load<usize>(rows, 12), input, s.width);
-      const label = k == 0 ? f32x4(1, 0, 0, 0) : f32x4.splat(0);
+      const label = k == 0 && !negative ? f32x4(1, 0, 0, 0) : f32x4.splat(0);
       let c = f32x4.sub(label, sigmoids(x));
-      if (k == 0) residual += <f64>f32x4.extract_lane(c, 0);
+      if (k == 0) residual += <f64>abs(f32x4.extract_lane(c, 0));
       c = f32x4.mul(f32x4.splat(s.rate), c);
       if (count - k < 4) c = v128.and(c, i32x4.gt_s(i32x4.splat(count - k), i32x4(0, 1, 2, 3)));
       v128.store(coefficients + (<usize>k << 2), c);
