@@ -49,6 +49,7 @@ const environmentSchema = z.object({
   MILLRACE_KEEP_RUNS_DAYS: z.coerce.number().min(8).max(3_650).default(14),
   MILLRACE_KEEP_RELEASES: z.coerce.number().int().min(1).max(10_000).default(10),
   MILLRACE_KEEP_EXPOSURES_DAYS: z.coerce.number().min(1).max(36_500).default(400),
+  MILLRACE_KEEP_LINEAGE_DAYS: z.coerce.number().min(1).max(36_500).default(400),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_CHECKPOINT_EPOCHS: z.coerce.number().int().min(1).max(10_000).default(1),
   MILLRACE_CHECKPOINT_SECONDS: z.coerce.number().min(0).max(86_400).default(30),
@@ -107,6 +108,7 @@ export interface Config {
   readonly keepRunsMs: number;
   readonly keepReleases: number;
   readonly keepExposuresMs: number;
+  readonly keepLineageMs: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly checkpoints: CheckpointRules;
@@ -204,6 +206,7 @@ export function readConfig(environment: Environment = process.env): Config {
     keepRunsMs: e.MILLRACE_KEEP_RUNS_DAYS * 24 * 3600_000,
     keepReleases: e.MILLRACE_KEEP_RELEASES,
     keepExposuresMs: e.MILLRACE_KEEP_EXPOSURES_DAYS * 24 * 3600_000,
+    keepLineageMs: e.MILLRACE_KEEP_LINEAGE_DAYS * 24 * 3600_000,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     modelAgeMsMax: e.MILLRACE_MODEL_HOURS_MAX * 3600_000,
     checkpoints: Object.freeze({

@@ -72,6 +72,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     keepRunsMs: 14 * 24 * 3600_000,
     keepReleases: 10,
     keepExposuresMs: 400 * 24 * 3600_000,
+    keepLineageMs: 400 * 24 * 3600_000,
     keepCompletedMs: 24 * 3600_000,
     keepCompletedMax: 10_000,
     threads: 2,

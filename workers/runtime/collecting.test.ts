@@ -32,6 +32,7 @@ test('one worker collects, once an hour however many turns there are, and tells 
       keepRunsMs: config.keepRunsMs,
       keepReleases: 10,
       keepExposuresMs: config.keepExposuresMs,
+      keepLineageMs: config.keepLineageMs,
     },
   ]);
   expect(told).toMatchObject([

@@ -19,14 +19,14 @@ export function collecting({
   telemetry,
   log,
 }: {
-  readonly config: Pick<Config, 'prefix' | 'keepRunsMs' | 'keepReleases' | 'keepExposuresMs'>;
+  readonly config: Pick<Config, 'prefix' | 'keepRunsMs' | 'keepReleases' | 'keepExposuresMs' | 'keepLineageMs'>;
   readonly redis: Redis;
   readonly store: Pick<Store, 'collector'>;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }): Duty {
-  const { prefix, keepRunsMs, keepReleases, keepExposuresMs } = config;
-  const rules = { windowMs: COLLECTION_WINDOW_MS, keepRunsMs, keepReleases, keepExposuresMs };
+  const { prefix, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs } = config;
+  const rules = { windowMs: COLLECTION_WINDOW_MS, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs };
   const jobs = new RedisJobs(redis, prefix);
   return new Duty({
     redis,

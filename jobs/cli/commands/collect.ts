@@ -17,6 +17,7 @@ const WORDS: Readonly<Record<(typeof COLLECTED)[number], string>> = {
   pipelineRuns: 'pipeline runs',
   exposures: 'exposures',
   quarantine: 'quarantined batches',
+  lineage: 'noted batches',
 };
 
 const dateOf = (ms: number): string => new Date(ms).toISOString();
@@ -40,12 +41,12 @@ export function collectionLines({ dryRun, before, heldBy, tallies, versions }: C
 }
 
 async function collect({ config, signal }: Session, store: Store, dryRun: boolean): Promise<CollectionReport> {
-  const { prefix, keepRunsMs, keepReleases, keepExposuresMs } = config;
+  const { prefix, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs } = config;
   const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1, lazyConnect: true });
   redis.on('error', () => {}); // commands reject
   try {
     await redis.connect();
-    const rules = { windowMs: COLLECTION_WINDOW_MS, keepRunsMs, keepReleases, keepExposuresMs };
+    const rules = { windowMs: COLLECTION_WINDOW_MS, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs };
     return await store.collector.collect(rules, new RedisJobs(redis, prefix), {
       dryRun,
       mayGoOn: async () => !signal.aborted,

@@ -23,12 +23,16 @@ interface LineageDocument extends BatchLineage {
   box: Uint8Array;
 }
 
+/** Of the batch that a run took in: an attempt that is repeated writes over what the one before it noted. */
+export const batchIdOf = (tenant: string, run: string): string => idOf(tenant, run.slice(run.lastIndexOf('.') + 1));
+
 const placeOfIds = (id: string): string => placeOf(COLLECTIONS.lineage, 'ids', id);
 
 export function createLineageIndexes(db: Db): Promise<unknown> {
-  return db
-    .collection(COLLECTIONS.lineage)
-    .createIndexes([{ key: { tenant: 1, source: 1, until: 1 }, name: 'recorded' }]);
+  return db.collection(COLLECTIONS.lineage).createIndexes([
+    { key: { tenant: 1, source: 1, until: 1 }, name: 'recorded' },
+    { key: { until: 1 }, name: 'age' },
+  ]);
 }
 
 class MongoLineage implements Lineage {
@@ -41,7 +45,7 @@ class MongoLineage implements Lineage {
   }
 
   async record(...[tenant, { recordedAt, ...batch }, eventIds]: Parameters<Lineage['record']>): Promise<void> {
-    const _id = idOf(tenant, batch.run.slice(batch.run.lastIndexOf('.') + 1));
+    const _id = batchIdOf(tenant, batch.run);
     const dataKey = newDataKey();
     const [from, until] = recordedAt;
     const sealed = {

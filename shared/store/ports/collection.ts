@@ -13,6 +13,7 @@ export const COLLECTED = [
   'pipelineRuns',
   'exposures',
   'quarantine',
+  'lineage',
 ] as const;
 export type Collected = (typeof COLLECTED)[number];
 
@@ -34,6 +35,8 @@ export interface CollectionRules {
   /** Releases of a tenant that stay with all they are made of, beside what is live, its predecessor, and what is younger than the window. */
   readonly keepReleases: number;
   readonly keepExposuresMs: number;
+  /** What is noted of a batch stays so long after the last of its events was recorded. */
+  readonly keepLineageMs: number;
 }
 
 export interface CollectionTally {

@@ -222,6 +222,36 @@ describe('collection', () => {
     expect(await on.ids(COLLECTIONS.quarantine)).toEqual(['main.held', 'main.late']);
   });
 
+  it('forgets what is noted of a batch after its time, and with the run that never committed', async () => {
+    await using made = await world();
+    const on = made.world;
+    const [store] = on.stores;
+    const note = (run: string, at: number): Promise<void> => {
+      const batch = { run, source: 'web', licence: 'l', receivedAt: at, consentEpoch: 0, events: 1 };
+      return store!.lineage.record(TENANT, { ...batch, recordedAt: [at, at] }, Buffer.alloc(16, 1));
+    };
+    for (let n = 0; n < 2; n++) await on.begin('ingest', 0);
+    while (on.open.length > 0) await on.step(0);
+    const [kept, dead] = await on.ids(COLLECTIONS.runs);
+    await on.raw(COLLECTIONS.runs).updateOne({ _id: dead! }, { $set: { state: 'dead-lettered' } });
+    for (const run of [kept!, dead!]) await note(run, on.now());
+    await note('main.ingestion.old', on.now() - 10_000);
+    const rules = { ...RULES, keepLineageMs: RULES.keepRunsMs + 5_000 };
+    const noted = async () => (await on.ids(COLLECTIONS.lineage)).map((id) => id.split('.').at(-1));
+    const last = (run: string): string => run.split('.').at(-1)!;
+    await store!.collector.collect(rules, on.live);
+    expect(await noted()).toHaveLength(3);
+    on.tick(RULES.keepRunsMs + 1000);
+    const told = await store!.collector.collect(rules, on.live, { dryRun: true });
+    expect(told.tallies.lineage).toEqual({ seen: 3, waiting: 0, gone: 2 });
+    expect(await noted()).toHaveLength(3);
+    await store!.collector.collect(rules, on.live);
+    expect(await noted()).toEqual([last(kept!)]);
+    on.tick(5_000);
+    await store!.collector.collect(rules, on.live);
+    expect(await noted()).toEqual([]);
+  });
+
   it('frees no number of a manifest for a process that has slept through it', async () => {
     await using made = await world();
     const on = made.world;

@@ -39,6 +39,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.counters,
   COLLECTIONS.claims,
   COLLECTIONS.quarantine,
+  COLLECTIONS.lineage,
   COLLECTIONS.apiKeys,
   COLLECTIONS.webhooks,
   COLLECTIONS.accounts,

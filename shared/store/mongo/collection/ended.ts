@@ -1,11 +1,17 @@
-/** Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown, quarantined batches. In chunks, oldest ids first. */
+/**
+ * Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown, quarantined batches, what is noted of batches.
+ * In chunks, oldest ids first.
+ */
 import type { Collected, LiveJobs } from '../../ports.ts';
+import { batchIdOf } from '../lineage.ts';
 import { COLLECTIONS } from '../names.ts';
 import type { Pass } from './pass.ts';
 
 interface EndedRun {
   readonly _id: string;
   readonly kind: string;
+  readonly tenant: string;
+  readonly state: string;
   readonly jobId?: string;
   readonly step?: { readonly run: string };
 }
@@ -16,6 +22,7 @@ const SEEN = [
   ['pipelineRuns', COLLECTIONS.pipelineRuns],
   ['exposures', COLLECTIONS.exposures],
   ['quarantine', COLLECTIONS.quarantine],
+  ['lineage', COLLECTIONS.lineage],
 ] as const;
 
 export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
@@ -33,7 +40,9 @@ export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
     const runs = (documents as readonly EndedRun[]).filter(({ step }) => step === undefined || !running.has(step.run));
     // A job that has not ended would run again, were its run forgotten.
     const needed = await jobs.unfinished(runs.map(({ _id: runKey, ...rest }) => ({ runKey, ...rest })));
-    return runs.map(({ _id }) => _id).filter((runKey) => !needed.has(runKey));
+    const free = runs.filter(({ _id }) => !needed.has(_id));
+    await forgetBatches(pass, free);
+    return free.map(({ _id }) => _id);
   });
   await remove(pass, COLLECTIONS.pipelineRuns, 'pipelineRuns', { state: { $ne: 'running' }, endedAt: ended });
   // Prepared by an attempt that never committed, or sent through ingestion again long ago.
@@ -41,6 +50,17 @@ export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
   const released = { state: 'released', releasedAt: { $lt: cutoff } };
   for (const filter of [never, released]) await remove(pass, COLLECTIONS.quarantine, 'quarantine', filter);
   await remove(pass, COLLECTIONS.exposures, 'exposures', { at: { $lt: pass.now - pass.rules.keepExposuresMs } });
+  await remove(pass, COLLECTIONS.lineage, 'lineage', { until: { $lt: pass.now - pass.rules.keepLineageMs } });
+}
+
+/** What runs that are about to be forgotten, and never committed, had noted of their batches: no event that is stored came with them. */
+async function forgetBatches(pass: Pass, runs: readonly EndedRun[]): Promise<void> {
+  const lost = runs.filter(({ state }) => state !== 'committed').map(({ _id, tenant }) => batchIdOf(tenant, _id));
+  if (lost.length === 0) return;
+  const batches = pass.db.collection<{ _id: string }>(COLLECTIONS.lineage);
+  const filter = { _id: { $in: lost } };
+  const gone = pass.dryRun ? await batches.countDocuments(filter) : (await batches.deleteMany(filter)).deletedCount;
+  pass.count('lineage', 'gone', gone);
 }
 
 /**
@@ -70,7 +90,7 @@ async function remove(
   free = async (documents: readonly { _id: string }[]): Promise<string[]> => documents.map(({ _id }) => _id),
 ): Promise<void> {
   const collection = pass.db.collection<{ _id: string }>(name);
-  const projection = { _id: 1, kind: 1, jobId: 1, step: 1 };
+  const projection = { _id: 1, tenant: 1, kind: 1, state: 1, jobId: 1, step: 1 };
   const cursor = collection.find(filter, { projection, batchSize: CHUNK_DOCS }).sort({ _id: 1 });
   let chunk: { _id: string }[] = [];
   const flush = async (): Promise<boolean> => {

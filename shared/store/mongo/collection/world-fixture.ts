@@ -8,7 +8,13 @@ import { eventRow, type TestStore } from '../../testing.ts';
 import { COLLECTIONS, idOf } from '../names.ts';
 
 export const TENANT = 'main';
-export const RULES: CollectionRules = { windowMs: 60_000, keepRunsMs: 120_000, keepReleases: 2, keepExposuresMs: 1e12 };
+export const RULES: CollectionRules = {
+  windowMs: 60_000,
+  keepRunsMs: 120_000,
+  keepReleases: 2,
+  keepExposuresMs: 1e12,
+  keepLineageMs: 1e12,
+};
 
 /** A run between two of its steps. */
 interface OpenRun {
