@@ -32,6 +32,7 @@ import { registerClaims } from './routes/claims.ts';
 import { registerDeadLetters } from './routes/dead-letters.ts';
 import { registerFeedback } from './routes/feedback.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
+import { registerMobile } from './routes/mobile.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerPixel } from './routes/pixel.ts';
 import { registerReads } from './routes/reads.ts';
@@ -70,7 +71,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       tags: [
         { name: 'records', description: 'What comes in' },
-        { name: 'pixel', description: 'What web pages talk to' },
+        { name: 'pixel', description: 'What web pages and apps talk to' },
         { name: 'jobs', description: 'What is asked for' },
         { name: 'dead letters', description: 'What ended without an effect' },
         { name: 'pipelines', description: 'Several jobs as one run' },
@@ -162,6 +163,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerRecords(app, tenants);
   registerFeedback(app, tenants);
   await app.register(async (scope) => registerPixel(scope, tenants, now));
+  registerMobile(app, tenants, now);
   await app.register(async (scope) => registerSocial(scope, tenants, now));
   await app.register((scope) => registerClaims(scope, store));
   registerJobs(app, new Jobs(store, tenants));

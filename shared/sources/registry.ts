@@ -11,6 +11,7 @@ import { defineSource, GIVEN_ON_PURPOSE, type SourceDeclaration } from './define
 import { eventsFile } from './events-file/source.ts';
 import { feed } from './feed/source.ts';
 import { feedback } from './feedback/source.ts';
+import { mobile } from './mobile/source.ts';
 import { movielens } from './movielens/source.ts';
 import { nearestName } from './nearest-name.ts';
 import { simulated } from './simulated/source.ts';
@@ -22,6 +23,7 @@ export type { SourceDeclaration };
 export const SOURCES = [
   web,
   webPixel,
+  mobile,
   feedback,
   feed,
   simulated,

@@ -5,12 +5,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { purposeSchema } from '../../../shared/contract-kit/purposes.ts';
 import { AppError } from '../../../shared/errors.ts';
 import { webPixel } from '../../../shared/sources/web-pixel/source.ts';
 import type { Millrace } from '../../client/millrace.ts';
-import type { IngestionBatch } from '../../ingestion/contract.ts';
 import { tenantOf } from '../authorise.ts';
+import { saidSchema, takeIn } from '../consented-events.ts';
 import { PIXEL_GIF, pixelScript } from '../pixel/script.ts';
 import type { Tenants } from '../tenants.ts';
 import { errorAnswers } from './answers.ts';
@@ -18,22 +17,12 @@ import { errorAnswers } from './answers.ts';
 const BEACON_BYTES_MAX = 64 * 1024;
 const EVENTS_MAX = 100;
 const SCRIPT_AGE_SECONDS = 3600;
-/** Longest that events wait for the consent that came with them; then the script is asked to send both again. */
-const CONSENT_MS_MAX = 5_000;
 /** An id as the script draws it. */
 const userSchema = z.string().regex(/^px-[0-9a-f]{32}$/, 'is no id of the script');
 
 const beaconSchema = z.strictObject({
   user: userSchema,
-  /** What the person said last, until it was taken in once. */
-  consent: z
-    .strictObject({
-      purposes: z.array(purposeSchema).min(1).max(10),
-      state: z.enum(['given', 'withdrawn']),
-      at: z.int().min(0),
-      receipt: z.string().min(1).max(200).optional(),
-    })
-    .optional(),
+  consent: saidSchema,
   events: z.array(z.looseObject({})).max(EVENTS_MAX),
 });
 type Beacon = z.output<typeof beaconSchema>;
@@ -56,29 +45,12 @@ const eventOf = (user: string, { target: _target, ...event }: Readonly<Record<st
   user,
 });
 
-const eventBatch = (user: string, events: Beacon['events']): IngestionBatch =>
-  ({
-    source: webPixel.name,
-    events: events.map((event) => eventOf(user, event)),
-    allowUnknownItems: true,
-  }) as unknown as IngestionBatch;
-
-/** Consent first: events of a person who has given none are refused. Throws WAIT_TIMEOUT when it is not recorded in time. */
-async function takeIn(client: Millrace, { user, consent, events }: Beacon, now: number): Promise<void> {
-  if (consent !== undefined) {
-    const { receipt, at, ...said } = consent;
-    const record = {
-      user,
-      source: webPixel.name,
-      ...said,
-      at: Math.min(at, now),
-      ...(receipt === undefined ? {} : { receipt }),
-    };
-    const told = await client.ingestion.enqueue({ source: webPixel.name, consents: [record] });
-    if (events.length > 0) await told.done({ timeoutMs: CONSENT_MS_MAX });
-  }
-  if (events.length > 0) await client.ingestion.enqueue(eventBatch(user, events));
-}
+const consented = ({ user, consent, events }: Beacon) => ({
+  source: webPixel.name,
+  user,
+  consent,
+  events: events.map((event) => eventOf(user, event)),
+});
 
 function readEvent(text: string): Record<string, unknown> {
   try {
@@ -121,7 +93,7 @@ export function registerPixel(plain: FastifyInstance, tenants: Tenants, now: () 
       response: { 204: z.void(), ...errorAnswers },
     },
     handler: async (request, reply) => {
-      if (!hasOptedOut(request)) await takeIn(client(request), request.body, now());
+      if (!hasOptedOut(request)) await takeIn(client(request), consented(request.body), now());
       return reply.code(204).send(undefined);
     },
   });
@@ -137,7 +109,7 @@ export function registerPixel(plain: FastifyInstance, tenants: Tenants, now: () 
     },
     handler: async (request, reply) => {
       const { u: user, e } = request.query;
-      if (!hasOptedOut(request)) await takeIn(client(request), { user, events: [readEvent(e)] }, now());
+      if (!hasOptedOut(request)) await takeIn(client(request), consented({ user, events: [readEvent(e)] }), now());
       // Only errors have a schema: the image goes as it is.
       return reply.type('image/gif').send(PIXEL_GIF as never);
     },

@@ -39,6 +39,7 @@ export const KEY_SCOPES = [
   'releases:read',
   'releases:write',
   'pixel:write',
+  'mobile:write',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {
