@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { EMBEDDING_MODELS } from '../shared/contract-kit/embedding-models.ts';
 import { FEATURE_VIEWS, type FeatureView } from '../shared/contract-kit/feature-views.ts';
 import { AppError } from '../shared/errors.ts';
+import { asking } from './asking/contract.ts';
 import { backfill } from './backfill.ts';
 import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
@@ -33,6 +34,9 @@ const params = z.strictObject({
 });
 type Params = z.output<typeof params>;
 const of = (context: StepContext): Params => context.params as Params;
+
+/** Limits and moments, as the contract has them. */
+const promptParams = asking.input.omit({ dataset: true, asOf: true });
 
 /** A part that must be live already, for pipelines that renew only some parts. */
 function livePart(context: StepContext, part: keyof ReleaseParts): string {
@@ -141,6 +145,18 @@ export const PIPELINES = {
     params: z.strictObject({}),
     steps: { compact, ...Object.fromEntries(FEATURE_VIEWS.map((view) => [view, viewOf(view)])) },
   }),
+  ask: definePipeline({
+    name: 'ask',
+    title: 'Whom to ask for feedback, from the newest events. What is live stays.',
+    params: promptParams,
+    steps: {
+      compact,
+      prompts: step(asking, ['compact'], (context) => ({
+        ...(context.params as z.output<typeof promptParams>),
+        dataset: datasetOf(context),
+      })),
+    },
+  }),
   tune,
   'refresh-sharded': refreshSharded,
   'audit-live': definePipeline({
@@ -160,7 +176,11 @@ export const PIPELINES = {
 
 export type PipelineName = keyof typeof PIPELINES;
 export const PIPELINE_NAMES = Object.keys(PIPELINES) as PipelineName[];
-export type PipelineParams = z.input<typeof params> | z.input<typeof tuneParams> | z.input<typeof shardedParams>;
+export type PipelineParams =
+  | z.input<typeof params>
+  | z.input<typeof promptParams>
+  | z.input<typeof tuneParams>
+  | z.input<typeof shardedParams>;
 
 /** A pipeline by name, backfills included; throws PIPELINE_UNKNOWN. */
 export function pipelineOf(name: string): Pipeline {

@@ -1,6 +1,7 @@
 /** Owns the one list of job kinds. Adding a kind: its two folders, and one line here. */
 import type { Contract, ContractInput, ContractOutput } from '../shared/contract-kit/define-job.ts';
 import { AppError } from '../shared/errors.ts';
+import { asking } from './asking/contract.ts';
 import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
 import { embeddingTraining } from './embedding-training/contract.ts';
@@ -22,6 +23,7 @@ export const CONTRACTS = {
   'feature-build': featureBuild,
   'model-search': modelSearch,
   'sharded-training': shardedTraining,
+  asking,
   pipeline,
   migration,
   'webhook-delivery': webhookDelivery,

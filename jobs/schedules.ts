@@ -58,6 +58,7 @@ export const SCHEDULES: readonly Schedule[] = [
   parseSchedule({ name: 'nightly-segments', pipeline: 'refresh-segments', cron: '0 3 * * *', timeZone: 'UTC' }),
   parseSchedule({ name: 'nightly-refresh', pipeline: 'refresh', cron: '30 3 * * *', timeZone: 'UTC' }),
   parseSchedule({ name: 'hourly-candidates', pipeline: 'refresh-candidates', cron: '10 * * * *', timeZone: 'UTC' }),
+  parseSchedule({ name: 'hourly-prompts', pipeline: 'ask', cron: '40 * * * *', timeZone: 'UTC' }),
   parseSchedule({ name: 'daily-audit', pipeline: 'audit-live', cron: '0 6 * * *', timeZone: 'UTC' }),
 ];
 

@@ -17,6 +17,7 @@ import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerQuality } from './commands/quality.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
+import { registerPrompts } from './commands/prompts.ts';
 import { registerRecommend } from './commands/recommend.ts';
 import { registerRelease } from './commands/release.ts';
 import { registerRun } from './commands/run.ts';
@@ -85,6 +86,7 @@ export function buildProgram(): Command {
   registerRelease(cli);
   registerStatus(cli);
   registerRecommend(cli);
+  registerPrompts(cli);
   registerTrace(cli);
   registerFeatures(cli);
   registerEvaluate(program);

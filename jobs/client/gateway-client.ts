@@ -8,6 +8,11 @@ import { errorOfFailure, parseFailure } from './failure.ts';
 import type { Gateway, ReleaseChange } from './job-client.ts';
 import {
   claimResponseSchema,
+  type EffectsResponse,
+  effectsResponseSchema,
+  type PromptNote,
+  type PromptResponse,
+  promptResponseSchema,
   type RecommendationsResponse,
   recommendationsResponseSchema,
   type ReleasePointer,
@@ -60,6 +65,19 @@ export class GatewayClient implements Gateway {
 
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse> {
     return this.#ask(`v1/segments/${encodeURIComponent(user)}`, {}, segmentsResponseSchema, signal);
+  }
+
+  prompt(user: string, signal?: AbortSignal): Promise<PromptResponse> {
+    return this.#ask(`v1/prompts/${encodeURIComponent(user)}`, {}, promptResponseSchema, signal);
+  }
+
+  notePrompt(user: string, did: PromptNote, signal?: AbortSignal): Promise<PromptResponse> {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ did }) };
+    return this.#ask(`v1/prompts/${encodeURIComponent(user)}`, init, promptResponseSchema, signal);
+  }
+
+  effects(user: string, signal?: AbortSignal): Promise<EffectsResponse> {
+    return this.#ask(`v1/feedback/effects/${encodeURIComponent(user)}`, {}, effectsResponseSchema, signal);
   }
 
   readonly deadLetters: DeadLetterDesk = {

@@ -6,7 +6,15 @@ import { CONTRACTS, type InputOf, type JobKind } from '../registry.ts';
 import type { DeadLetterDesk } from './dead-letters.ts';
 import { JobHandle } from './job-handle.ts';
 import { type JobPlace, type Made, type MadeJob, makeJob } from './make-job.ts';
-import type { RecommendationsResponse, ReleasePointer, ReleasesResponse, SegmentsResponse } from './responses.ts';
+import type {
+  EffectsResponse,
+  PromptNote,
+  PromptResponse,
+  RecommendationsResponse,
+  ReleasePointer,
+  ReleasesResponse,
+  SegmentsResponse,
+} from './responses.ts';
 import type { Transport } from './transport.ts';
 
 /** Most inputs of one `enqueueMany`. */
@@ -20,6 +28,9 @@ export interface Gateway {
   putClaim(body: string, runKey: string, signal?: AbortSignal): Promise<ClaimRef>;
   recommendations(user: string, k?: number, signal?: AbortSignal): Promise<RecommendationsResponse>;
   segments(user: string, signal?: AbortSignal): Promise<SegmentsResponse>;
+  prompt(user: string, signal?: AbortSignal): Promise<PromptResponse>;
+  notePrompt(user: string, did: PromptNote, signal?: AbortSignal): Promise<PromptResponse>;
+  effects(user: string, signal?: AbortSignal): Promise<EffectsResponse>;
   readonly deadLetters: DeadLetterDesk;
   releases(limit: number, signal?: AbortSignal): Promise<ReleasesResponse>;
   changeRelease(change: ReleaseChange, signal?: AbortSignal): Promise<ReleasePointer>;

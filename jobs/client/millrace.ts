@@ -6,7 +6,14 @@ import { DeadLettersClient } from './dead-letters.ts';
 import { IngestionClient } from './ingestion-client.ts';
 import { type ClientCore, type Gateway, KindClient, type ReleaseChange } from './job-client.ts';
 import { PipelineClient } from './pipelines-client.ts';
-import type { RecommendationsResponse, ReleasePointer, ReleasesResponse, SegmentsResponse } from './responses.ts';
+import type {
+  EffectsResponse,
+  PromptResponse,
+  RecommendationsResponse,
+  ReleasePointer,
+  ReleasesResponse,
+  SegmentsResponse,
+} from './responses.ts';
 import { SchedulesClient } from './schedules-client.ts';
 
 /** 'bias-audit' -> 'biasAudit'. */
@@ -33,6 +40,16 @@ export interface Reads {
   readonly segments: {
     get(user: string, options?: { readonly signal?: AbortSignal }): Promise<SegmentsResponse>;
   };
+  /** Whom to ask for feedback now; through the gateway, which holds to consent, limits and the wish not to be asked. */
+  readonly prompts: {
+    get(user: string, options?: AskOptions): Promise<PromptResponse>;
+    /** The person was asked: it counts towards the limits. */
+    shown(user: string, options?: AskOptions): Promise<PromptResponse>;
+    optOut(user: string, options?: AskOptions): Promise<PromptResponse>;
+    optIn(user: string, options?: AskOptions): Promise<PromptResponse>;
+  };
+  /** What a person's answers changed, and what their list was before; through the gateway. */
+  readonly effects: { get(user: string, options?: AskOptions): Promise<EffectsResponse> };
 }
 
 interface AskOptions {
@@ -93,6 +110,13 @@ export function buildMillrace(core: ClientCore): Millrace {
       get: async (user, { k, signal } = {}) => gatewayOf(core).recommendations(user, k, signal),
     },
     segments: { get: async (user, { signal } = {}) => gatewayOf(core).segments(user, signal) },
+    prompts: {
+      get: async (user, { signal } = {}) => gatewayOf(core).prompt(user, signal),
+      shown: async (user, { signal } = {}) => gatewayOf(core).notePrompt(user, 'shown', signal),
+      optOut: async (user, { signal } = {}) => gatewayOf(core).notePrompt(user, 'opt-out', signal),
+      optIn: async (user, { signal } = {}) => gatewayOf(core).notePrompt(user, 'opt-in', signal),
+    },
+    effects: { get: async (user, { signal } = {}) => gatewayOf(core).effects(user, signal) },
     close,
     [Symbol.asyncDispose]: close,
   };

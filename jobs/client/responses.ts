@@ -40,6 +40,53 @@ export const segmentsResponseSchema = z.object({
   segment: z.int().min(0).nullable(),
   name: z.string().optional(),
 });
+export const promptResponseSchema = z.object({
+  user: z.string(),
+  /** null: nobody should ask this person anything now. */
+  prompt: z
+    .object({
+      item: z.string(),
+      title: z.string().optional(),
+      /** The question: an answer of the feedback schema (GET /v1/feedback/schema). */
+      ask: z.string(),
+      /** The act that it follows, when that was, and until when it is a suited moment; ms since 1970. */
+      after: z.string(),
+      at: z.number(),
+      until: z.number(),
+    })
+    .nullable(),
+  /** Why there is none. */
+  because: z.enum(['opted-out', 'asked-lately', 'no-consent', 'no-moment']).optional(),
+});
+export type PromptResponse = z.output<typeof promptResponseSchema>;
+
+export const PROMPT_NOTES = ['shown', 'opt-out', 'opt-in'] as const;
+export type PromptNote = (typeof PROMPT_NOTES)[number];
+
+const listedSchema = z.object({ item: z.string(), title: z.string().optional(), position: z.int().min(1) });
+export const effectsResponseSchema = z.object({
+  user: z.string(),
+  /** Newest first. */
+  answers: z.array(
+    z.object({
+      type: z.string(),
+      item: z.string().optional(),
+      value: z.number().optional(),
+      at: z.number(),
+      /** As GET /v1/feedback/schema has it. */
+      effect: z.object({ counts: z.enum(['for', 'against', 'none']), weight: z.number(), shownAgain: z.boolean() }),
+      /** The release from which on it counts; null: the next refresh brings it. */
+      release: z.string().nullable(),
+      /** Where its item stood in the list before, and where it stands since; null: it was, or is, not in it. */
+      position: z.object({ before: z.int().nullable(), after: z.int().nullable() }).optional(),
+    }),
+  ),
+  /** The person's list before the latest answer counted, and since; the same where nothing is published since. */
+  before: z.array(listedSchema),
+  after: z.array(listedSchema),
+});
+export type EffectsResponse = z.output<typeof effectsResponseSchema>;
+
 export type SegmentsResponse = z.output<typeof segmentsResponseSchema>;
 
 export const releaseSchema = z.object({

@@ -10,7 +10,14 @@ import type { Gateway } from './job-client.ts';
 import { type EnqueuedJob, type Handlers, MemoryTransport } from './memory-transport.ts';
 import { buildMillrace, type Millrace } from './millrace.ts';
 import type { PipelineDocument } from './pipelines-client.ts';
-import type { RecommendationsResponse, SegmentsResponse, ReleasePointer } from './responses.ts';
+import type {
+  EffectsResponse,
+  PromptNote,
+  PromptResponse,
+  RecommendationsResponse,
+  SegmentsResponse,
+  ReleasePointer,
+} from './responses.ts';
 
 export type { EnqueuedJob, HandlerContext, Handlers } from './memory-transport.ts';
 
@@ -20,6 +27,9 @@ export interface InMemoryOptions {
   readonly handlers?: Handlers;
   readonly recommendations?: (user: string, k: number | undefined) => RecommendationsResponse;
   readonly segments?: (user: string) => SegmentsResponse;
+  /** `did`: what is noted; absent: whom to ask is asked. */
+  readonly prompts?: (user: string, did: PromptNote | undefined) => PromptResponse;
+  readonly effects?: (user: string) => EffectsResponse;
   /** The clock, ms since 1970; default: the machine's. */
   readonly nowMs?: () => number;
 }
@@ -47,6 +57,9 @@ export function connectInMemory(options: InMemoryOptions = {}): InMemoryMillrace
     putClaim: async (body) => transport.putClaim(body),
     recommendations: async (user, k) => given(options.recommendations, 'recommendations')(user, k),
     segments: async (user) => given(options.segments, 'segments')(user),
+    prompt: async (user) => given(options.prompts, 'prompts')(user, undefined),
+    notePrompt: async (user, did) => given(options.prompts, 'prompts')(user, did),
+    effects: async (user) => given(options.effects, 'effects')(user),
     releases: async () => ({ releases: [] }),
     changeRelease: async () => given<ReleasePointer>(undefined, 'release'),
   };

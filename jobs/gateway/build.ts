@@ -35,6 +35,7 @@ import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerMobile } from './routes/mobile.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerPixel } from './routes/pixel.ts';
+import { registerPrompts } from './routes/prompts.ts';
 import { registerReads } from './routes/reads.ts';
 import { registerRecords } from './routes/records.ts';
 import { registerSocial } from './routes/social.ts';
@@ -173,6 +174,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerDeadLetters(app, (tenant) => new StoreDesk({ store, queueOf: queues.get, ring, tenant, now }));
   registerReleases(app, store);
   registerReads(app, recommender(store, now));
+  registerPrompts(app, store, now);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

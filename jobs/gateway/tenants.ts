@@ -35,6 +35,9 @@ function ownGateway(store: Store, tenant: string): Gateway {
     putClaim: (body, runKey) => store.claims.put(tenant, Buffer.from(body), runKey),
     recommendations: async () => refuse(),
     segments: async () => refuse(),
+    prompt: async () => refuse(),
+    notePrompt: async () => refuse(),
+    effects: async () => refuse(),
     releases: async () => refuse(),
     changeRelease: async () => refuse(),
   };

@@ -76,6 +76,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
       { join: { cut: 'c', strata: [] } },
     ],
   },
+  asking: { input: ({ dataset }) => ({ dataset, actsMin: 1 }), bad: [...bad, { dataset: 'd', perPersonMax: 0 }] },
   'candidate-generation': {
     input: ({ dataset, embeddings }) => ({ dataset, embeddings, k: 5 }),
     bad: [...bad, { dataset: 'd', embeddings: 'e', k: -1 }],

@@ -77,8 +77,12 @@ const RATING_MAX = 10;
 
 export function effectOf({ response, value }: Pick<Feedback, 'response' | 'value'>): FeedbackEffect {
   const rule = FEEDBACK_SCHEMA[response];
-  const { seen, weight, positiveFrom, explicit }: InteractionRule = INTERACTION_TABLE[rule.type];
-  const given = eventValue(rule, value) ?? 0;
+  return effectOfEvent(rule.type, eventValue(rule, value));
+}
+
+/** The same of the event that an answer has become. */
+export function effectOfEvent(type: EventType, given = 0): FeedbackEffect {
+  const { seen, weight, positiveFrom, explicit }: InteractionRule = INTERACTION_TABLE[type];
   const from =
     positiveFrom === undefined
       ? -Infinity

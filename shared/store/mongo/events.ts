@@ -2,11 +2,21 @@
  * Owns events in the store: prepare (immutable micro-blocks that nobody sees), follow (their manifests), read and count.
  * In the quiet case a batch costs two round trips: one insert of all its blocks, one insert of all its manifest entries.
  */
+import { EVENT_TYPES } from '../../contract-kit/event-fields.ts';
 import { AppError } from '../../errors.ts';
-import { type PersonalKeys, requestKeyOf } from '../../governance/keys.ts';
+import { ENTITY_KEY_BYTES, type PersonalKeys, requestKeyOf } from '../../governance/keys.ts';
 import { columnsOfRows, decodeEvents, encodeEvents } from '../blocks/event-block.ts';
 import { KeyTable } from '../blocks/key-table.ts';
-import type { EventColumns, EventRow, Events, PreparedEvents, VersionDraft, Versions } from '../ports.ts';
+import type {
+  EventColumns,
+  EventRow,
+  Events,
+  PersonEvent,
+  PreparedEvents,
+  SubjectKey,
+  VersionDraft,
+  Versions,
+} from '../ports.ts';
 import type { BlockStore, SealedDocument } from './block-store.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
@@ -38,6 +48,8 @@ const SESSIONS_MAX = 50_000;
 const ROUNDS_MAX = 200;
 /** Partitions that are compacted side by side; each holds some blocks in memory. */
 const PARTITIONS_AT_ONCE = 3;
+/** Blocks that lie open while the events of one person are looked for. */
+const BLOCKS_AT_ONCE = 8;
 
 type Part = PreparedEvents['parts'][number];
 interface Follower {
@@ -63,8 +75,10 @@ interface Attempt {
 
 /** `2026-11.2`: month of occurredAt (UTC), shard of the subject. */
 export function partitionOf(occurredAt: number, subject: Uint8Array): string {
-  return `${monthOf(occurredAt)}.${subject[0]! % SUBJECT_SHARDS}`;
+  return monthOf(occurredAt) + shardOf(subject);
 }
+
+const shardOf = (subject: Uint8Array): string => `.${subject[0]! % SUBJECT_SHARDS}`;
 
 const DAY_MS = 86_400_000;
 /** Months of days since 1970: at most some 84,000 of them. */
@@ -266,6 +280,18 @@ class MongoEvents implements Events {
     }
   }
 
+  async *of(tenant: string, subject: SubjectKey): AsyncGenerator<PersonEvent> {
+    const shard = shardOf(subject);
+    const names = (await this.#partitions.names(tenant)).filter((name) => name.endsWith(shard));
+    const views = await this.#partitions.views(tenant, names);
+    await this.#partitions.refresh(views);
+    for (const view of views)
+      for (const blocks of chunksOf([...view.blocks.values()], BLOCKS_AT_ONCE)) {
+        const plains = await this.#blocks.open(blocks);
+        for (const [n, block] of blocks.entries()) yield* rowsOfSubject(plains[n]!, block, subject);
+      }
+  }
+
   async count(tenant: string): Promise<number> {
     let rows = 0;
     for (const view of await this.#current(tenant)) for (const block of view.blocks.values()) rows += liveRows(block);
@@ -277,6 +303,31 @@ class MongoEvents implements Events {
     const views = await this.#partitions.views(tenant, await this.#partitions.names(tenant));
     await this.#partitions.refresh(views);
     return views;
+  }
+}
+
+/** Rows of one person in a block. A key is looked for in the bytes, and counts where it stands at its place. */
+function* rowsOfSubject(plain: Uint8Array, block: ManifestBlock, subject: SubjectKey): Generator<PersonEvent> {
+  const events = decodeEvents(plain);
+  const masked = new Set(maskedRows(block.masked));
+  const { buffer, byteOffset, byteLength } = events.subject;
+  const keys = Buffer.from(buffer, byteOffset, byteLength);
+  const keyOf = (column: Uint8Array, row: number): Uint8Array =>
+    column.slice(row * ENTITY_KEY_BYTES, (row + 1) * ENTITY_KEY_BYTES);
+  for (let at = keys.indexOf(subject); at >= 0; at = keys.indexOf(subject, at + 1)) {
+    const row = at / ENTITY_KEY_BYTES;
+    if (!Number.isInteger(row) || masked.has(row)) continue;
+    const item = keyOf(events.item, row);
+    const value = events.value[row]!;
+    yield {
+      eventId: keyOf(events.eventId, row),
+      type: EVENT_TYPES[events.type[row]!]!,
+      source: events.sources[events.source[row]!]!,
+      ...(item.some((byte) => byte !== 0) && { item }),
+      ...(!Number.isNaN(value) && { value }),
+      occurredAt: events.occurredAt[row]!,
+      recordedAt: events.recordedAt[row]!,
+    };
   }
 }
 

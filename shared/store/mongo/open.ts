@@ -25,6 +25,7 @@ import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
 import { mongoPeople } from './people.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
+import { mongoPrompts } from './prompts.ts';
 import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
 import { createVerdictIndexes, mongoVerdicts } from './verdicts.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
@@ -183,6 +184,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     checkpoints: port('checkpoints', mongoCheckpoints(db, versions, clock)),
     served: port('served', mongoServed(db)),
     exposures: port('exposures', mongoExposures(db)),
+    prompts: port('prompts', mongoPrompts(db)),
     claims: port('claims', mongoClaims(db, clock)),
     journal: port('journal', mongoJournal(db)),
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),

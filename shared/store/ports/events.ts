@@ -1,5 +1,5 @@
 /** Owns the port of events: rows on their way in, columns on their way out. */
-import type { CanonicalEvent } from '../../contract-kit/event.ts';
+import type { CanonicalEvent, EventType } from '../../contract-kit/event.ts';
 import type { ItemKey, SubjectKey } from './keys.ts';
 import type { VersionDraft } from './versions.ts';
 
@@ -44,6 +44,17 @@ export interface EventColumns {
   readonly request?: Uint8Array;
 }
 
+/** One event of a person, as it lies in the store. */
+export interface PersonEvent {
+  readonly eventId: Uint8Array;
+  readonly type: EventType;
+  readonly source: string;
+  readonly item?: ItemKey;
+  readonly value?: number;
+  readonly occurredAt: number;
+  readonly recordedAt: number;
+}
+
 export interface PreparedEvents {
   readonly runKey: string;
   /** One entry a touched partition. Plain JSON: it travels in the run's output. */
@@ -74,5 +85,7 @@ export interface Events {
   read(tenant: string, version: string): Promise<EventColumns>;
   /** All events there are, manifest by manifest (for export). */
   all(tenant: string): AsyncIterable<EventColumns>;
+  /** What one person did, in no order; reads the shard of the person alone. */
+  of(tenant: string, subject: SubjectKey): AsyncIterable<PersonEvent>;
   count(tenant: string): Promise<number>;
 }

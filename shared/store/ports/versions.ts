@@ -1,6 +1,15 @@
 /** Owns the port of dataset versions: immutable arrays, and the manifests that name them. */
 
-export const VERSION_KINDS = ['events', 'features', 'segments', 'embeddings', 'candidates', 'audit', 'blocks'] as const;
+export const VERSION_KINDS = [
+  'events',
+  'features',
+  'segments',
+  'embeddings',
+  'candidates',
+  'audit',
+  'blocks',
+  'prompts',
+] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
 /** A named array of a version, stored as encrypted blocks. */

@@ -32,6 +32,8 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.candidates,
   COLLECTIONS.segments,
   COLLECTIONS.exposures,
+  COLLECTIONS.prompts,
+  COLLECTIONS.promptMarks,
   COLLECTIONS.people,
   COLLECTIONS.texts,
   COLLECTIONS.items,

@@ -135,7 +135,8 @@ async function removeIf(
     if (taken.matchedCount === 0) return false;
   }
   if (pass.dryRun) return true;
-  for (const served of [COLLECTIONS.candidates, COLLECTIONS.segments]) await removeServed(pass, served, _id);
+  for (const served of [COLLECTIONS.candidates, COLLECTIONS.segments, COLLECTIONS.prompts])
+    await removeServed(pass, served, _id);
   await collection.deleteOne({ _id, state: 'collected' });
   return true;
 }
