@@ -79,10 +79,14 @@ export async function main(args: string[]): Promise<void> {
       ials: async () => benchIals(bench, await split(), factors),
       bpr: async () => benchBpr(bench, await split()),
       'top-k': async () => benchTopK(bench, await split(), factors[0]!),
-      sgns: () => benchSgns(bench, size === 'small' ? 200_000 : 1_000_000),
+      sgns: () => benchSgns(bench, size === 'small' ? 200_000 : 600_000),
       ease: () => benchEase(bench, size === 'small' ? 2_000 : 10_000),
     };
-    for (const part of only) await parts[part]();
+    for (const part of only) {
+      const started = performance.now();
+      await parts[part]();
+      console.log(`    ${part} took ${Math.round((performance.now() - started) / 1000)} s`);
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -140,6 +140,53 @@ function ratiosOf(of: Measure, ours: readonly Run[], peer: readonly Run[], besid
   });
 }
 
+function compared(
+  {
+    name,
+    of,
+    ours,
+    peer,
+    target,
+    unit,
+  }: Pick<InterleaveOptions, 'name' | 'unit' | 'ours' | 'peer'> & { of: Measure; target: number | undefined },
+  oursRuns: readonly Run[],
+  peerRuns: readonly Run[],
+  besideRuns: readonly Run[],
+): Comparison {
+  const ratios = ratiosOf(of, oursRuns, peerRuns, besideRuns);
+  return {
+    name,
+    unit,
+    pairs: oursRuns.length,
+    of,
+    ratio: quantile(ratios, 0.5),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+    ours: summary(ours.name, oursRuns),
+    peer: summary(peer.name, peerRuns),
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+/** Several of ours, each with the title of its comparison, beside the same runs of one peer: a long peer runs but once for all. */
+export async function interleaveSeveral({
+  of,
+  ours,
+  pairs,
+  peer,
+  unit,
+}: {
+  readonly unit: string;
+  readonly pairs: number;
+  readonly of: Exclude<Measure, 'added'>;
+  readonly ours: readonly (Side & { readonly title: string; readonly target?: number | undefined })[];
+  readonly peer: Side;
+}): Promise<Comparison[]> {
+  const [peerRuns = [], ...runs] = await inTurn(peer.name, [peer, ...ours], pairs, 0);
+  return ours.map((side, n) =>
+    compared({ name: side.title, unit, of, target: side.target, ours: side, peer }, runs[n]!, peerRuns, []),
+  );
+}
+
 /** Runs `pairs` pairs (with a side beside them: threes) after `warmUp` ones that do not count. */
 export async function interleave({
   name,
@@ -154,17 +201,8 @@ export async function interleave({
 }: InterleaveOptions): Promise<Comparison> {
   const sides = beside === undefined ? [ours, peer] : [ours, peer, beside];
   const [oursRuns = [], peerRuns = [], besideRuns = []] = await inTurn(name, sides, pairs, warmUp);
-  const ratios = ratiosOf(of, oursRuns, peerRuns, besideRuns);
   return {
-    name,
-    unit,
-    pairs,
-    of,
-    ratio: quantile(ratios, 0.5),
-    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
-    ours: summary(ours.name, oursRuns),
-    peer: summary(peer.name, peerRuns),
-    ...(target === undefined ? {} : { target }),
+    ...compared({ name, unit, of, target, ours, peer }, oursRuns, peerRuns, besideRuns),
     ...(beside === undefined
       ? {}
       : {

@@ -304,45 +304,11 @@ describe('every model', () => {
     expect([...lists[1]!.items]).toEqual([...lists[0]!.items]);
   });
 
-  const bad: [string, TrainInput, string][] = [
-    [
-      'a value that is NaN',
-      { interactions: { ...interactions, values: interactions.values.map((v, n) => (n === 3 ? Number.NaN : v)) } },
-      'NUMERICS_INPUT_INVALID',
-    ],
-    ['an id out of range', { interactions: { ...interactions, columns: 5 } }, 'NUMERICS_INPUT_INVALID'],
-    [
-      'a negative id',
-      { interactions: { ...interactions, indices: interactions.indices.map((i, n) => (n === 0 ? -1 : i)) } },
-      'NUMERICS_INPUT_INVALID',
-    ],
-    [
-      'a person without interactions',
-      { interactions: fromTriples(3, 2, [0, 2], [0, 1], [1, 1]) },
-      'NUMERICS_INPUT_INVALID',
-    ],
-    ['an indptr that does not span', { interactions: { ...interactions, rows: 11 } }, 'NUMERICS_INPUT_INVALID'],
-    ['keys that do not fit', { interactions, userKeys: new Uint8Array(3) }, 'NUMERICS_INPUT_INVALID'],
-    ['nothing at all', { interactions: emptyRows(0, 0) }, 'DATASET_EMPTY'],
-  ];
-  for (const [what, input, code] of bad) {
-    test.each(names)(`%s refuses ${what}`, async (name) => {
-      await expect(findModel(name).fit(input, {}, { pool, seed: 1 })).rejects.toMatchObject({ code });
-    });
-  }
-
   test.each(withoutTensorFlow)('%s refuses to rank with exclusions of another shape, or k 0', async (name) => {
     const model = await findModel(name).fit({ interactions }, {}, { pool, seed: 1 });
     const code = 'NUMERICS_INPUT_INVALID';
     await expect(model.rank({ k: 3, exclude: emptyRows(12, 8) })).rejects.toMatchObject({ code });
     await expect(model.rank({ k: 0, exclude: emptyRows(12, 9) })).rejects.toMatchObject({ code });
-  });
-
-  test.each(names)('%s refuses parameters that it does not have', async (name) => {
-    await expect(findModel(name).parseParams({ factorz: 3 })).rejects.toMatchObject({
-      code: 'MODEL_PARAMS_INVALID',
-      message: expect.stringContaining('factorz'),
-    });
   });
 
   test('an unknown name is answered with the known ones', () => {

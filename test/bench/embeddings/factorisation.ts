@@ -1,7 +1,8 @@
 /** Owns the comparisons of iALS and BPR with implicit. */
 import { join } from 'node:path';
-import { interleave } from '../interleave.ts';
+import { interleave, interleaveSeveral } from '../interleave.ts';
 import { aucOf, type Bench, factorsOf, once, recallOf, SEED } from './bench.ts';
+import type { SparseRows } from '../../../shared/numerics/types.ts';
 import { type Split, writeRows } from './data.ts';
 import { SideProcess } from './side.ts';
 
@@ -72,20 +73,34 @@ const sameObjective = ({ alpha, regularization }: { readonly alpha: number; read
   nu: 0,
 });
 
-/** Both sides' parameters, chosen by the same recall on the same validation split of the training data. */
-async function tuneIals(bench: Bench, split: Split, factors: number): Promise<IalsChoice> {
-  const valid = validation(split);
-  const { columns, indices, rows } = split.train;
+/** What implicit's parameters are tried at: the whole grid, or what lies around the choice of another width. */
+function peerTrials({ columns, indices, rows }: SparseRows, before: IalsChoice | undefined) {
+  const around = (regularization: number) => [regularization / 3, regularization, regularization * 3];
+  if (before !== undefined)
+    return around(before.regularization).map((regularization) => ({ alpha: before.alpha, regularization }));
   const small = indices.length < LARGE_INTERACTIONS;
+  return (small ? UNOBSERVED_SHARES : [16]).flatMap((share) =>
+    (small ? REGULARISATIONS : [3, 30, 100]).map((regularization) => ({
+      alpha: 1 + (rows * columns) / (share * indices.length),
+      regularization,
+    })),
+  );
+}
+
+/** Both sides' parameters, chosen by the same recall on the same validation split of the training data. */
+async function tuneIals(
+  bench: Bench,
+  split: Split,
+  factors: number,
+  before: IalsChoice | undefined,
+): Promise<IalsChoice> {
+  const valid = validation(split);
   const best = { peer: -1, ours: -1, alpha: 0, regularization: 0, params: {} };
   await withSides(bench, valid, async ({ folder, ours, peer }) => {
-    for (const share of small ? UNOBSERVED_SHARES : [16]) {
-      const alpha = 1 + (rows * columns) / (share * indices.length);
-      for (const regularization of small ? REGULARISATIONS : [3, 30, 100]) {
-        const answer = await peer.ask('ials', { factors, epochs: PEER_EPOCHS, regularization, alpha, seed: SEED });
-        const recall = await recallOf(bench, await factorsOf(folder, 'peer', answer), valid);
-        if (recall > best.peer) Object.assign(best, { peer: recall, alpha, regularization });
-      }
+    for (const trial of peerTrials(split.train, before)) {
+      const answer = await peer.ask('ials', { factors, epochs: PEER_EPOCHS, ...trial, seed: SEED });
+      const recall = await recallOf(bench, await factorsOf(folder, 'peer', answer), valid);
+      if (recall > best.peer) Object.assign(best, { peer: recall, ...trial });
     }
     for (const params of [sameObjective(best), ...STRENGTHS.map((strength) => ({ strength }))]) {
       const answer = await ours.ask('fit', { model: 'ials', params: { factors, ...params }, seed: SEED });
@@ -97,8 +112,10 @@ async function tuneIals(bench: Bench, split: Split, factors: number): Promise<Ia
 }
 
 export async function benchIals(bench: Bench, split: Split, widths: readonly number[]): Promise<void> {
+  let before: IalsChoice | undefined;
   for (const factors of widths) {
-    const choice = await tuneIals(bench, split, factors);
+    const choice = await tuneIals(bench, split, factors, before);
+    before = choice;
     await withSides(bench, split, (sides) => compareIals(bench, split, sides, { factors, ...choice }));
   }
 }
@@ -124,33 +141,35 @@ async function compareIals(
   console.log(
     `\n  iALS d = ${factors} on ${split.name}: ${rows} x ${columns}, ${indices.length} interactions; recall@20 implicit ${theirs.toFixed(4)} (alpha ${alpha.toFixed(1)}, lambda ${regularization}), same objective ${equal.toFixed(4)}, own choice ${JSON.stringify(own)} ${full.toFixed(4)}, ${reached < theirs ? 'NOT reached' : 'reached'} after ${epochs} epochs: ${reached.toFixed(4)}`,
   );
-  const common = { unit: 'fit', pairs: bench.pairs, warmUp: 1, of: 'time' } as const;
-  const them = { name: `implicit, ${PEER_EPOCHS} epochs`, work: () => once(askPeer()) };
-  bench.add(
-    await interleave({
-      ...common,
-      name: `iALS d = ${factors}, ${split.name}, equal epochs`,
-      target: 0.8,
-      ours: { name: `millrace, ${PEER_EPOCHS} epochs`, work: () => once(askOurs(same)) },
-      peer: them,
-    }),
-  );
-  bench.add(
-    await interleave({
-      ...common,
-      name: `iALS d = ${factors}, ${split.name}, ${reached < theirs ? 'WITHOUT reaching' : 'to'} implicit's recall`,
-      ...(reached < theirs ? {} : { target: 0.5 }),
-      ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs({ epochs, ...own })) },
-      peer: them,
-    }),
-  );
+  // Both sides have run: they are warm.
+  const comparisons = await interleaveSeveral({
+    unit: 'fit',
+    pairs: bench.pairs,
+    of: 'time',
+    peer: { name: `implicit, ${PEER_EPOCHS} epochs`, work: () => once(askPeer()) },
+    ours: [
+      {
+        title: `iALS d = ${factors}, ${split.name}, equal epochs`,
+        target: 0.8,
+        name: `millrace, ${PEER_EPOCHS} epochs`,
+        work: () => once(askOurs(same)),
+      },
+      {
+        title: `iALS d = ${factors}, ${split.name}, ${reached < theirs ? 'WITHOUT reaching' : 'to'} implicit's recall`,
+        target: reached < theirs ? undefined : 0.5,
+        name: `millrace, ${epochs} epochs`,
+        work: () => once(askOurs({ epochs, ...own })),
+      },
+    ],
+  });
+  for (const comparison of comparisons) bench.add(comparison);
 }
 
 const BPR_FACTORS = 64;
 /** implicit's defaults for what is not chosen on the validation split. */
 const BPR_PEER = { factors: BPR_FACTORS, epochs: 100, seed: SEED };
 const BPR_RATES = [0.01, 0.03, 0.1];
-const BPR_REGULARISATIONS = [0.01, 0.03];
+const BPR_REGULARISATIONS = [0.01, 0.03] as const;
 const BPR_EPOCHS = [2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 140];
 
 /** implicit's step size and regularisation, by AUC on a validation split of the training data. */
@@ -158,13 +177,14 @@ async function tuneBpr(bench: Bench, split: Split) {
   const valid = validation(split);
   const best = { auc: -1, rate: 0, regularization: 0 };
   await withSides(bench, valid, async ({ folder, peer }) => {
-    for (const rate of BPR_RATES) {
-      for (const regularization of BPR_REGULARISATIONS) {
-        const answer = await peer.ask('bpr', { ...BPR_PEER, rate, regularization });
-        const auc = aucOf(await factorsOf(folder, 'peer', answer), valid);
-        if (auc > best.auc) Object.assign(best, { auc, rate, regularization });
-      }
-    }
+    const attempt = async (rate: number, regularization: number) => {
+      const answer = await peer.ask('bpr', { ...BPR_PEER, rate, regularization });
+      const auc = aucOf(await factorsOf(folder, 'peer', answer), valid);
+      if (auc > best.auc) Object.assign(best, { auc, rate, regularization });
+    };
+    const [first, ...others] = BPR_REGULARISATIONS;
+    for (const rate of BPR_RATES) await attempt(rate, first);
+    for (const regularization of others) await attempt(best.rate, regularization);
   });
   return { rate: best.rate, regularization: best.regularization };
 }
@@ -189,7 +209,7 @@ export async function benchBpr(bench: Bench, split: Split): Promise<void> {
         name: `BPR d = ${BPR_FACTORS}, ${split.name}, to implicit's AUC`,
         unit: 'fit',
         pairs: bench.pairs,
-        warmUp: 1,
+        warmUp: 0,
         of: 'time',
         target: 1,
         ours: { name: `millrace, ${epochs} epochs`, work: () => once(askOurs(epochs)) },

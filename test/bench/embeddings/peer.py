@@ -122,7 +122,7 @@ def ease_lists(folder, users, k, **_):
     return {}
 
 
-def sgns(folder, dimensions, epochs, window, negatives, seed, **_):
+def sgns(folder, dimensions, epochs, window, negatives, rate, seed, **_):
     from gensim.models import Word2Vec
 
     # The file path is gensim's fastest: its threads then read and train without the interpreter's lock.
@@ -134,7 +134,8 @@ def sgns(folder, dimensions, epochs, window, negatives, seed, **_):
                 out.write(" ".join(map(str, tokens[begin:end])) + "\n")
     words = json.load(open(os.path.join(folder, "shape.json")))["items"]
     model = Word2Vec(
-        vector_size=dimensions, window=window, negative=negatives, sg=1, hs=0, sample=0, min_count=1, workers=THREADS, seed=seed
+        vector_size=dimensions, window=window, negative=negatives, sg=1, hs=0, sample=0, min_count=1, workers=THREADS, seed=seed,
+        alpha=rate, min_alpha=rate / 250
     )
     model.build_vocab(corpus_file=path)
     total = len(array(folder, "indices.i32", np.int32))

@@ -48,7 +48,7 @@ export function fitAutoencoder(
   params: AutoencoderParams,
   context: FitContext,
 ): Promise<FittedModel> {
-  return fitDense('autoencoder', input, params, context);
+  return fitDense(autoencoderModel, input, params, context);
 }
 
 /** The code's mean, and the logarithm of its variance where it is drawn. */

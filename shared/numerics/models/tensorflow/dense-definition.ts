@@ -70,8 +70,10 @@ export interface BatchShape {
   readonly sequence?: { readonly length: number; readonly future: boolean };
 }
 
+export type DenseModelName = 'autoencoder' | 'proto-mf' | 'sequence';
+
 export interface DenseModel<Params extends DenseTraining = DenseTraining> {
-  readonly name: string;
+  readonly name: DenseModelName;
   tables(sizes: DenseSizes, params: Params, draw: DrawTable): DenseTables;
   shape(params: Params): BatchShape;
   /** Users * width. */

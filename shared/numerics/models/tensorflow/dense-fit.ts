@@ -10,8 +10,7 @@ import { rankByFactors } from '../../ranking/rank-factors.ts';
 import type { DenseRows, FitContext, FittedModel, HistoryOptions, RankedLists, TrainInput } from '../../types.ts';
 import { type Pass, runCourse, type Trainee } from './course.ts';
 import type { DenseFactors, DenseState, TrainedEpoch } from './dense.task.ts';
-import type { DenseData, DenseTables } from './dense-definition.ts';
-import type { DenseModelName } from './dense-models.ts';
+import type { DenseData, DenseModel, DenseModelName, DenseTables } from './dense-definition.ts';
 import type { DenseTraining } from './dense-params.ts';
 import type { EngineName, EngineOptions } from './engine.ts';
 import type { TrainingRecord } from './two-tower.ts';
@@ -26,24 +25,27 @@ export interface FittedDense extends FittedModel {
 const TASKS = new URL('./dense.task.ts', import.meta.url).href;
 /** Matrices of users * items that a step holds at once: logits, their gradient, softmax, input, target. */
 const MATRICES_PER_STEP = 8;
+/** A parameter with Adam's two moments; the same again is kept of the best epoch. */
+const BYTES_PER_PARAMETER = 3 * 4;
+/** Item, value and time, in the set with and the set without the validation part. */
+const BYTES_PER_PAIR = 24;
 
 /**
  * @throws AppError NUMERICS_MEMORY_LIMIT (before any work), NUMERICS_INPUT_INVALID, DATASET_EMPTY, MODEL_PARAMS_INVALID (diverged), CANCELLED.
  */
-export async function fitDense(
-  model: DenseModelName,
+export async function fitDense<Params extends DenseTraining>(
+  model: DenseModel<Params>,
   input: TrainInput,
-  params: DenseTraining,
+  params: Params,
   context: FitContext,
 ): Promise<FittedDense> {
-  const { interactions, itemKeys, userKeys } = input;
-  const step = Math.min(params.batchSize, interactions.rows) * interactions.columns * 4 * MATRICES_PER_STEP;
-  checkMemory(step + interactions.indices.length * 24, context.memoryBytesMax);
-  const fit = new DenseFit(model, params, context);
+  const { itemKeys, userKeys } = input;
+  checkMemory(memoryBytes(model, input, params), context.memoryBytesMax);
+  const fit = new DenseFit(model.name, params, context);
   const { training, state } = await fit.run(input);
   const { factors } = await fit.factors(state.tables, state.all);
   return {
-    name: model,
+    name: model.name,
     engine: fit.engine,
     threads: 1,
     params: params as unknown as FittedModel['params'],
@@ -55,6 +57,35 @@ export async function fitDense(
       ? {}
       : { rankHistories: (options) => fit.rankHistories(state.tables, input, options) }),
   };
+}
+
+function memoryBytes<Params extends DenseTraining>(
+  model: DenseModel<Params>,
+  { interactions }: TrainInput,
+  params: Params,
+): number {
+  const { columns: items, indices, rows: users } = interactions;
+  const step = Math.min(params.batchSize, users) * items * 4 * MATRICES_PER_STEP;
+  const copies = params.validationShare > 0 ? 2 : 1;
+  return (
+    step + indices.length * BYTES_PER_PAIR + copies * BYTES_PER_PARAMETER * parameterCount(model, users, items, params)
+  );
+}
+
+/** Numbers in all tables; none is made. */
+function parameterCount<Params extends DenseTraining>(
+  model: DenseModel<Params>,
+  users: number,
+  items: number,
+  params: Params,
+): number {
+  let count = 0;
+  const none = new Float32Array(0);
+  model.tables({ users, items }, params, (_name, rows, width, _scale, of) => {
+    count += rows * width;
+    return { rows, width, values: none, first: none, second: none, perUser: of === 'users', decays: of !== 'layer' };
+  });
+  return count;
 }
 
 class DenseFit {

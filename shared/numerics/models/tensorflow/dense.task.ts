@@ -5,9 +5,16 @@ import { checkTrainInput } from '../../check-input.ts';
 import { sharedFloat32 } from '../../sparse.ts';
 import type { SparseRows, TrainInput } from '../../types.ts';
 import { makeBatch } from './dense-batches.ts';
-import type { DenseBatch, DenseData, DenseModel, DenseTables, DenseTensors } from './dense-definition.ts';
+import type {
+  DenseBatch,
+  DenseData,
+  DenseModel,
+  DenseModelName,
+  DenseTables,
+  DenseTensors,
+} from './dense-definition.ts';
 import { tableDrawer } from './dense-definition.ts';
-import { denseModel, type DenseModelName } from './dense-models.ts';
+import { denseModel } from './dense-models.ts';
 import type { DenseTraining } from './dense-params.ts';
 import { type EngineName, type EngineOptions, loadTensorFlow, type TensorFlow } from './engine.ts';
 import { type EntityKeys, type Pairs, splitInternally, toPairs } from './two-tower-batches.ts';

@@ -57,7 +57,7 @@ export const PROTO_MF_CANDIDATES: readonly z.input<typeof protoMfParams>[] = [
 ];
 
 export function fitProtoMf(input: TrainInput, params: ProtoMfParams, context: FitContext): Promise<FittedDense> {
-  return fitDense('proto-mf', input, params, context);
+  return fitDense(protoMfModel, input, params, context);
 }
 
 /** 1 + cosine of each row to each prototype, softened; 0 beyond the row's nearest. */

@@ -51,7 +51,7 @@ export const SEQUENCE_CANDIDATES: readonly z.input<typeof sequenceParams>[] = [
 ];
 
 export function fitSequence(input: TrainInput, params: SequenceParams, context: FitContext): Promise<FittedModel> {
-  return fitDense('sequence', input, params, context);
+  return fitDense(sequenceModel, input, params, context);
 }
 
 const BLOCK_PARTS = ['query', 'key', 'value', 'out', 'up', 'down'] as const;
