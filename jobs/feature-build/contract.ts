@@ -14,6 +14,8 @@ export const featureBuild = defineJob({
     asOf: z.int().optional(),
     /** Half-life of recency decay in days, where the view does not have its own. */
     halfLifeDays: z.number().positive().max(3650).default(30),
+    /** Of what is drawn: communities, samples of large networks. */
+    seed: z.int().default(1),
   }),
   output: z.object({ version: z.string(), rows: z.int(), features: z.array(z.string()), consentEpoch: z.int() }),
   personal: false,

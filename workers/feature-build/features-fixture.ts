@@ -118,7 +118,15 @@ export async function build(
   const dataset = { version: 'v', asOf } as DatasetVersion;
   try {
     const admitted = await admitFor('segmentation', { dataset, columns, consents, held: new Set() }, context);
-    const loaded: Loaded = { view, dataset: 'v', asOf, halfLifeDays, events: { ...admitted, columns } };
+    const loaded: Loaded = {
+      view,
+      dataset: 'v',
+      asOf,
+      halfLifeDays,
+      events: { ...admitted, columns },
+      allows: () => true,
+      seed: 1,
+    };
     const [catalogue, profiles] = [await readCatalogue(columns, context), await readProfiles(admitted, context)];
     return await processor.compute({ ...loaded, catalogue, profiles }, context);
   } catch (thrown) {

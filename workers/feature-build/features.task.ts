@@ -17,7 +17,11 @@ import { type Fill, gatherActs, type PersonActs, type PersonRows } from './perso
 
 /** Columns of the store that features read beside those of interactions. */
 export interface FeatureEvents extends AdmittedEvents {
-  readonly columns: AdmittedEvents['columns'] & { readonly device: Uint8Array; readonly session: Uint8Array };
+  readonly columns: AdmittedEvents['columns'] & {
+    readonly device: Uint8Array;
+    readonly session: Uint8Array;
+    readonly target?: Uint8Array;
+  };
 }
 
 /** Views whose features come from each person's own acts. */

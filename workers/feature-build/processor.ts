@@ -6,9 +6,10 @@ import { AppError } from '../../shared/errors.ts';
 import { EFFORT_TABLE_VERSION } from '../../shared/numerics/features/effort.ts';
 import { featuresOfView, VIEWS } from '../../shared/numerics/features/registry.ts';
 import { INTERACTION_TABLE_VERSION } from '../../shared/numerics/interactions/weights.ts';
-import { admitFor, loadEvents } from '../reading/dataset.ts';
+import { admitFor, allowsFor, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
-import type { FeatureEvents, Shaped } from './features.task.ts';
+import { type FeatureEvents, isPersonView } from './features.task.ts';
+import { buildNetworkView, type OwnShape } from './network-view.ts';
 import { buildPersonView, type Catalogue, readCatalogue } from './person-view.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
 
@@ -19,18 +20,20 @@ export interface Loaded {
   readonly halfLifeDays: number;
   /** With what their people allow. */
   readonly events: FeatureEvents;
+  readonly allows: (subject: Uint8Array, source: string) => boolean;
+  readonly seed: number;
   readonly catalogue?: Catalogue;
   readonly profiles?: Profiles;
 }
-interface Computed extends Shaped {
-  readonly loaded: Pick<Loaded, 'view' | 'dataset' | 'asOf' | 'halfLifeDays'>;
+interface Computed extends OwnShape {
+  readonly loaded: Pick<Loaded, 'view' | 'dataset' | 'asOf' | 'halfLifeDays' | 'seed'>;
 }
 
 async function load(input: ContractParsed<typeof featureBuild>, context: RunContext): Promise<Loaded> {
   const loaded = await loadEvents(input.dataset, context);
   const { columns, dataset } = loaded;
   const admitted = await admitFor('segmentation', loaded, context);
-  const { view, halfLifeDays, asOf = dataset.asOf } = input;
+  const { view, halfLifeDays, seed, asOf = dataset.asOf } = input;
   const reads = new Set<string>(VIEWS[view].needs.reads);
   return {
     view,
@@ -38,29 +41,38 @@ async function load(input: ContractParsed<typeof featureBuild>, context: RunCont
     asOf,
     halfLifeDays,
     events: { ...admitted, columns },
+    allows: allowsFor('segmentation', loaded),
+    seed,
     ...(reads.has('catalogue') ? { catalogue: await readCatalogue(columns, context) } : {}),
     ...(reads.has('profiles') ? { profiles: await readProfiles(admitted, context) } : {}),
   };
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
-  const shaped = await buildPersonView(loaded, context);
-  const { view, dataset, asOf, halfLifeDays } = loaded;
-  if (shaped.rows === 0)
+  const shaped = await buildView(loaded, context);
+  const { view, dataset, asOf, halfLifeDays, seed } = loaded;
+  // That nobody is tied to anybody, or has said anything, is something to know; that nobody has done anything is a wrong moment.
+  if (shaped.rows === 0 && isPersonView(view))
     throw new AppError('DATASET_EMPTY', { message: 'Nobody had done anything by then.', details: { asOf } });
-  return { ...shaped, loaded: { view, dataset, asOf, halfLifeDays } };
+  return { ...shaped, loaded: { view, dataset, asOf, halfLifeDays, seed } };
+}
+
+async function buildView(loaded: Loaded, context: RunContext): Promise<OwnShape> {
+  const { view } = loaded;
+  if (view === 'network') return buildNetworkView(loaded, context);
+  return { ...(await buildPersonView({ ...loaded, view }, context)), facts: {} };
 }
 
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof featureBuild>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
   const { rows, subjects, matrix } = computed;
-  const { view, dataset, asOf, halfLifeDays } = computed.loaded;
+  const { view, dataset, asOf, halfLifeDays, seed } = computed.loaded;
   const features = computed.kept.map((column) => featuresOfView(view)[column]!);
   const draft = await store.versions.draft(tenant, runKey, fence, rows, [
     { name: 'subjects', data: subjects },
     { name: 'matrix', data: matrix },
   ]);
-  const lineage = { inputs: [dataset], threads: context.pool.threads, engine: 'js' };
+  const lineage = { inputs: [dataset], seed, threads: context.pool.threads, engine: 'js' };
   const tables = { interactions: INTERACTION_TABLE_VERSION, effort: EFFORT_TABLE_VERSION };
   const { version } = await store.versions.write({
     ...draft,
@@ -72,7 +84,16 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
     consentEpoch,
     inputs: lineage.inputs,
     codeVersion,
-    meta: { view, viewVersion: VIEWS[view].version, tables, features, halfLifeDays, missing: 'NaN' },
+    meta: {
+      view,
+      viewVersion: VIEWS[view].version,
+      tables,
+      features,
+      halfLifeDays,
+      seed,
+      missing: 'NaN',
+      ...computed.facts,
+    },
   });
   return { output: { version, rows, features, consentEpoch }, version, lineage };
 }

@@ -44,17 +44,21 @@ export async function loadEvents(version: string, context: RunContext): Promise<
   return { dataset, columns, consents, held };
 }
 
-/** Which rows may be read for a purpose: their source serves it, their person allows it, and is taken for a person. Throws CONSENT_MISSING when there is none. */
-export async function admitFor(
+/** Whether rows of a source about a person may be read for a purpose: the source serves it, the person allows it, and is taken for a person. */
+export function allowsFor(
   purpose: Purpose,
-  { dataset, columns, consents, held }: LoadedEvents,
-  context: RunContext,
-): Promise<AdmittedEvents> {
-  const allows = (subject: Uint8Array, source: string): boolean =>
+  { consents, held }: Pick<LoadedEvents, 'consents' | 'held'>,
+): (subject: Uint8Array, source: string) => boolean {
+  return (subject, source) =>
     sourceOf(source).purposes.includes(purpose) &&
     consents.allows(subject, purpose, source) &&
     (held.size === 0 || !held.has(Buffer.from(subject).toString('hex')));
-  const events = await admitEvents(columns, allows, context);
+}
+
+/** Which rows may be read for a purpose. Throws CONSENT_MISSING when there is none. */
+export async function admitFor(purpose: Purpose, loaded: LoadedEvents, context: RunContext): Promise<AdmittedEvents> {
+  const { columns, dataset } = loaded;
+  const events = await admitEvents(columns, allowsFor(purpose, loaded), context);
   for (let s = 0; s < events.runs.subjects; s++) if (isAdmitted(events, s)) return events;
   throw new AppError('CONSENT_MISSING', {
     details: { purpose, dataset: dataset.version, people: events.runs.subjects },

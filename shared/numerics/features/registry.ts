@@ -4,8 +4,12 @@ import type { ViewDeclaration } from './define-view.ts';
 import { behaviour } from './views/behaviour.ts';
 import { context } from './views/context.ts';
 import { engagement } from './views/engagement.ts';
+import { network } from './views/network.ts';
 
-export const VIEWS = { behaviour, engagement, context } as const satisfies Record<FeatureView, ViewDeclaration>;
+export const VIEWS = { behaviour, engagement, context, network } as const satisfies Record<
+  FeatureView,
+  ViewDeclaration
+>;
 
 export type FeatureOf<V extends FeatureView> = keyof (typeof VIEWS)[V]['features'] & string;
 
