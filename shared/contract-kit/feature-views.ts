@@ -1,5 +1,5 @@
 /** Owns the names of feature views: features of people that are made, kept and read together. What each holds: shared/numerics/features. */
-export const FEATURE_VIEWS = ['behaviour', 'engagement', 'context', 'network'] as const;
+export const FEATURE_VIEWS = ['behaviour', 'engagement', 'context', 'network', 'text', 'graph'] as const;
 export type FeatureView = (typeof FEATURE_VIEWS)[number];
 
 /** What versions from before there were views hold. */

@@ -127,7 +127,10 @@ export async function build(
       allows: () => true,
       seed: 1,
     };
-    const [catalogue, profiles] = [await readCatalogue(columns, context), await readProfiles(admitted, context)];
+    const [catalogue, profiles] = [
+      await readCatalogue(columns, context),
+      await readProfiles(loaded.events, asOf, context),
+    ];
     return await processor.compute({ ...loaded, catalogue, profiles }, context);
   } catch (thrown) {
     if (thrown instanceof AppError && ['DATASET_EMPTY', 'CONSENT_MISSING'].includes(thrown.code)) return undefined;

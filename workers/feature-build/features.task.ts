@@ -18,6 +18,7 @@ import { type Fill, gatherActs, type PersonActs, type PersonRows } from './perso
 /** Columns of the store that features read beside those of interactions. */
 export interface FeatureEvents extends AdmittedEvents {
   readonly columns: AdmittedEvents['columns'] & {
+    readonly eventId: Uint8Array;
     readonly device: Uint8Array;
     readonly session: Uint8Array;
     readonly target?: Uint8Array;

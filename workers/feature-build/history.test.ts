@@ -22,6 +22,7 @@ async function comeIn(world: World, users: readonly string[]): Promise<void> {
     { type: 'view', user, item: 'v1', value: 100, occurredAt: NOW - DAY - n, device: 'tv' },
     { type: 'rating', user, item: 'v2', value: 10, occurredAt: NOW - 2 * DAY - n },
     { type: 'follow', user, target: users[(n + 1) % users.length]!, occurredAt: NOW - 3 * DAY - n },
+    { type: 'comment', user, item: 'v1', text: 'I love this, it is great', occurredAt: NOW - 4 * DAY - n },
     { type: 'click', user, item: 'v3', occurredAt: NOW + DAY - 1000 - n },
   ]);
   const { output } = await runOnce(world.ports, ingestion, { source: SOURCE, events, allowUnknownItems: true });

@@ -51,7 +51,11 @@ async function build(events: readonly Follow[], { asOf, allows }: Given) {
   for (let row = 0; row < target.rows; row++)
     byRow.set(target.subject.subarray(row * 16, row * 16 + 16), target.occurredAt[row]! * 16);
   const allowsKey = (key: Uint8Array, source: string): boolean => allows(nameAt(key, 0), source);
-  const none = { device: new Uint8Array(columns.rows), session: new Uint8Array(columns.rows * 8) };
+  const none = {
+    eventId: new Uint8Array(columns.rows * 16),
+    device: new Uint8Array(columns.rows),
+    session: new Uint8Array(columns.rows * 8),
+  };
   const admitted = await admitEvents(columns, allowsKey, CONTEXT);
   return buildNetworkView(
     { events: { ...admitted, columns: { ...columns, ...none, target: byRow } }, asOf, seed: 1, allows: allowsKey },

@@ -7,11 +7,14 @@ import { EFFORT_TABLE_VERSION } from '../../shared/numerics/features/effort.ts';
 import { featuresOfView, VIEWS } from '../../shared/numerics/features/registry.ts';
 import { INTERACTION_TABLE_VERSION } from '../../shared/numerics/interactions/weights.ts';
 import { admitFor, allowsFor, loadEvents } from '../reading/dataset.ts';
-import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
+import { defineProcessor, type RunContext, type Written as WrittenRun } from '../runtime/processor.ts';
 import { type FeatureEvents, isPersonView } from './features.task.ts';
+import { buildGraphView } from './graph-view.ts';
 import { buildNetworkView, type OwnShape } from './network-view.ts';
 import { buildPersonView, type Catalogue, readCatalogue } from './person-view.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
+import { buildTextView } from './text-view.ts';
+import { readTexts, type Written } from './texts.ts';
 
 export interface Loaded {
   readonly view: FeatureView;
@@ -24,6 +27,7 @@ export interface Loaded {
   readonly seed: number;
   readonly catalogue?: Catalogue;
   readonly profiles?: Profiles;
+  readonly written?: Written;
 }
 interface Computed extends OwnShape {
   readonly loaded: Pick<Loaded, 'view' | 'dataset' | 'asOf' | 'halfLifeDays' | 'seed'>;
@@ -34,17 +38,19 @@ async function load(input: ContractParsed<typeof featureBuild>, context: RunCont
   const { columns, dataset } = loaded;
   const admitted = await admitFor('segmentation', loaded, context);
   const { view, halfLifeDays, seed, asOf = dataset.asOf } = input;
+  const events: FeatureEvents = { ...admitted, columns };
   const reads = new Set<string>(VIEWS[view].needs.reads);
   return {
     view,
     dataset: dataset.version,
     asOf,
     halfLifeDays,
-    events: { ...admitted, columns },
+    events,
     allows: allowsFor('segmentation', loaded),
     seed,
     ...(reads.has('catalogue') ? { catalogue: await readCatalogue(columns, context) } : {}),
-    ...(reads.has('profiles') ? { profiles: await readProfiles(admitted, context) } : {}),
+    ...(reads.has('profiles') ? { profiles: await readProfiles(events, asOf, context) } : {}),
+    ...(reads.has('texts') ? { written: await readTexts(events, asOf, 'words', context) } : {}),
   };
 }
 
@@ -60,10 +66,12 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
 async function buildView(loaded: Loaded, context: RunContext): Promise<OwnShape> {
   const { view } = loaded;
   if (view === 'network') return buildNetworkView(loaded, context);
+  if (view === 'graph') return buildGraphView(loaded, context);
+  if (view === 'text') return buildTextView(loaded, context);
   return { ...(await buildPersonView({ ...loaded, view }, context)), facts: {} };
 }
 
-async function write(computed: Computed, context: RunContext): Promise<Written<typeof featureBuild>> {
+async function write(computed: Computed, context: RunContext): Promise<WrittenRun<typeof featureBuild>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
   const { rows, subjects, matrix } = computed;
   const { view, dataset, asOf, halfLifeDays, seed } = computed.loaded;

@@ -4,11 +4,17 @@
  */
 import type { Person } from '../../shared/contract-kit/event.ts';
 import { PLACE_DEGREES } from '../../shared/numerics/features/views/context.ts';
-import { type AdmittedEvents, isAdmitted } from '../../shared/numerics/interactions/interaction-view.ts';
+import { isAdmitted } from '../../shared/numerics/interactions/interaction-view.ts';
 import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
+import { contextOf } from '../../shared/sources/mobile/payload.ts';
+import { middleOf, type Point } from '../../shared/sources/mobile/place.ts';
 import type { RunContext } from '../runtime/processor.ts';
+import type { FeatureEvents } from './features.task.ts';
 import { zoneOf } from './local-time.ts';
+import { HOUR_MS } from './person-rows.ts';
+import type { WrittenText } from './text.task.ts';
+import { readTexts } from './texts.ts';
 
 /** What is known of people; index = number of the person. */
 export interface Profiles {
@@ -23,8 +29,8 @@ export interface Profiles {
 /** People opened at once. */
 const PEOPLE_PER_READ = 5_000;
 
-/** Profiles of the people of these events who may be read, by their numbers. */
-export async function readProfiles(events: AdmittedEvents, context: RunContext): Promise<Profiles> {
+/** Profiles of the people of these events who may be read, by their numbers; where an app has noted by then where and when somebody was, by that. */
+export async function readProfiles(events: FeatureEvents, asOf: number, context: RunContext): Promise<Profiles> {
   const { keys, subjects } = events.runs;
   const [latitude, longitude] = [sharedFloat32(subjects).fill(Number.NaN), sharedFloat32(subjects).fill(Number.NaN)];
   const zone = sharedInt32(subjects).fill(-1);
@@ -46,7 +52,31 @@ export async function readProfiles(events: AdmittedEvents, context: RunContext):
       if (place !== undefined) [latitude[s], longitude[s]] = place;
     }
   }
+  const notes = await readTexts(events, asOf, 'notes', context);
+  for (const [n, s] of notes.subjects.entries()) {
+    const { clock, place } = notedLast(notes.texts[n]!);
+    if (clock !== undefined && !zones.has(clock)) zones.set(clock, zones.size);
+    if (clock !== undefined) zone[s] = zones.get(clock)!;
+    if (place !== undefined) [latitude[s], longitude[s]] = place;
+  }
   return { zone, zones: [...zones.keys()], latitude, longitude };
+}
+
+/** What an app noted last of the clock and of the place, each by itself. */
+function notedLast(texts: readonly WrittenText[]): {
+  clock?: string | undefined;
+  place?: [number, number] | undefined;
+} {
+  const notes = texts.map(({ text, at }) => ({ at, note: contextOf(text) }));
+  const timed = notes.findLast(({ note }) => note?.hour !== undefined);
+  const placed = notes.findLast(({ note }) => note?.place !== undefined)?.note?.place;
+  // Only the hour is noted: the clock is known to an hour.
+  const hours =
+    timed === undefined ? 0 : ((((timed.note!.hour! - Math.floor(timed.at / HOUR_MS) + 12) % 24) + 24) % 24) - 12;
+  return {
+    clock: timed === undefined ? undefined : zoneOf(hours * 60),
+    place: placed === undefined ? undefined : coarse(middleOf(placed)),
+  };
 }
 
 function clockOf({ attributes = {} }: Person): string | undefined {
@@ -59,6 +89,12 @@ const PLACE = /^\s*(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*$/;
 function placeOf({ attributes = {} }: Person): [number, number] | undefined {
   const [, latitude, longitude] = PLACE.exec(String(attributes['place'] ?? '')) ?? [];
   if (latitude === undefined || longitude === undefined) return undefined;
-  const degrees = [latitude, longitude].map((text) => Math.round(Number(text) / PLACE_DEGREES) * PLACE_DEGREES);
-  return Math.abs(degrees[0]!) <= 90 && Math.abs(degrees[1]!) <= 180 ? [degrees[0]!, degrees[1]!] : undefined;
+  return coarse({ latitude: Number(latitude), longitude: Number(longitude) });
+}
+
+function coarse(point: Point): [number, number] | undefined {
+  const [latitude, longitude] = [point.latitude, point.longitude].map(
+    (degrees) => Math.round(degrees / PLACE_DEGREES) * PLACE_DEGREES,
+  );
+  return Math.abs(latitude!) <= 90 && Math.abs(longitude!) <= 180 ? [latitude!, longitude!] : undefined;
 }

@@ -4,9 +4,11 @@ import type { ViewDeclaration } from './define-view.ts';
 import { behaviour } from './views/behaviour.ts';
 import { context } from './views/context.ts';
 import { engagement } from './views/engagement.ts';
+import { graph } from './views/graph.ts';
 import { network } from './views/network.ts';
+import { text } from './views/text.ts';
 
-export const VIEWS = { behaviour, engagement, context, network } as const satisfies Record<
+export const VIEWS = { behaviour, engagement, context, network, text, graph } as const satisfies Record<
   FeatureView,
   ViewDeclaration
 >;
