@@ -21,8 +21,8 @@ const SEED = 1;
 const VARIANTS = {
   'plain factorisation': PLAIN,
   prototypes: {},
-  'prototypes, debias 0.1': { debias: 0.1 },
-  'prototypes, debias 0.3': { debias: 0.3 },
+  'prototypes, lift 0': { lift: 0 },
+  'prototypes, lift 0.6': { lift: 0.6 },
 };
 
 export async function main(args: string[]): Promise<void> {

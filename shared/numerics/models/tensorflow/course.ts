@@ -1,8 +1,9 @@
 /**
  * Owns the course of a training on TensorFlow: epochs; with an internal validation part it stops when that no longer improves, goes back to
- * the best epoch, and makes a last pass over all pairs, so that no pair is left unlearned. Between epochs it offers its state (parameters,
- * both moments of Adam, the best epoch's of each, steps taken): all that the next epoch needs, since draws are keyed by the epoch's number.
+ * the best epoch and makes a last pass over all pairs, or begins anew over all pairs for as many epochs, so that no pair is left unlearned.
+ * Between epochs it offers its state (parameters, both moments of Adam, the best epoch's of each, steps taken): all that the next epoch needs, since draws are keyed by the epoch's number.
  */
+import { sharedFloat32 } from '../../sparse.ts';
 import type { FitContext, FitState } from '../../types.ts';
 import type { TrainingRecord } from './two-tower.ts';
 import { newTable, type Table } from './two-tower-memory.ts';
@@ -23,6 +24,8 @@ export interface Trainee {
   /** NDCG@10 on the validation part. */
   validate(): Promise<number>;
   copy(from: Tables, to: Tables): Promise<void>;
+  /** Puts the parameters back to where they were before the first epoch. Absent: after the best epoch there is a single pass over all pairs. */
+  restart?(): Promise<void>;
 }
 
 export interface Pass {
@@ -40,7 +43,7 @@ interface Facts {
   readonly steps: number;
 }
 
-const PARTS = ['values', 'first', 'second'] as const;
+const PARTS = ['values', 'first', 'second', 'mean'] as const;
 
 export async function runCourse(
   trainee: Trainee,
@@ -80,8 +83,11 @@ class Course {
   async untilBest(): Promise<Omit<TrainingRecord, 'version'>> {
     const { epochs, patience, tables } = this.#trainee;
     const done = { losses: this.#losses, validation: this.#validation };
-    // The last pass has no validation after it.
-    if (this.#losses.length > this.#validation.length) return { ...done, bestEpoch: this.#bestEpoch };
+    // What comes after the best epoch is known has no validation after it.
+    if (this.#losses.length > this.#validation.length) {
+      await this.#overAll();
+      return { ...done, bestEpoch: this.#bestEpoch };
+    }
     while (this.#losses.length < epochs && this.#losses.length - this.#bestEpoch < patience) {
       const known = this.#validation.at(-1);
       await this.#epoch('train', known === undefined ? {} : { validationNdcg: known });
@@ -95,11 +101,24 @@ class Course {
       }
       await this.#offer(false);
     }
-    await this.#trainee.copy(this.#best, tables);
-    this.#steps = this.#bestSteps;
-    await this.#epoch('all', { validationNdcg: this.#validation[this.#bestEpoch - 1]! });
-    await this.#offer(true);
+    if (this.#trainee.restart === undefined) {
+      await this.#trainee.copy(this.#best, tables);
+      this.#steps = this.#bestSteps;
+    } else {
+      await this.#trainee.restart();
+      this.#steps = 0;
+    }
+    await this.#overAll();
     return { ...done, bestEpoch: this.#bestEpoch };
+  }
+
+  /** The epochs over all pairs that are still to come. */
+  async #overAll(): Promise<void> {
+    const most = this.#validation.length + (this.#trainee.restart === undefined ? 1 : this.#bestEpoch);
+    while (this.#losses.length < most) {
+      await this.#epoch('all', { validationNdcg: this.#validation[this.#bestEpoch - 1]! });
+      await this.#offer(this.#losses.length === most);
+    }
   }
 
   async #epoch(over: Pass['over'], metrics: Pass['metrics']): Promise<void> {
@@ -130,7 +149,8 @@ class Course {
 
   /** What is the best so far is not kept twice. */
   #arrays(): FitState['arrays'] {
-    const best = this.#bestEpoch === this.#losses.length ? {} : this.#best;
+    const isDone = this.#bestEpoch === this.#losses.length || this.#losses.length > this.#validation.length;
+    const best = isDone ? {} : this.#best;
     return { ...arraysOf(this.#trainee.tables, ''), ...arraysOf(best, 'best.') };
   }
 
@@ -147,28 +167,38 @@ class Course {
     this.#bestSteps = facts.bestSteps;
     this.#steps = facts.steps;
     restore(this.#trainee.tables, state.arrays, '');
+    // The best epoch has no say any more once all pairs are learned.
+    if (this.#losses.length > this.#validation.length) return;
     restore(this.#best, state.arrays, this.#bestEpoch === state.epoch ? '' : 'best.');
   }
 }
 
 function arraysOf(tables: Tables, prefix: string): Record<string, Float32Array> {
   return Object.fromEntries(
-    Object.entries(tables).flatMap(([name, table]) => PARTS.map((part) => [`${prefix}${name}.${part}`, table[part]])),
+    Object.entries(tables).flatMap(([name, table]) =>
+      partsOf(table).map((part) => [`${prefix}${name}.${part}`, table[part]!]),
+    ),
   );
 }
 
 function restore(tables: Tables, arrays: FitState['arrays'], prefix: string): void {
   for (const [name, table] of Object.entries(tables))
-    for (const part of PARTS) table[part].set(arrays[`${prefix}${name}.${part}`]!);
+    for (const part of partsOf(table)) table[part]!.set(arrays[`${prefix}${name}.${part}`]!);
 }
 
 function emptyTables(tables: Tables): Tables {
   return Object.fromEntries(
-    Object.entries(tables).map(([name, { values, width }]) => [name, newTable(values.length / width, width)]),
+    Object.entries(tables).map(([name, { mean, values, width }]) => {
+      const table = newTable(values.length / width, width);
+      return [name, mean === undefined ? table : { ...table, mean: sharedFloat32(values.length) }];
+    }),
   );
 }
 
+const partsOf = (table: Table) => PARTS.filter((part) => table[part] !== undefined);
+
 /** Copies parameters and moments; runs in a thread. */
 export function copyTables({ from, to }: { readonly from: Tables; readonly to: Tables }): void {
-  for (const [name, table] of Object.entries(from)) for (const part of PARTS) to[name]![part].set(table[part]);
+  for (const [name, table] of Object.entries(from))
+    for (const part of partsOf(table)) to[name]![part]!.set(table[part]!);
 }

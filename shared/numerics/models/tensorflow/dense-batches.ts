@@ -2,7 +2,6 @@
  * Owns making the rows of one step: what a model sees of its users, and what it is to find. Draws are keyed by (seed, user, epoch), so
  * that a person's absence moves nobody else's.
  */
-import type { Tensor2D } from '@tensorflow/tfjs';
 import type { RandomStream } from '../../../random.ts';
 import type { SparseRows } from '../../types.ts';
 import { type BatchShape, type DenseBatch, type DenseData, type DenseSequence, userDraws } from './dense-definition.ts';
@@ -48,7 +47,6 @@ export function makeBatch(tf: TensorFlow, data: DenseData, shape: BatchShape, re
     step: request.step,
     ...(input === undefined ? {} : { input: matrix(input, columns) }),
     ...(target === undefined ? {} : { target: matrix(target, columns) }),
-    ...(training && shape.debias ? { offset: matrixOfShares(tf, data.interactions, shape.debias) } : {}),
     ...(noise === undefined ? {} : { noise: matrix(noise, shape.noise) }),
     ...(sequences === undefined ? {} : { sequence: sequences.tensors(tf) }),
   };
@@ -56,14 +54,6 @@ export function makeBatch(tf: TensorFlow, data: DenseData, shape: BatchShape, re
 
 function ownCount({ indptr }: SparseRows, user: number): number {
   return indptr[user + 1]! - indptr[user]!;
-}
-
-/** `weight` times the logarithm of each item's share of the interactions; one that nobody has counts as had once. */
-function matrixOfShares(tf: TensorFlow, { columns, indices }: SparseRows, weight: number): Tensor2D {
-  const counts = new Float32Array(columns);
-  for (const item of indices) counts[item]!++;
-  const shares = counts.map((count) => weight * Math.log(Math.max(1, count) / indices.length));
-  return tf.tensor2d(shares, [1, columns]);
 }
 
 /** Places in `interactions` that the model sees, in order of time where it matters, and those it is to find. */

@@ -7,7 +7,8 @@
 import type { Scalar, Tensor2D, Tensor3D } from '@tensorflow/tfjs';
 import type { RandomStream } from '../../../random.ts';
 import { randomStream } from '../../../random.ts';
-import type { SparseRows } from '../../types.ts';
+import { sharedFloat32 } from '../../sparse.ts';
+import type { DenseRows, SparseRows } from '../../types.ts';
 import type { DenseTraining } from './dense-params.ts';
 import type { TensorFlow } from './engine.ts';
 import type { EntityKeys } from './two-tower-batches.ts';
@@ -20,6 +21,7 @@ export interface DenseSizes {
 
 export interface DenseTable extends Table {
   readonly rows: number;
+  readonly mean: Float32Array;
   /** A row a user: a step sees only the rows of its batch. */
   readonly perUser: boolean;
   /** Whether weight decay shrinks it: not what all rows pass through. */
@@ -35,8 +37,6 @@ export interface DenseBatch {
   readonly input?: Tensor2D;
   /** Users * items: what is to be found; a row sums to the user's share of the batch's interactions times its users, the whole to their number. */
   readonly target?: Tensor2D;
-  /** 1 * items, added to the logits. */
-  readonly offset?: Tensor2D;
   /** Users * width standard normal draws, in training only. */
   readonly noise?: Tensor2D;
   /** Tokens of the users' activity, earliest first, aligned at the end. */
@@ -65,8 +65,6 @@ export interface BatchShape {
   readonly input: boolean;
   readonly findSeen: boolean;
   readonly noise: number;
-  /** Weight of the logarithm of items' shares, added to the logits in training only (logQ correction; Yi et al., RecSys 2019). */
-  readonly debias?: number;
   readonly sequence?: { readonly length: number; readonly future: boolean };
 }
 
@@ -80,6 +78,8 @@ export interface DenseModel<Params extends DenseTraining = DenseTraining> {
   users(tf: TensorFlow, tensors: DenseTensors, batch: DenseBatch, params: Params): Tensor2D;
   /** Items * width. */
   items(tf: TensorFlow, tensors: DenseTensors, params: Params): Tensor2D;
+  /** What is done to the vectors of items for serving, in place; `counts`: people an item. */
+  serve?(items: DenseRows, counts: Int32Array, params: Params): void;
   /** Added to the mean loss of a user, in nats. */
   penalty?(tf: TensorFlow, tensors: DenseTensors, batch: DenseBatch, params: Params): Scalar | undefined;
 }
@@ -95,7 +95,8 @@ export type DrawTable = (
 
 export function tableDrawer(model: string, seed: number, keys: EntityKeys): DrawTable {
   return (name, rows, width, scale, of) => {
-    const table = { ...newTable(rows, width), rows, perUser: of === 'users', decays: of !== 'layer' };
+    const mean = sharedFloat32(rows * width);
+    const table = { ...newTable(rows, width), mean, rows, perUser: of === 'users', decays: of !== 'layer' };
     if (scale === 0) return table;
     const root = randomStream(seed, `${model}.init.${name}`);
     const own = { users: keys.userKeys, items: keys.itemKeys };

@@ -1,6 +1,6 @@
 /**
  * Owns the fit of a model that is trained on whole rows of users: a coordinator of phases, all maths in threads. With an internal validation
- * part it stops when that no longer improves, goes back to the best epoch, and makes a last pass over all pairs.
+ * part it stops when that no longer improves, and begins anew over all pairs for as many epochs as served best.
  * Complexity per epoch: about 3 * users * items * width multiply-adds.
  */
 import { cancellation } from '../../../compute/cancellation.ts';
@@ -25,8 +25,8 @@ export interface FittedDense extends FittedModel {
 const TASKS = new URL('./dense.task.ts', import.meta.url).href;
 /** Matrices of users * items that a step holds at once: logits, their gradient, softmax, input, target. */
 const MATRICES_PER_STEP = 8;
-/** A parameter with Adam's two moments; the same again is kept of the best epoch. */
-const BYTES_PER_PARAMETER = 3 * 4;
+/** A parameter with Adam's two moments and its mean; the same again is kept of the best epoch. */
+const BYTES_PER_PARAMETER = 4 * 4;
 /** Item, value and time, in the set with and the set without the validation part. */
 const BYTES_PER_PAIR = 24;
 
@@ -83,7 +83,8 @@ function parameterCount<Params extends DenseTraining>(
   const none = new Float32Array(0);
   model.tables({ users, items }, params, (_name, rows, width, _scale, of) => {
     count += rows * width;
-    return { rows, width, values: none, first: none, second: none, perUser: of === 'users', decays: of !== 'layer' };
+    const table = { rows, width, values: none, first: none, second: none, mean: none };
+    return { ...table, perUser: of === 'users', decays: of !== 'layer' };
   });
   return count;
 }
@@ -115,7 +116,7 @@ class DenseFit {
   }
 
   #trainee({ all, held, tables, train }: DenseState, isSplit: boolean): Trainee {
-    const { epochs, patience } = this.#params;
+    const { epochs, patience, refit } = this.#params;
     return {
       tables,
       epochs,
@@ -124,6 +125,7 @@ class DenseFit {
       engine: () => this.#nameEngine(),
       epoch: (pass) => this.#epoch(tables, pass.over === 'all' ? all : train, pass),
       validate: async () => (await this.#once<number | null>('validate', { tables, data: train, held })) ?? 0,
+      ...(refit ? { restart: () => this.#once<void>('redraw', { tables, data: all }) } : {}),
       copy: (from, to) => this.#once('copyTables', { from, to }),
     };
   }
@@ -134,7 +136,8 @@ class DenseFit {
     const done = await this.#once<TrainedEpoch>('trainEpoch', { tables, data, epoch, stepsBefore });
     this.engine = done.engine;
     this.#version = done.version;
-    const total = Math.max(this.#params.epochs, epoch + 1);
+    const { epochs, refit } = this.#params;
+    const total = Math.max(refit ? 2 * epochs : epochs, epoch + 1);
     onProgress?.({ done: epoch + 1, total, label: 'epochs', metrics: { ...metrics, epoch, loss: done.loss } });
     return done;
   }

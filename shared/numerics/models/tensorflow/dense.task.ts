@@ -118,7 +118,31 @@ export async function trainEpoch(
     const request = { users, training: true, step: payload.stepsBefore + steps, epoch, seed, model: payload.model };
     sum += users.length * trainStep(tf, model, tables, params, () => makeBatch(tf, data, model.shape(params), request));
   }
+  if (params.averaging > 0) average(tables, params.averaging, Math.round(payload.stepsBefore / steps));
   return { loss: sum / order.length, steps, engine, version, leaked: tf.memory().numTensors - before };
+}
+
+/** The first epochs, where the mean has little behind it, weigh more: the draws that training starts from must not stay in it. */
+function average(tables: DenseTables, keep: number, epochsBefore: number): void {
+  const share = Math.max(1 - keep, 2 / (epochsBefore + 2));
+  for (const { mean, values } of Object.values(tables))
+    for (let n = 0; n < mean.length; n++) mean[n]! += (values[n]! - mean[n]!) * share;
+}
+
+/** The parameters that a fit starts from, again. */
+export function redraw({
+  data: { interactions, keys },
+  model,
+  params,
+  seed,
+  tables,
+}: Fit & { readonly tables: DenseTables; readonly data: DenseData }): void {
+  const sizes = { users: interactions.rows, items: interactions.columns };
+  for (const [name, fresh] of Object.entries(denseModel(model).tables(sizes, params, tableDrawer(model, seed, keys)))) {
+    const table = tables[name]!;
+    table.values.set(fresh.values);
+    for (const part of [table.first, table.second, table.mean]) part.fill(0);
+  }
 }
 
 function trainStep(
@@ -148,6 +172,9 @@ function trainStep(
   });
 }
 
+const served = (table: DenseTables[string], { averaging }: DenseTraining) =>
+  averaging > 0 ? { ...table, values: table.mean } : table;
+
 /** The tables change under what TensorFlow is given, so it gets a copy. */
 function tensorOf(tf: TensorFlow, table: DenseTables[string], users: Int32Array): Tensor2D {
   if (table.perUser) return tf.tensor2d(gatherRows(table, users), [users.length, table.width]);
@@ -162,8 +189,7 @@ function lossOf(
   params: DenseTraining,
 ): Scalar {
   const logits = product(tf, model.users(tf, tensors, batch, params), model.items(tf, tensors, params));
-  const shifted = batch.offset === undefined ? logits : logits.add<Tensor2D>(batch.offset);
-  const entropy = shareEntropy(tf, shifted, batch.target!);
+  const entropy = shareEntropy(tf, logits, batch.target!);
   const penalty = model.penalty?.(tf, tensors, batch, params);
   return penalty === undefined ? entropy : entropy.add(penalty);
 }
@@ -184,8 +210,13 @@ export async function embed(
   payload: Fit & { readonly tables: DenseTables; readonly data: DenseData },
 ): Promise<DenseFactors> {
   const { tf } = await loadTensorFlow(payload.tensorflow);
-  const people = Int32Array.from({ length: payload.data.interactions.rows }, (_, user) => user);
-  return vectorsOf(tf, payload, people);
+  const { data, params } = payload;
+  const people = Int32Array.from({ length: data.interactions.rows }, (_, user) => user);
+  const made = vectorsOf(tf, payload, people);
+  const counts = new Int32Array(data.interactions.columns);
+  for (const item of data.interactions.indices) counts[item]!++;
+  denseModel(payload.model).serve?.({ rows: counts.length, width: made.width, data: made.items }, counts, params);
+  return made;
 }
 
 function vectorsOf(
@@ -196,7 +227,9 @@ function vectorsOf(
   const { data, params, seed, tables } = payload;
   const model = denseModel(payload.model);
   const named = (users: Int32Array): DenseTensors =>
-    Object.fromEntries(Object.entries(tables).map(([name, table]) => [name, tensorOf(tf, table, users)]));
+    Object.fromEntries(
+      Object.entries(tables).map(([name, table]) => [name, tensorOf(tf, served(table, params), users)]),
+    );
   const made = tf.tidy(() => model.items(tf, named(new Int32Array(0)), params));
   const items = { values: made.dataSync() as Float32Array, width: made.shape[1] };
   made.dispose();

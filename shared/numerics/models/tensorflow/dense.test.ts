@@ -41,9 +41,9 @@ const MODELS: readonly [string, object][] = [
   ['autoencoder', { ...training, code: 8, variational: false }],
   ['autoencoder', { ...training, code: 8, hidden: 12, annealSteps: 20 }],
   ['proto-mf', { ...training, variant: 'U', dimensions: 8, prototypes: 6, epochs: 60, validationShare: 0 }],
-  ['proto-mf', { ...training, variant: 'I', dimensions: 8, prototypes: 6, nearest: 3 }],
+  ['proto-mf', { ...training, variant: 'I', dimensions: 8, prototypes: 6, nearest: 3, averaging: 0 }],
   ['proto-mf', { ...training, variant: 'UI', dimensions: 8, prototypes: 6 }],
-  ['proto-mf', { ...training, variant: 'none', dimensions: 8, debias: 0.5 }],
+  ['proto-mf', { ...training, variant: 'none', dimensions: 8, lift: 0.5 }],
   ['sequence', { ...training, dimensions: 8, length: 6 }],
   ['sequence', { ...training, dimensions: 8, length: 6, target: 'future', blocks: 2 }],
 ];
@@ -100,6 +100,39 @@ describe('models trained on whole rows of users', () => {
     await using pool = inlinePool();
     const fitted = await findModel('proto-mf').fit(input(), { ...MODELS[2]![1], epochs: 1 }, { pool, seed: 3 });
     expect(Object.keys(fitted)).not.toContain('rankHistories');
+  });
+
+  test('the lift adds to the bias of items what their people say, and changes nothing that is learned', async () => {
+    await using pool = inlinePool();
+    const data = input();
+    const params = { ...training, variant: 'I', dimensions: 8, prototypes: 4, epochs: 2 };
+    const [plain, lifted] = await Promise.all(
+      [0, 0.5].map(
+        (lift) => findModel('proto-mf').fit(data, { ...params, lift }, { pool, seed: 3 }) as Promise<FittedDense>,
+      ),
+    );
+    expect(lifted!.factors.users).toEqual(plain!.factors.users);
+    const { data: before, width } = plain!.factors.items;
+    const counts = new Int32Array(2 * BLOCK_ITEMS);
+    for (const item of data.interactions.indices) counts[item]!++;
+    const mean = data.interactions.indices.length / counts.length;
+    for (const [at, value] of lifted!.factors.items.data.entries()) {
+      const isBias = (at + 1) % width === 0;
+      const added = isBias ? 0.5 * Math.log(1 + mean / counts[Math.floor(at / width)]!) : 0;
+      expect(value).toBeCloseTo(before[at]! + added, 5);
+    }
+  });
+
+  test('begins anew over all pairs for as many epochs as served best, or passes over them once', async () => {
+    await using pool = inlinePool();
+    const params = { ...training, code: 8, epochs: 4, patience: 1, averaging: 0.5 };
+    const fit = (more: object) =>
+      findModel('autoencoder').fit(input(), { ...params, ...more }, { pool, seed: 3 }) as Promise<FittedDense>;
+    const { training: record } = await fit({});
+    expect(record.losses).toHaveLength(record.validation.length + record.bestEpoch);
+    const once = await fit({ refit: false });
+    expect(once.training.losses).toHaveLength(once.training.validation.length + 1);
+    expect(once.training.validation).toEqual(record.validation);
   });
 
   test('refuses a step that does not fit the bound on memory, and training that diverges', async () => {

@@ -10,7 +10,7 @@
  */
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs';
 import { z } from 'zod';
-import type { FitContext, TrainInput } from '../../types.ts';
+import type { DenseRows, FitContext, TrainInput } from '../../types.ts';
 import { type DenseModel, type DenseTensors, unitRows } from './dense-definition.ts';
 import { type FittedDense, fitDense } from './dense-fit.ts';
 import { denseTraining } from './dense-params.ts';
@@ -23,7 +23,7 @@ export const protoMfParams = z
     dimensions: z.int().min(2).max(512).default(128),
     /** User prototypes and item prototypes, 2..512 each. */
     prototypes: z.int().min(2).max(512).default(128),
-    /** Prototypes that each row keeps; 0: all. */
+    /** Prototypes that each row keeps; 0: all. Which ones jumps from epoch to epoch: a mean of epochs (averaging) does not go with it. */
     nearest: z.int().min(0).max(512).default(0),
     /**
      * Length at which a row counts half: a cosine knows no doubt, so rows that little is known of, which decay keeps short, are drawn towards
@@ -34,13 +34,17 @@ export const protoMfParams = z
     uniformity: z.number().min(0).max(100).default(1),
     /** Weight of the pull of each prototype to its nearest person or item of a step: none stays unused. */
     inclusion: z.number().min(0).max(100).default(0.01),
-    /** Share of an item's popularity that the loss explains away: log shares to this power join the logits in training only. */
-    debias: z.number().min(0).max(1).default(0),
+    /**
+     * What little-known items are lifted by when lists are made: lift * ln(1 + mean / people), with the mean of the items' people. It leaves the
+     * order of the well-known nearly as it is: so the tail costs the least accuracy.
+     */
+    lift: z.number().min(0).max(10).default(0.25),
     ...denseTraining,
     epochs: denseTraining.epochs.default(60),
     batchSize: denseTraining.batchSize.default(256),
-    learningRate: denseTraining.learningRate.default(0.02),
-    weightDecay: denseTraining.weightDecay.default(2),
+    learningRate: denseTraining.learningRate.default(0.01),
+    weightDecay: denseTraining.weightDecay.default(1.5),
+    averaging: denseTraining.averaging.default(0.8),
     patience: denseTraining.patience.default(10),
   })
   .readonly();
@@ -52,8 +56,8 @@ export const PROTO_MF_CANDIDATES: readonly z.input<typeof protoMfParams>[] = [
   { softness: 0.4 },
   { softness: 1 },
   { variant: 'UI', weightDecay: 3 },
-  { nearest: 64 },
-  { debias: 0.1 },
+  { nearest: 64, averaging: 0 },
+  { weightDecay: 2 },
 ];
 
 export function fitProtoMf(input: TrainInput, params: ProtoMfParams, context: FitContext): Promise<FittedDense> {
@@ -108,6 +112,13 @@ export function uniformity(tf: TensorFlow, prototypes: Tensor2D): Scalar {
     .log() as Scalar;
 }
 
+/** An item's last column is its bias, which everybody has at 1. */
+function liftRare({ data, rows, width }: DenseRows, counts: Int32Array, lift: number): void {
+  const mean = counts.reduce((sum, count) => sum + count, 0) / rows;
+  for (let item = 0; item < rows; item++)
+    data[(item + 1) * width - 1]! += lift * Math.log1p(mean / Math.max(1, counts[item]!));
+}
+
 export const protoMfModel: DenseModel<ProtoMfParams> = {
   name: 'proto-mf',
   tables: ({ items, users }, params, draw) => {
@@ -131,7 +142,7 @@ export const protoMfModel: DenseModel<ProtoMfParams> = {
         : {}),
     };
   },
-  shape: ({ debias }) => ({ dropout: 0, input: false, findSeen: true, noise: 0, debias }),
+  shape: () => ({ dropout: 0, input: false, findSeen: true, noise: 0 }),
   users: (tf, tensors, batch, params) => {
     const rows = tensors['users']!;
     const ones: Tensor2D = tf.ones([batch.users.length, 1]);
@@ -154,6 +165,9 @@ export const protoMfModel: DenseModel<ProtoMfParams> = {
       UI: () => [multiply(tf, rows, tensors['itemWeights']!), own()],
     }[params.variant]();
     return tf.concat([...parts, tensors['itemBias']!], 1);
+  },
+  serve: (items, counts, params) => {
+    if (params.lift > 0) liftRare(items, counts, params.lift);
   },
   penalty: (tf, tensors, _, params) => {
     const terms = [

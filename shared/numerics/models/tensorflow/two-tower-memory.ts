@@ -13,6 +13,8 @@ export interface Table {
   readonly values: Float32Array;
   readonly first: Float32Array;
   readonly second: Float32Array;
+  /** The mean of the values over the epochs, where one is kept. */
+  readonly mean?: Float32Array;
 }
 
 export interface TwoTowerMemory {
