@@ -6,6 +6,7 @@ import { biasAudit } from './bias-audit/contract.ts';
 import { candidateGeneration } from './candidate-generation/contract.ts';
 import { embeddingTraining } from './embedding-training/contract.ts';
 import { featureBuild } from './feature-build/contract.ts';
+import { governance } from './governance/contract.ts';
 import { ingestion } from './ingestion/contract.ts';
 import { migration } from './migration/contract.ts';
 import { modelSearch } from './model-search/contract.ts';
@@ -25,6 +26,7 @@ export const CONTRACTS = {
   'sharded-training': shardedTraining,
   asking,
   pipeline,
+  governance,
   migration,
   'webhook-delivery': webhookDelivery,
 } as const;

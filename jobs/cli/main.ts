@@ -15,6 +15,7 @@ import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
+import { registerPerson } from './commands/person.ts';
 import { registerQuality } from './commands/quality.ts';
 import { registerQuarantine } from './commands/quarantine.ts';
 import { registerPrompts } from './commands/prompts.ts';
@@ -89,6 +90,7 @@ export function buildProgram(): Command {
   registerPrompts(cli);
   registerTrace(cli);
   registerFeatures(cli);
+  registerPerson(cli);
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);

@@ -33,6 +33,7 @@ import { registerDeadLetters } from './routes/dead-letters.ts';
 import { registerFeedback } from './routes/feedback.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerMobile } from './routes/mobile.ts';
+import { registerPeople } from './routes/people.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerPixel } from './routes/pixel.ts';
 import { registerPrompts } from './routes/prompts.ts';
@@ -77,6 +78,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
         { name: 'dead letters', description: 'What ended without an effect' },
         { name: 'pipelines', description: 'Several jobs as one run' },
         { name: 'published', description: 'What is served' },
+        { name: 'people', description: 'What people ask of their data' },
         { name: 'webhooks', description: 'Who is told of ended runs' },
       ],
     },
@@ -175,6 +177,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerReleases(app, store);
   registerReads(app, recommender(store, now));
   registerPrompts(app, store, now);
+  registerPeople(app, store, tenants);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

@@ -36,6 +36,12 @@ const ROUTES = [
   ['DELETE', '/v1/releases/hold', 'releases:write'],
   ['GET', '/v1/recommendations/u1', 'recommendations:read'],
   ['GET', '/v1/segments/u1', 'segments:read'],
+  ['GET', '/v1/people/u1', 'people:read'],
+  ['POST', '/v1/people/u1/erasure', 'people:write'],
+  ['POST', '/v1/people/u1/withdrawals', 'people:write'],
+  ['POST', '/v1/people/u1/readmission', 'people:write'],
+  ['GET', '/v1/erasures', 'people:read'],
+  ['GET', '/v1/erasures/x', 'people:read'],
 ] as const;
 
 describe('keys', () => {

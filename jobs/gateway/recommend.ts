@@ -41,14 +41,23 @@ export class WithdrawnSince {
     const slot = `${tenant}.${purpose}`;
     let known = this.#known.get(slot);
     if (known?.version !== version) {
-      const made = await this.#store.versions.read(tenant, version);
-      known = { version, epoch: made.consentEpoch ?? 0, subjects: new Set() };
+      known = { version, epoch: await this.#epochOf(tenant, version), subjects: new Set() };
       this.#known.set(slot, known);
     }
     const { epoch, subjects } = await this.#store.consents.withdrawnSince(tenant, known.epoch, [purpose]);
     for (const one of subjects) known.subjects.add(hexOf(one));
     known.epoch = Math.max(known.epoch, epoch);
     return known.subjects.has(hexOf(subject));
+  }
+
+  /** Where somebody was erased whom the version knew, others are served from it until the next release: then every withdrawal counts, whatever its epoch. */
+  async #epochOf(tenant: string, version: string): Promise<number> {
+    try {
+      return (await this.#store.versions.read(tenant, version)).consentEpoch ?? 0;
+    } catch (thrown) {
+      if (thrown instanceof AppError && thrown.code === 'DATASET_ERASED') return 0;
+      throw thrown;
+    }
   }
 }
 

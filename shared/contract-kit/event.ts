@@ -22,7 +22,7 @@ import { CONSENT_BASES, purposeSchema } from './purposes.ts';
 
 export { DEVICES, EVENT_TYPES, type EventType };
 
-const externalId = z.string().min(1).max(ID_CHARS_MAX);
+export const externalId = z.string().min(1).max(ID_CHARS_MAX);
 
 /** Milliseconds since 1970 UTC; accepts an integer or an ISO 8601 date-time with offset. */
 export const timestampSchema = z.union([

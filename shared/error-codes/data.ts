@@ -56,6 +56,18 @@ export const DATA_CODES = {
     what: 'There is no such data set version.',
     todo: 'List the versions with `millrace status`.',
   },
+  ERASURE_INCOMPLETE: {
+    retry: 'backoff',
+    status: 500,
+    what: 'Something of a person who was erased is still in the store though nothing is at work that could need it.',
+    todo: 'Redrive the run; if it stays, report the places in `details.left`.',
+  },
+  ERASURE_PENDING: {
+    retry: 'later',
+    status: 409,
+    what: 'Runs that began before a person was erased are still at work; the erasure ends after them.',
+    todo: 'Nothing: it is tried again by itself until they have ended.',
+  },
   EVENT_INVALID: {
     retry: 'never',
     status: 422,

@@ -75,6 +75,12 @@ export const SERVICE_CODES = {
     todo: 'See the log of the run; report it if it stays.',
   },
   NOT_FOUND: { retry: 'never', status: 404, what: 'There is nothing under that name.', todo: 'Check the name.' },
+  PERSON_ERASED: {
+    retry: 'never',
+    status: 410,
+    what: 'The person was erased: nothing about them goes in.',
+    todo: 'If they have come back, `millrace person readmit USER` takes them off the list, and they are asked for consent anew.',
+  },
   PORT_BUSY: {
     retry: 'never',
     status: 500,

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CONSENT_BASES, PURPOSES } from '../contract-kit/purposes.ts';
 import { type ConsentChange, ConsentState } from './consent-state.ts';
+import { hexOf } from './keys.ts';
 
 const person = (n: number): Uint8Array => new Uint8Array(16).fill(n);
 const stateOf = (changes: readonly ConsentChange[]): ConsentState => {
-  const state = new ConsentState();
+  const state = new ConsentState(hexOf);
   for (const change of changes) state.apply(change);
   return state;
 };
@@ -51,7 +52,7 @@ function rule(
 
 describe('what people have said', () => {
   it('allows nothing to who never said anything', () => {
-    expect(new ConsentState().allows(person(1), 'audit', 'web')).toBe(false);
+    expect(new ConsentState(hexOf).allows(person(1), 'audit', 'web')).toBe(false);
   });
 
   it('covers one purpose only', () => {

@@ -42,11 +42,14 @@ export interface PersonalKeys {
   subject(tenant: string, externalId: string): Uint8Array;
   /** Keyed hash of (tenant, session), 8 bytes, never all zero. */
   session(tenant: string, session: string): Uint8Array;
+  /** Of a subject key, for the list of who was erased: a keyed hash under a key of its own, 32 hex digits. Knows nobody who is not asked about. */
+  mark(tenant: string, subject: Uint8Array): string;
 }
 
 export function personalKeys(tenantKey: Uint8Array): PersonalKeys {
   const subjectKey = createSecretKey(deriveKey(tenantKey, 'subject'));
   const sessionKey = createSecretKey(deriveKey(tenantKey, 'session'));
+  const suppressionKey = createSecretKey(deriveKey(tenantKey, 'suppression'));
   return {
     subject: (tenant, externalId) =>
       createHmac('sha256', subjectKey).update(`${tenant}\0${externalId}`).digest().subarray(0, ENTITY_KEY_BYTES),
@@ -58,6 +61,12 @@ export function personalKeys(tenantKey: Uint8Array): PersonalKeys {
       if (key.every((byte) => byte === 0)) key[0] = 1; // all zero is the mark of no session
       return key;
     },
+    mark: (tenant, subject) =>
+      createHmac('sha256', suppressionKey)
+        .update(`${tenant}\0`)
+        .update(subject)
+        .digest('hex')
+        .slice(0, 2 * ENTITY_KEY_BYTES),
   };
 }
 

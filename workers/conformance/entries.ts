@@ -86,6 +86,15 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     input: ({ dataset, candidates }) => ({ publish: { parts: { dataset, candidates }, asOf: NOW } }),
     bad: [...bad, { publish: { parts: { other: 'x' }, asOf: 1 } }],
   },
+  governance: {
+    input: () => ({ act: 'withdraw', user: 'nobody-yet', purposes: ['audit'] }),
+    bad: [
+      ...bad,
+      { act: 'erase' },
+      { act: 'forgive', user: 'u' },
+      { act: 'withdraw', user: 'u', purposes: ['profit'] },
+    ],
+  },
   migration: { input: () => ({ format: 2 }), bad: [...bad, { format: 1 }, { format: 'newest' }] },
   'webhook-delivery': {
     // Of a registration that is gone: nobody is told, and that is an end.

@@ -114,7 +114,11 @@ export async function build(
 ) {
   const context = contextFor(threads);
   const columns = eventColumns(events);
-  const consents: ConsentSnapshot = { epoch: 1, allows: (subject, _, source) => allows(nameAt(subject, 0), source) };
+  const consents: ConsentSnapshot = {
+    epoch: 1,
+    allows: (subject, _, source) => allows(nameAt(subject, 0), source),
+    isErased: () => false,
+  };
   const dataset = { version: 'v', asOf } as DatasetVersion;
   try {
     const admitted = await admitFor('segmentation', { dataset, columns, consents, held: new Set() }, context);

@@ -8,8 +8,8 @@ import { type SourceDeclaration, sourceOf } from '../../shared/sources/registry.
 import type { EventRow, ItemKey, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { checkEach, inOrder, type Placed } from './batch.ts';
-import { knownPeople } from './known.ts';
-import { keepPending, readPending, shredPending } from './pending.ts';
+import { knownPeople, withoutErased } from './known.ts';
+import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 
 export interface EventBatch {
   readonly source: string;
@@ -70,6 +70,8 @@ function eventIdOf(source: string, event: CanonicalEvent): string {
 interface Party {
   readonly key: SubjectKey;
   consenting: boolean;
+  /** Nothing about them goes in. */
+  erased: boolean;
 }
 
 /** Something named in a batch. */
@@ -99,8 +101,10 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
     context.consents ?? store.consents.snapshot(tenant),
     batch.allowUnknownItems === true || markUnknown(named.items, context),
   ]);
-  for (const party of named.people.values())
+  for (const party of named.people.values()) {
     party.consenting = source.purposes.some((purpose) => snapshot.allows(party.key, purpose, batch.source));
+    party.erased = snapshot.isErased(party.key);
+  }
   const admitted = placed.filter((event) => {
     const refusal = refusalOf(event, named, source);
     if (refusal !== undefined) rejected.push(refusal);
@@ -116,10 +120,13 @@ function namedIn(events: readonly Placed<CanonicalEvent>[], { store, tenant }: R
   const items = new Set<string>();
   for (const { value } of events) {
     users.add(value.user);
+    if (value.target !== undefined) users.add(value.target);
     if (value.item !== undefined) items.add(value.item);
   }
   const [userIds, itemIds] = [[...users], [...items]];
-  const people = store.people.keys(tenant, userIds).map((key, n) => [userIds[n]!, { key, consenting: false }] as const);
+  const people = store.people
+    .keys(tenant, userIds)
+    .map((key, n) => [userIds[n]!, { key, consenting: false, erased: false }] as const);
   const things = store.items.keys(tenant, itemIds).map((key, n) => [itemIds[n]!, { key, known: true }] as const);
   return { people: new Map(people), items: new Map(things) };
 }
@@ -142,6 +149,9 @@ function refusalOf(
 ): Rejection | undefined {
   if (!source.eventTypes.includes(value.type))
     return { index, code: 'EVENT_NOT_OF_SOURCE', field: 'type', reason: `the source gives no ${value.type}` };
+  for (const field of ['user', 'target'] as const)
+    if (value[field] !== undefined && people.get(value[field])?.erased === true)
+      return { index, code: 'PERSON_ERASED', field, reason: 'was erased' };
   if (people.get(value.user)?.consenting !== true)
     return { index, code: 'EVENT_NO_CONSENT', field: 'user', reason: 'no consent to any purpose of the source' };
   if (value.item !== undefined && items.get(value.item)?.known !== true)
@@ -236,9 +246,10 @@ export async function followEvents(
 async function settlePeople(pending: VersionDraft, tenant: string, { store, clock }: Ports): Promise<void> {
   const waiting = await readPending<PendingPeople>(tenant, pending, store);
   if (waiting === undefined) return;
-  await store.people.ensure(tenant, waiting.people);
-  await keepTexts(waiting.texts, tenant, store);
-  knownPeople(store).add(store.people.keys(tenant, waiting.people), clock.now());
+  const people = await withoutErased(store, tenant, waiting.people, (user) => user);
+  await store.people.ensure(tenant, people);
+  await keepTexts(await withoutErased(store, tenant, waiting.texts, ({ user }) => user), tenant, store);
+  knownPeople(store).add(store.people.keys(tenant, people), clock.now());
 }
 
 async function keepTexts(texts: readonly KeptText[], tenant: string, store: Store): Promise<void> {

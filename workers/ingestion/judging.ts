@@ -9,7 +9,7 @@ import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import type { RunDocument, VerdictReason, VersionDraft } from '../../shared/store/ports.ts';
 import { numberItems, readItemFacts } from '../reading/item-facts.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
-import { keepPending, readPending, shredPending } from './pending.ts';
+import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 
 /** Larger data sets are not looked at: their columns and the look would not fit into what a run of this kind may take. */
 const ROWS_MAX = 4_000_000;

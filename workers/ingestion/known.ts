@@ -6,7 +6,7 @@
  * People go by the key objects that a store hands out for them, again and again the same ones while its own bounded cache holds them:
  * an entry goes with its key, and looking one up costs no name.
  */
-import type { SubjectKey } from '../../shared/store/ports.ts';
+import type { Store, SubjectKey } from '../../shared/store/ports.ts';
 
 /** How long an entry is believed. */
 const BELIEVED_MS = 10 * 60_000;
@@ -34,4 +34,16 @@ export function knownPeople(store: object): KnownPeople {
     caches.set(store, known);
   }
   return known;
+}
+
+/** What is not about people who were erased since it was checked. */
+export async function withoutErased<T>(
+  store: Store,
+  tenant: string,
+  records: readonly T[],
+  userOf: (record: T) => string,
+): Promise<T[]> {
+  const snapshot = await store.consents.snapshot(tenant);
+  const keys = store.people.keys(tenant, records.map(userOf));
+  return records.filter((_, n) => !snapshot.isErased(keys[n]!));
 }

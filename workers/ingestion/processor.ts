@@ -13,7 +13,7 @@ import { defineProcessor, type Ports, type RunContext, type Written } from '../r
 import { type EventBatch, type EventPlan, type EventWork, followEvents, loadEvents, writeEvents } from './events.ts';
 import { followHeld, type HeldPlan, type HeldWork, mappingFor, writeHeld } from './unknown-schema.ts';
 import { followVerdicts, judge, type VerdictPlan } from './judging.ts';
-import { checkRecords, followRecords, type RecordPlan, type RecordWork, writeRecords } from './records.ts';
+import { followRecords, loadRecords, type RecordPlan, type RecordWork, writeRecords } from './records.ts';
 
 type Output = ContractOutput<typeof ingestion>;
 type Work = EventWork | RecordWork | HeldWork | { readonly what: 'compact'; readonly asOf: number };
@@ -21,7 +21,7 @@ type Work = EventWork | RecordWork | HeldWork | { readonly what: 'compact'; read
 async function load(input: ContractParsed<typeof ingestion>, context: RunContext): Promise<Work> {
   if ('compact' in input) return { what: 'compact', asOf: input.compact.asOf ?? context.asOf };
   if ('events' in input) return loadBatch(input, context);
-  return checkRecords(input);
+  return loadRecords(input, context);
 }
 
 /** Canonical events, or records that a mapping makes canonical; what nobody can read is held. */

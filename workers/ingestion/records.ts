@@ -15,8 +15,8 @@ import {
 import { recordOrderOf, type RunDocument, type VersionDraft } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { checkEach, inOrder, lastOfEach } from './batch.ts';
-import { knownPeople } from './known.ts';
-import { keepPending, readPending, shredPending } from './pending.ts';
+import { knownPeople, withoutErased } from './known.ts';
+import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 
 export type RecordBatch = { readonly indices?: readonly number[] | undefined } & (
   | { readonly items: readonly unknown[] }
@@ -39,7 +39,14 @@ export interface RecordPlan {
 
 const byId = (record: { readonly id: string }): string => record.id;
 
-export function checkRecords(batch: RecordBatch): RecordWork {
+/** Checked one by one; what is about people who were erased is refused. */
+export async function loadRecords(batch: RecordBatch, context: RunContext): Promise<RecordWork> {
+  const { store, tenant } = context;
+  const snapshot = await (context.consents ?? store.consents.snapshot(tenant));
+  return checkRecords(batch, (user) => snapshot.isErased(store.people.keys(tenant, [user])[0]!));
+}
+
+export function checkRecords(batch: RecordBatch, isErased: (user: string) => boolean): RecordWork {
   if ('items' in batch) {
     const { good, rejected } = checkEach(batch.items, batch.indices, (record, at) =>
       checkRecord(itemSchema, record, at),
@@ -48,18 +55,25 @@ export function checkRecords(batch: RecordBatch): RecordWork {
     return { what: 'items', records: kept, repeated: replaced, rejected: inOrder(rejected) };
   }
   if ('people' in batch) {
-    const { good, rejected } = checkEach(batch.people, batch.indices, (record, at) =>
-      checkRecord(personSchema, record, at),
-    );
+    const { good, rejected } = checkEach(batch.people, batch.indices, (record, at) => {
+      const checked = checkRecord(personSchema, record, at);
+      return checked.ok && isErased(checked.value.id) ? erasedAt(at, 'id') : checked;
+    });
     const { kept, replaced } = lastOfEach(good, byId);
     return { what: 'people', records: kept, repeated: replaced, rejected: inOrder(rejected) };
   }
-  const { good, rejected } = checkEach(batch.consents, batch.indices, (record, at) =>
-    checkRecord(consentSchema, record, at),
-  );
+  const { good, rejected } = checkEach(batch.consents, batch.indices, (record, at) => {
+    const checked = checkRecord(consentSchema, record, at);
+    return checked.ok && isErased(checked.value.user) ? erasedAt(at, 'user') : checked;
+  });
   // Every consent counts, in the order given: it is a history.
   return { what: 'consents', records: good.map(({ value }) => value), repeated: 0, rejected: inOrder(rejected) };
 }
+
+const erasedAt = (index: number, field: string) => ({
+  ok: false as const,
+  rejection: { index, code: 'PERSON_ERASED', field, reason: 'was erased' },
+});
 
 export async function writeRecords(work: RecordWork, context: RunContext) {
   const { what, records, repeated, rejected } = work;
@@ -87,7 +101,8 @@ async function apply(work: Records, run: RunDocument, { store, clock }: Ports): 
     await store.items.upsert(tenant, work.records, recordOrderOf(run));
     return;
   }
-  await store.people.upsert(tenant, work.records, recordOrderOf(run));
-  const ids = work.records.map(({ id }) => id);
+  const kept = await withoutErased(store, tenant, work.records, ({ id }) => id);
+  await store.people.upsert(tenant, kept, recordOrderOf(run));
+  const ids = kept.map(({ id }) => id);
   knownPeople(store).add(store.people.keys(tenant, ids), clock.now());
 }

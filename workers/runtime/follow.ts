@@ -8,7 +8,7 @@ import { readOutput } from '../../shared/contract-kit/versions.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { Intent, RunDocument } from '../../shared/store/ports.ts';
 import type { PendingMarks } from './pending-marks.ts';
-import type { AnyProcessor, Ports } from './processor.ts';
+import type { AnyProcessor, Following, Ports } from './processor.ts';
 
 /** Carries an intent out; must be idempotent. */
 export type Relay = (intent: Intent, run: RunDocument) => Promise<void>;
@@ -33,7 +33,7 @@ export async function follow(
   processor: AnyProcessor | undefined,
   ports: Ports,
   relay: Relay,
-  marks?: PendingMarks,
+  { marks, following }: { readonly marks?: PendingMarks; readonly following?: Following } = {},
 ): Promise<unknown> {
   let output = outputToday(run, processor);
   if (run.followed) return output;
@@ -42,7 +42,8 @@ export async function follow(
     // Marking it as followed without its processor would lose what it wrote.
     if (processor === undefined)
       throw new AppError('KIND_UNKNOWN', { details: { kind: run.kind, runKey: run.runKey } });
-    if (processor.follow !== undefined) output = (await processor.follow({ ...run, output }, ports)) ?? output;
+    if (processor.follow !== undefined)
+      output = (await processor.follow({ ...run, output }, ports, following)) ?? output;
     for (const intent of run.next) await relay(intent, run);
   }
   await ports.announcer?.announce(run);

@@ -31,6 +31,7 @@ import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
+import { JobPayloads } from './payloads.ts';
 import { Pruner } from './pruner.ts';
 import { measureQueues } from './queue-gauges.ts';
 import { adaptTick, adoptSchedulers, declareDefaults, restoreSchedules } from './schedules.ts';
@@ -136,6 +137,7 @@ export async function startHost({
     telemetry,
     codeVersion: codeVersion(),
     announcer: new Announcer(store, enqueuer, systemClock),
+    payloads: new JobPayloads(enqueuer, store.claims, ring),
     webhookPrivate: config.webhookPrivate,
     holdsAccounts: config.quality === 'hold',
     checkpoints: config.checkpoints,

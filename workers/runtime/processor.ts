@@ -14,6 +14,7 @@ import type { CheckpointRules } from '../../shared/config.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
+import type { Payloads } from './payloads.ts';
 import type { Announcer } from './announcer.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
@@ -34,6 +35,8 @@ export interface Ports {
   readonly tfjsNative?: string;
   /** Told of every run that has ended; absent: nobody is. */
   readonly announcer?: Pick<Announcer, 'isWanted' | 'announce'>;
+  /** Inputs of jobs, for who is to be taken out of them; absent: there are none. */
+  readonly payloads?: Payloads;
   /** Webhooks may go to private addresses. */
   readonly webhookPrivate?: boolean;
   /** Accounts that are judged not to be people are kept out of what is learned; absent: they are told only. */
@@ -56,6 +59,12 @@ export interface RunContext extends Ports {
   readonly progress: OnProgress;
 }
 
+/** What reaches whoever follows a run: the attempt that committed it, or a sweeper, which nobody ends. */
+export interface Following {
+  readonly signal: AbortSignal;
+  readonly progress: OnProgress;
+}
+
 export interface Written<C extends Contract> {
   readonly output: ContractOutput<C>;
   /** The immutable version that the run made. */
@@ -74,7 +83,7 @@ export interface Processor<C extends Contract = Contract, Loaded = unknown, Comp
   compute(loaded: Loaded, context: RunContext): Promise<Computed>;
   write(computed: Computed, context: RunContext): Promise<Written<C>>;
   withdraw?(written: Written<C>, subjects: readonly SubjectKey[], context: RunContext): Promise<void>;
-  follow?(run: RunDocument, ports: Ports): Promise<ContractOutput<C> | undefined>;
+  follow?(run: RunDocument, ports: Ports, following?: Following): Promise<ContractOutput<C> | undefined>;
 }
 
 /** Ties the three types of a processor together; at run time it is the identity. */

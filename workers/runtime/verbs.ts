@@ -52,14 +52,18 @@ export class Verbs {
       consentEpoch,
       ...(consents === undefined ? {} : { consents }),
       signal: attempt.controller.signal,
-      progress: beating(
-        attempt,
-        progressReporter(attempt.job, (progress) => {
-          attempt.events.progressed(progress);
-          this.#options.onStepProgress?.(envelope, progress);
-        }),
-      ),
+      progress: this.#progressOf(attempt),
     };
+  }
+
+  #progressOf(attempt: Attempt): OnProgress {
+    return beating(
+      attempt,
+      progressReporter(attempt.job, (progress) => {
+        attempt.events.progressed(progress);
+        this.#options.onStepProgress?.(attempt.envelope, progress);
+      }),
+    );
   }
 
   /** load -> compute -> write -> check output. */
@@ -92,10 +96,12 @@ export class Verbs {
   }
 
   /** Once a run has ended nothing may change how: what does not follow now is followed by the job's next turn or the sweeper. */
-  async record({ events }: Attempt, run: RunDocument): Promise<unknown> {
+  async record(attempt: Attempt, run: RunDocument): Promise<unknown> {
     const { ports, relay, processor, contract } = this.#options;
+    const { events, controller } = attempt;
+    const following = { signal: controller.signal, progress: this.#progressOf(attempt) };
     try {
-      return await follow(run, processor, ports, relay, this.marks);
+      return await follow(run, processor, ports, relay, { marks: this.marks, following });
     } catch (thrown) {
       events.failed('job.unfollowed', codedFailure(thrown, contract));
       throw new AppError('FOLLOW_PENDING', { cause: thrown, details: { runKey: run.runKey } });

@@ -28,6 +28,8 @@ const INPUTS = {
   ingestion: { input: z.strictObject({ compact: z.strictObject({ asOf: z.int().optional() }) }) },
   // Runs start at /v1/pipelines; publishing is for the last step of a run only.
   pipeline: undefined,
+  // What people ask of their data has routes and scopes of its own.
+  governance: undefined,
   // The runtime tells of ended runs.
   'webhook-delivery': undefined,
 } as const;

@@ -48,6 +48,14 @@ export class KeyTable {
     return number;
   }
 
+  /** The bytes of the key of that number. */
+  keyAt(number: number): Uint8Array {
+    const key = new Uint8Array(ENTITY_KEY_BYTES);
+    const view = new DataView(key.buffer);
+    for (let w = 0; w < WORDS; w++) view.setUint32(4 * w, this.#words[number * WORDS + w]!);
+    return key;
+  }
+
   /** rank[number] = place of that key in the order of the keys' bytes. */
   ranks(): Uint32Array {
     const order = new Uint32Array(this.#size).map((_, number) => number).sort((a, b) => this.#compare(a, b));

@@ -99,7 +99,16 @@ class MongoClaims implements Claims {
     const _id = idOf(tenant, id);
     // Unreadable first, gone last: who is killed in between leaves something that the next look finds.
     const closed = await this.#claims.updateOne({ _id, runs: [...runs] }, { $set: { sha256: REMOVED } });
-    if (closed.matchedCount === 0) return;
+    if (closed.matchedCount > 0) await this.#removeClosed(_id);
+  }
+
+  async shred(tenant: string, id: string): Promise<void> {
+    const _id = idOf(tenant, id);
+    await this.#claims.updateOne({ _id }, { $set: { sha256: REMOVED } });
+    await this.#removeClosed(_id);
+  }
+
+  async #removeClosed(_id: string): Promise<void> {
     await this.#parts.deleteMany({ _id: idsUnder(_id) });
     await this.#claims.deleteOne({ _id });
   }

@@ -8,10 +8,10 @@ import type { ConsentRecord } from '../../contract-kit/event.ts';
 import type { Purpose } from '../../contract-kit/purposes.ts';
 import { ConsentState } from '../../governance/consent-state.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
-import { hexOf, receiptKeyOf } from '../../governance/keys.ts';
+import { hexOf, type PersonalKeys, receiptKeyOf } from '../../governance/keys.ts';
 import { type ConsentRow, decodeConsents, encodeConsents } from '../blocks/consent-block.ts';
 import type { Consents, ConsentSnapshot, People, SubjectKey } from '../ports.ts';
-import { chunksOf, COLLECTIONS } from './names.ts';
+import { chunksOf, COLLECTIONS, sequenceText } from './names.ts';
 import { type LogEntry, orderedLog, type OrderedLog, type OrderedLogOptions } from './ordered-log.ts';
 
 interface ConsentEntry {
@@ -21,7 +21,16 @@ interface ConsentEntry {
   readonly kid: string;
   readonly key: Uint8Array;
   readonly box: Uint8Array;
+  /** The box holds the mark of somebody who was erased, or has come back; absent: words of people. */
+  readonly act?: 'erased' | 'readmitted';
+  /** When the mark was set. */
+  readonly at?: number;
 }
+
+/** What an entry says, opened. */
+type Said =
+  | { readonly act: 'words'; readonly rows: readonly ConsentRow[] }
+  | { readonly act: 'erased' | 'readmitted'; readonly mark: string };
 
 /** Records of one entry; ~60 bytes each. */
 const ENTRY_RECORDS_MAX = 50_000;
@@ -38,17 +47,31 @@ class MongoConsents implements Consents {
   readonly #entries: Collection<{ _id: string; body?: ConsentEntry }>;
   readonly #ring: MasterRing;
   readonly #people: People;
+  readonly #markOf: (tenant: string, subject: SubjectKey) => string;
   readonly #views = new Map<string, TenantView>();
   readonly #updates = new Map<string, Promise<TenantView>>();
 
-  constructor(db: Db, ring: MasterRing, people: People, options: OrderedLogOptions) {
+  constructor(
+    db: Db,
+    ring: MasterRing,
+    people: People,
+    personal: Pick<PersonalKeys, 'mark'>,
+    options: OrderedLogOptions,
+  ) {
+    this.#markOf = personal.mark;
     this.#log = orderedLog<ConsentEntry>(db, COLLECTIONS.consentLog, options);
     this.#entries = db.collection(COLLECTIONS.consentLog);
     this.#ring = ring;
     this.#people = people;
   }
 
-  async record(tenant: string, runKey: string, records: readonly ConsentRecord[]): Promise<number> {
+  async record(tenant: string, runKey: string, given: readonly ConsentRecord[]): Promise<number> {
+    const { state } = await this.#current(tenant);
+    const keys = this.#people.keys(
+      tenant,
+      given.map(({ user }) => user),
+    );
+    const records = given.filter((_, index) => !state.isErased(keys[index]!));
     const users = records.map(({ user }) => user);
     await this.#people.ensure(tenant, users);
     const subjects = this.#people.keys(tenant, users);
@@ -72,7 +95,7 @@ class MongoConsents implements Consents {
     const found = await this.#entries
       .find({ 'body.run': runKey } as object, { projection: { 'body.part': 1 } })
       .toArray();
-    return new Map(found.map(({ _id, body }) => [body!.part, Number(_id.slice(_id.lastIndexOf('.') + 1))]));
+    return new Map(found.map(({ _id, body }) => [body!.part, sequenceOf(_id)]));
   }
 
   async #keepReceipts(tenant: string, records: readonly ConsentRecord[], rows: readonly ConsentRow[]): Promise<void> {
@@ -89,11 +112,71 @@ class MongoConsents implements Consents {
     return { run, part, ...wrapKey(this.#ring, dataKey, place), box: encrypt(dataKey, encodeConsents(rows), place) };
   }
 
-  #open(tenant: string, { sequence, body }: LogEntry<ConsentEntry>): ConsentRow[] {
+  #open(tenant: string, { sequence, body }: LogEntry<ConsentEntry>): Said {
     const place = entryPlace(tenant, body.run, body.part);
     const what = `${COLLECTIONS.consentLog}.${sequence}`;
     const plain = decrypt(unwrapKey(this.#ring, body, place, what), body.box, place, what);
-    return decodeConsents(new Uint8Array(plain)); // a copy of its own: aligned
+    const { act } = body;
+    if (act !== undefined && act !== null) return { act, mark: plain.toString('latin1') };
+    return { act: 'words', rows: decodeConsents(new Uint8Array(plain)) }; // a copy of its own: aligned
+  }
+
+  async erase(tenant: string, runKey: string, subject: SubjectKey): ReturnType<Consents['erase']> {
+    return this.#mark(tenant, runKey, subject, 'erased');
+  }
+
+  async readmit(tenant: string, runKey: string, subject: SubjectKey): ReturnType<Consents['erase']> {
+    return this.#mark(tenant, runKey, subject, 'readmitted');
+  }
+
+  /** Appends unless this run has done so. */
+  async #mark(
+    tenant: string,
+    run: string,
+    subject: SubjectKey,
+    act: 'erased' | 'readmitted',
+  ): ReturnType<Consents['erase']> {
+    const done = await this.#entries.findOne({ 'body.run': run, 'body.act': act } as object);
+    if (done?.body?.at !== undefined) return { epoch: sequenceOf(done._id), at: done.body.at };
+    const place = entryPlace(tenant, run, 0);
+    const dataKey = newDataKey();
+    const box = encrypt(dataKey, Buffer.from(this.#markOf(tenant, subject), 'latin1'), place);
+    const at = Date.now();
+    const epoch = await this.#log.append(tenant, {
+      run,
+      part: 0,
+      ...wrapKey(this.#ring, dataKey, place),
+      box,
+      act,
+      at,
+    });
+    return { epoch, at };
+  }
+
+  async forget(tenant: string, subject: SubjectKey): Promise<number> {
+    const { entries } = await this.#log.readAfter(tenant, 0);
+    let rewritten = 0;
+    for (const entry of entries) {
+      const said = this.#open(tenant, entry);
+      if (said.act !== 'words') continue;
+      const left = said.rows.filter((row) => Buffer.compare(row.subject, subject) !== 0);
+      if (left.length === said.rows.length) continue;
+      const { run, part, key } = entry.body;
+      const _id = `${tenant}.${sequenceText(entry.sequence)}`;
+      const changed = await this.#entries.updateOne(
+        { _id, 'body.key': key },
+        {
+          $set: { body: this.#seal(tenant, run, part, left) },
+        },
+      );
+      rewritten += changed.matchedCount;
+    }
+    return rewritten;
+  }
+
+  async erasedMarks(tenant: string): Promise<ReadonlySet<string>> {
+    const { state } = await this.#current(tenant);
+    return state.erasedMarks();
   }
 
   /** Of the state, not of the counter: a number that was only taken may still be filled with a withdrawal. */
@@ -105,7 +188,11 @@ class MongoConsents implements Consents {
     const view = await this.#current(tenant);
     view.shared = true;
     const { state, epoch } = view;
-    return { epoch, allows: (subject, purpose, source) => state.allows(subject, purpose, source) };
+    return {
+      epoch,
+      allows: (subject, purpose, source) => state.allows(subject, purpose, source),
+      isErased: (subject) => state.isErased(subject),
+    };
   }
 
   async history(tenant: string, subject: SubjectKey): ReturnType<Consents['history']> {
@@ -113,7 +200,10 @@ class MongoConsents implements Consents {
     const texts = await this.#people.texts(tenant, subject);
     const receipts = new Map(texts.map(({ eventId, text }) => [hexOf(eventId), text]));
     return entries
-      .flatMap((entry) => this.#open(tenant, entry).filter((row) => Buffer.compare(row.subject, subject) === 0))
+      .flatMap((entry) => {
+        const said = this.#open(tenant, entry);
+        return said.act === 'words' ? said.rows.filter((row) => Buffer.compare(row.subject, subject) === 0) : [];
+      })
       .map(({ purposes, source, withdrawn, basis, at, receipt: key }) => {
         const receipt = key === undefined ? undefined : receipts.get(hexOf(key));
         const state = withdrawn ? ('withdrawn' as const) : ('given' as const);
@@ -131,13 +221,24 @@ class MongoConsents implements Consents {
     const { state } = await this.#current(tenant);
     const lost = new Map<string, SubjectKey>();
     for (const entry of entries) {
-      for (const { subject, source, withdrawn, purposes: about } of this.#open(tenant, entry)) {
+      const said = this.#open(tenant, entry);
+      if (said.act !== 'words') {
+        // Somebody of whom this process has never heard is in nothing that it loaded.
+        const subject = said.act === 'erased' ? state.subjectOf(said.mark) : undefined;
+        if (subject !== undefined) lost.set(hexOf(subject), subject);
+        continue;
+      }
+      for (const { subject, source, withdrawn, purposes: about } of said.rows) {
         if (!withdrawn) continue;
         const gone = purposes.some((purpose) => about.includes(purpose) && !state.allows(subject, purpose, source));
-        if (gone) lost.set(Buffer.from(subject).toString('hex'), subject);
+        if (gone) lost.set(hexOf(subject), subject);
       }
     }
     return { epoch: upTo, subjects: [...lost.values()] };
+  }
+
+  #unread(tenant: string): TenantView {
+    return { state: new ConsentState((subject) => this.#markOf(tenant, subject)), epoch: 0, shared: false };
   }
 
   /** The tenant's state, at least as new as the call. Calls that come together share one update. */
@@ -154,18 +255,25 @@ class MongoConsents implements Consents {
   }
 
   async #advance(tenant: string): Promise<TenantView> {
-    const view = this.#views.get(tenant) ?? { state: new ConsentState(), epoch: 0, shared: false };
+    const view = this.#views.get(tenant) ?? this.#unread(tenant);
     this.#views.set(tenant, view);
     const { entries, upTo } = await this.#log.readAfter(tenant, view.epoch);
     if (upTo === view.epoch) return view;
     const state = view.shared ? view.state.copy() : view.state;
     // An entry that does not open stops here; what was applied before it is applied again next time, which changes nothing.
-    for (const entry of entries) for (const change of this.#open(tenant, entry)) state.apply(change);
+    for (const entry of entries) {
+      const said = this.#open(tenant, entry);
+      if (said.act === 'words') for (const change of said.rows) state.apply(change);
+      else if (said.act === 'erased') state.erase(said.mark);
+      else state.readmit(said.mark);
+    }
     const next = { state, epoch: upTo, shared: false };
     this.#views.set(tenant, next);
     return next;
   }
 }
+
+const sequenceOf = (id: string): number => Number(id.slice(id.lastIndexOf('.') + 1));
 
 const entryPlace = (tenant: string, run: string, part: number): string =>
   placeOf(COLLECTIONS.consentLog, 'box', `${tenant}.${run}.${part}`);
@@ -183,6 +291,12 @@ function toRow(tenant: string, record: ConsentRecord, subject: SubjectKey): Cons
   };
 }
 
-export function mongoConsents(db: Db, ring: MasterRing, people: People, options: OrderedLogOptions = {}): Consents {
-  return new MongoConsents(db, ring, people, options);
+export function mongoConsents(
+  db: Db,
+  ring: MasterRing,
+  people: People,
+  personal: Pick<PersonalKeys, 'mark'>,
+  options: OrderedLogOptions = {},
+): Consents {
+  return new MongoConsents(db, ring, people, personal, options);
 }

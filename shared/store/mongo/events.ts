@@ -2,7 +2,7 @@
  * Owns events in the store: prepare (immutable micro-blocks that nobody sees), follow (their manifests), read and count.
  * In the quiet case a batch costs two round trips: one insert of all its blocks, one insert of all its manifest entries.
  */
-import { EVENT_TYPES } from '../../contract-kit/event-fields.ts';
+import { DEVICES, EVENT_TYPES } from '../../contract-kit/event-fields.ts';
 import { AppError } from '../../errors.ts';
 import { ENTITY_KEY_BYTES, type PersonalKeys, requestKeyOf } from '../../governance/keys.ts';
 import { columnsOfRows, decodeEvents, encodeEvents } from '../blocks/event-block.ts';
@@ -298,6 +298,12 @@ class MongoEvents implements Events {
     return rows;
   }
 
+  async sourcesOf(tenant: string, subject: SubjectKey): Promise<string[]> {
+    const names = new Set<string>();
+    for await (const { source } of this.of(tenant, subject)) names.add(source);
+    return [...names].sort();
+  }
+
   /** All partitions of the tenant, at least as new as the call. */
   async #current(tenant: string): Promise<PartitionView[]> {
     const views = await this.#partitions.views(tenant, await this.#partitions.names(tenant));
@@ -319,12 +325,14 @@ function* rowsOfSubject(plain: Uint8Array, block: ManifestBlock, subject: Subjec
     if (!Number.isInteger(row) || masked.has(row)) continue;
     const item = keyOf(events.item, row);
     const value = events.value[row]!;
+    const device = DEVICES[events.device[row]!]!;
     yield {
       eventId: keyOf(events.eventId, row),
       type: EVENT_TYPES[events.type[row]!]!,
       source: events.sources[events.source[row]!]!,
       ...(item.some((byte) => byte !== 0) && { item }),
       ...(!Number.isNaN(value) && { value }),
+      ...(device !== 'unknown' && { device }),
       occurredAt: events.occurredAt[row]!,
       recordedAt: events.recordedAt[row]!,
     };

@@ -1,6 +1,6 @@
 /** Owns exposure records: what was shown to whom, at which place, with which propensity. One a response. */
 import type { Collection, Db } from 'mongodb';
-import type { Exposure, Exposures } from '../ports.ts';
+import type { Exposure, Exposures, SubjectKey } from '../ports.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
 import { COLLECTIONS, idOf } from './names.ts';
 
@@ -32,14 +32,27 @@ class MongoExposures implements Exposures {
 
   async read(tenant: string, requestId: string): Promise<Exposure | undefined> {
     const found = await this.#exposures.findOne({ _id: idOf(tenant, requestId) });
-    if (found === null) return undefined;
-    const { _id, items, propensities, ...rest } = found;
-    const shown = propensities.map((propensity, place) => ({
-      item: items.subarray(place * 16, place * 16 + 16),
-      propensity,
-    }));
-    return { ...rest, items: shown };
+    return found === null ? undefined : toExposure(found);
   }
+
+  async of(tenant: string, subject: SubjectKey, limit: number): Promise<Exposure[]> {
+    const own = { tenant, subject: Buffer.from(subject) };
+    return (await this.#exposures.find(own).sort({ at: -1 }).limit(limit).toArray()).map(toExposure);
+  }
+}
+
+function toExposure({ _id, items, propensities, ...rest }: ExposureDocument): Exposure {
+  const shown = propensities.map((propensity, place) => ({
+    item: items.subarray(place * 16, place * 16 + 16),
+    propensity,
+  }));
+  return { ...rest, items: shown };
+}
+
+export function createExposureIndexes(db: Db): Promise<unknown> {
+  return db
+    .collection(COLLECTIONS.exposures)
+    .createIndexes([{ key: { tenant: 1, subject: 1, at: -1 }, name: 'person' }]);
 }
 
 export function mongoExposures(db: Db): Exposures {

@@ -26,7 +26,7 @@ interface LineageDocument extends BatchLineage {
 /** Of the batch that a run took in: an attempt that is repeated writes over what the one before it noted. */
 export const batchIdOf = (tenant: string, run: string): string => idOf(tenant, run.slice(run.lastIndexOf('.') + 1));
 
-const placeOfIds = (id: string): string => placeOf(COLLECTIONS.lineage, 'ids', id);
+export const placeOfIds = (id: string): string => placeOf(COLLECTIONS.lineage, 'ids', id);
 
 export function createLineageIndexes(db: Db): Promise<unknown> {
   return db.collection(COLLECTIONS.lineage).createIndexes([

@@ -34,6 +34,7 @@ export const COLLECTIONS = {
   verdicts: 'verdicts',
   accounts: 'accounts',
   formats: 'formats',
+  erasures: 'erasure_reports',
   runs: 'runs',
   pipelineRuns: 'pipeline_runs',
   releases: 'releases',

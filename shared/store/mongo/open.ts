@@ -2,7 +2,7 @@
 import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { ComputePool } from '../../compute/task.ts';
 import { AppError } from '../../errors.ts';
-import { masterRing } from '../../governance/crypto.ts';
+import { deriveKey, masterRing } from '../../governance/crypto.ts';
 import { personalKeys } from '../../governance/keys.ts';
 import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
@@ -13,8 +13,9 @@ import { mongoCollector } from './collection/collector.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
+import { createErasureIndexes, mongoErasures, signingKeyOf } from './erasure/erasures.ts';
 import { mongoEvents } from './events.ts';
-import { mongoExposures } from './exposures.ts';
+import { createExposureIndexes, mongoExposures } from './exposures.ts';
 import { createFormatIndexes, mongoFormats, WriteFormat } from './formats.ts';
 import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
@@ -150,6 +151,8 @@ async function createIndexes(db: Db): Promise<void> {
     createQuarantineIndexes(db),
     createLineageIndexes(db),
     createVerdictIndexes(db),
+    createErasureIndexes(db),
+    createExposureIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     createFormatIndexes(db),
@@ -168,6 +171,9 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
   const partitions = new Partitions(db, clock);
   const writes = new WriteFormat(db);
   const staleGap = options.staleGapMs === undefined ? {} : { staleGapMs: options.staleGapMs };
+  const consents = mongoConsents(db, ring, people, personal, staleGap);
+  const signingKey = signingKeyOf(deriveKey(options.tenantKey, 'erasure-reports'));
+  const erasing = { db, ring, personal, blocks, partitions, writes, consents, signingKey };
   const port = <T extends object>(name: string, over: T): T => guarded(over, hosts, watchOf(name, options.telemetry));
   return {
     ledger: port('ledger', mongoLedger(db)),
@@ -178,8 +184,9 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     tunings: port('tunings', mongoTunings(db)),
     people: port('people', people),
     items: port('items', mongoItems(db)),
-    consents: port('consents', mongoConsents(db, ring, people, staleGap)),
+    consents: port('consents', consents),
     events: port('events', mongoEvents({ partitions, blocks, versions, personal, writes })),
+    erasures: port('erasures', mongoErasures(erasing)),
     versions: port('versions', versions),
     checkpoints: port('checkpoints', mongoCheckpoints(db, versions, clock)),
     served: port('served', mongoServed(db)),

@@ -18,7 +18,7 @@ interface QuarantineDocument extends Omit<QuarantinedBatch, 'id'> {
   box?: Uint8Array;
 }
 
-const placeOfBody = (id: string): string => placeOf(COLLECTIONS.quarantine, 'body', id);
+export const placeOfBody = (id: string): string => placeOf(COLLECTIONS.quarantine, 'body', id);
 
 export function createQuarantineIndexes(db: Db): Promise<unknown> {
   return db

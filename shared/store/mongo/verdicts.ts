@@ -53,10 +53,12 @@ class MongoVerdicts implements Verdicts {
     const found = await this.#verdicts
       .find({ tenant, state: released ? 'released' : 'held' }, { sort: { judgedAt: -1, _id: 1 }, limit })
       .toArray();
-    return found.map(({ _id, tenant: _tenant, state: _state, ...rest }) => ({
-      subject: _id.slice(tenant.length + 1),
-      ...rest,
-    }));
+    return found.map(toHeld);
+  }
+
+  async of(tenant: string, subject: SubjectKey): Promise<HeldAccount | undefined> {
+    const found = await this.#verdicts.findOne({ _id: entityId(tenant, subject), state: 'held' });
+    return found === null ? undefined : toHeld(found);
   }
 
   count(tenant: string): Promise<number> {
@@ -70,6 +72,10 @@ class MongoVerdicts implements Verdicts {
     );
     return modifiedCount === 1;
   }
+}
+
+function toHeld({ _id, tenant, state: _state, ...rest }: VerdictDocument): HeldAccount {
+  return { subject: _id.slice(tenant.length + 1), ...rest };
 }
 
 export function mongoVerdicts(db: Db, clock: () => number): Verdicts {

@@ -25,6 +25,8 @@ export interface Claims {
   keep(tenant: string, id: string, untilMs: number): Promise<void>;
   /** Removes it, unless another run was bound to it meanwhile. */
   remove(claim: StoredClaim): Promise<void>;
+  /** Removes it whoever uses it: another took its place. Idempotent. */
+  shred(tenant: string, id: string): Promise<void>;
 }
 
 export const KEY_SCOPES = [
@@ -39,6 +41,8 @@ export const KEY_SCOPES = [
   'releases:read',
   'releases:write',
   'pixel:write',
+  'people:read',
+  'people:write',
   'mobile:write',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];

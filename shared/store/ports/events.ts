@@ -1,5 +1,6 @@
 /** Owns the port of events: rows on their way in, columns on their way out. */
 import type { CanonicalEvent, EventType } from '../../contract-kit/event.ts';
+import type { DEVICES } from '../../contract-kit/event-fields.ts';
 import type { ItemKey, SubjectKey } from './keys.ts';
 import type { VersionDraft } from './versions.ts';
 
@@ -51,6 +52,8 @@ export interface PersonEvent {
   readonly source: string;
   readonly item?: ItemKey;
   readonly value?: number;
+  /** Absent: not known. */
+  readonly device?: (typeof DEVICES)[number];
   readonly occurredAt: number;
   readonly recordedAt: number;
 }
@@ -88,4 +91,6 @@ export interface Events {
   /** What one person did, in no order; reads the shard of the person alone. */
   of(tenant: string, subject: SubjectKey): AsyncIterable<PersonEvent>;
   count(tenant: string): Promise<number>;
+  /** Names of the sources that gave events of a person, in order. Reads the blocks of the person's partitions. */
+  sourcesOf(tenant: string, subject: SubjectKey): Promise<string[]>;
 }

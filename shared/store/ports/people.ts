@@ -63,6 +63,8 @@ export interface ConsentSnapshot {
    * Of what was said about the source and about `*`, the later `at` decides; at the same moment a withdrawal does.
    */
   allows(subject: SubjectKey, purpose: Purpose, source: string): boolean;
+  /** True when the person was erased and has not come back: nothing about them may go in. */
+  isErased(subject: SubjectKey): boolean;
 }
 /** One thing that a person, or a licence, said. */
 export interface ConsentWord {
@@ -76,9 +78,24 @@ export interface ConsentWord {
 }
 
 export interface Consents {
-  /** Appends to the tenant's consent log and updates the states; idempotent by runKey. Returns the new epoch. */
+  /** Appends to the tenant's consent log and updates the states; idempotent by runKey. What is said for people who are erased is left out. Returns the new epoch. */
   record(tenant: string, runKey: string, records: readonly ConsentRecord[]): Promise<number>;
   epoch(tenant: string): Promise<number>;
+  /**
+   * Puts a person on the list of the erased: from the epoch that is returned on nothing is allowed for them and nothing about them goes in.
+   * What is kept is a keyed hash of their pseudonym. Idempotent by runKey.
+   */
+  erase(
+    tenant: string,
+    runKey: string,
+    subject: SubjectKey,
+  ): Promise<{ readonly epoch: number /** When the mark was set, ms since 1970. */; readonly at: number }>;
+  /** Takes a person off that list; they are asked for every purpose anew. Idempotent by runKey. */
+  readmit(tenant: string, runKey: string, subject: SubjectKey): ReturnType<Consents['erase']>;
+  /** Takes everything that a person said out of the log, whose numbers stay. Returns the number of entries that were written anew. */
+  forget(tenant: string, subject: SubjectKey): Promise<number>;
+  /** Keyed hashes of everybody on the list of the erased. */
+  erasedMarks(tenant: string): Promise<ReadonlySet<string>>;
   /** Everything that was said about one person, in order of recording. Reads the whole log. */
   history(tenant: string, subject: SubjectKey): Promise<ConsentWord[]>;
   /** Snapshot for some people; cached between calls, brought up to date from the log. */

@@ -56,4 +56,6 @@ export interface Exposure {
 export interface Exposures {
   write(exposure: Exposure): Promise<void>;
   read(tenant: string, requestId: string): Promise<Exposure | undefined>;
+  /** What was shown to a person, the latest first. */
+  of(tenant: string, subject: SubjectKey, limit: number): Promise<Exposure[]>;
 }

@@ -45,6 +45,8 @@ export interface Verdicts {
     options: { readonly released: boolean; readonly limit: number },
   ): Promise<readonly HeldAccount[]>;
   count(tenant: string): Promise<number>;
+  /** Of one account that is held; undefined: it is not. */
+  of(tenant: string, subject: SubjectKey): Promise<HeldAccount | undefined>;
   /** Lets an account's events count again, for good. False: it was not held. */
   release(tenant: string, subject: SubjectKey): Promise<boolean>;
 }

@@ -7,7 +7,7 @@
  */
 import type { Store, VersionDraft } from '../../shared/store/ports.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { RunContext } from '../runtime/processor.ts';
+import type { RunContext } from './processor.ts';
 
 const ARRAY = 'pending';
 

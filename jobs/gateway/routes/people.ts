@@ -1,0 +1,171 @@
+/** Owns the routes for what people may ask of their data: to see it, to withdraw, to be erased, to come back; and for the reports of erasures. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
+import { purposeSchema } from '../../../shared/contract-kit/purposes.ts';
+import { AppError } from '../../../shared/errors.ts';
+import { personData } from '../../../shared/store/person-data.ts';
+import type { Store } from '../../../shared/store/ports.ts';
+import type { InputOf } from '../../registry.ts';
+import { tenantOf } from '../authorise.ts';
+import type { Tenants } from '../tenants.ts';
+import { enqueuedSchema, errorAnswers, idSchema, keySchema } from './answers.ts';
+
+const LISTED_MAX = 100;
+const userSchema = z.string().min(1).max(200).describe('The id that the sources use.');
+const params = z.object({ user: userSchema });
+const key = keySchema.optional();
+
+const signedReportSchema = z.object({
+  report: z.object({
+    id: z.string(),
+    tenant: z.string(),
+    person: z.string().describe('Keyed hash of the pseudonym, as on the list of the erased.'),
+    requestedAt: z.number(),
+    finishedAt: z.number(),
+    consentEpoch: z.int(),
+    artefacts: z.array(z.object({ artefact: z.string(), checked: z.int(), removed: z.int(), left: z.int() })),
+    versions: z.array(z.string()),
+    retraining: z.string().optional(),
+  }),
+  signature: z.string().describe('Ed25519 over the canonical JSON of the report, base64.'),
+  publicKey: z.string(),
+});
+
+/** What is held about a person is whatever it is: the shape of an envelope is the caller's own. */
+const heldSchema = z.object({ user: z.string(), isErased: z.boolean() }).loose();
+
+export function registerPeople(plain: FastifyInstance, store: Store, tenants: Tenants): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const about = { tags: ['people'], security: [{ key: [] }] };
+  app.route({
+    method: 'GET',
+    url: '/v1/people/:user',
+    config: { scope: 'people:read' },
+    schema: {
+      ...about,
+      summary: 'Everything that is held about a person',
+      params,
+      response: { 200: heldSchema, ...errorAnswers },
+    },
+    handler: async (request) => {
+      const held = await personData(store, tenantOf(request), request.params.user);
+      return { ...held };
+    },
+  });
+  registerActs(plain, tenants);
+  registerReports(plain, store);
+}
+
+/** Each is a job of kind `governance`, to be asked for with GET /v1/jobs/governance/:id. */
+function registerActs(plain: FastifyInstance, tenants: Tenants): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const enqueue = async (request: FastifyRequest, input: InputOf<'governance'>, once: string | undefined) => {
+    const { client } = tenants.get(tenantOf(request));
+    const { id, runKey } = await client.job('governance').enqueue(input, once === undefined ? {} : { key: once });
+    return { id, runKey };
+  };
+  const config = { scope: 'people:write' } as const;
+  const schema = { tags: ['people'], security: [{ key: [] }], params };
+  const response = { 202: enqueuedSchema, ...errorAnswers };
+  const keyed = z.strictObject({ key }).nullish();
+  app.route({
+    method: 'POST',
+    url: '/v1/people/:user/erasure',
+    config,
+    schema: { ...schema, summary: 'Erase a person from everything', body: keyed, response },
+    handler: async (request, reply) => {
+      const { user } = request.params;
+      return reply.code(202).send(await enqueue(request, { act: 'erase', user }, request.body?.key));
+    },
+  });
+  app.route({
+    method: 'POST',
+    url: '/v1/people/:user/withdrawals',
+    config,
+    schema: {
+      ...schema,
+      summary: 'Stop purposes, or opt out of a source; what nothing justifies any more is removed',
+      body: z.strictObject({
+        key,
+        purposes: z.array(purposeSchema).min(1).optional().describe('Absent: all.'),
+        source: z
+          .union([sourceNameSchema, z.literal('*')])
+          .optional()
+          .describe('Absent: every source.'),
+      }),
+      response,
+    },
+    handler: async (request, reply) => {
+      const { key: once, purposes, source } = request.body;
+      const input = {
+        act: 'withdraw' as const,
+        user: request.params.user,
+        ...(purposes && { purposes }),
+        ...(source && { source }),
+      };
+      return reply.code(202).send(await enqueue(request, input, once));
+    },
+  });
+  app.route({
+    method: 'POST',
+    url: '/v1/people/:user/readmission',
+    config,
+    schema: {
+      ...schema,
+      summary: 'Take back somebody who was erased; they are asked for consent anew',
+      body: keyed,
+      response,
+    },
+    handler: async (request, reply) => {
+      const { user } = request.params;
+      return reply.code(202).send(await enqueue(request, { act: 'readmit', user }, request.body?.key));
+    },
+  });
+}
+
+function registerReports(plain: FastifyInstance, store: Store): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  const config = { scope: 'people:read' } as const;
+  const schema = { tags: ['people'], security: [{ key: [] }] };
+  app.route({
+    method: 'GET',
+    url: '/v1/erasures',
+    config,
+    schema: {
+      ...schema,
+      summary: 'Signed reports of erasures, newest first',
+      querystring: z.object({ limit: z.coerce.number().int().min(1).max(LISTED_MAX).default(20) }),
+      response: { 200: z.object({ erasures: z.array(signedReportSchema) }), ...errorAnswers },
+    },
+    handler: async (request) => ({
+      erasures: (await store.erasures.list(tenantOf(request), request.query.limit)).map(plainReport),
+    }),
+  });
+  app.route({
+    method: 'GET',
+    url: '/v1/erasures/:id',
+    config,
+    schema: {
+      ...schema,
+      summary: 'The signed report of one erasure: every place that was looked at',
+      params: z.object({ id: idSchema }),
+      response: { 200: signedReportSchema, ...errorAnswers },
+    },
+    handler: async (request) => {
+      const { id } = request.params;
+      const found = await store.erasures.read(tenantOf(request), id);
+      if (found !== undefined) return plainReport(found);
+      throw new AppError('NOT_FOUND', { message: `There is no report ${id}.`, details: { id } });
+    },
+  });
+}
+
+type Signed = NonNullable<Awaited<ReturnType<Store['erasures']['read']>>>;
+
+/** As the schema has it: its arrays are the route's own. */
+const plainReport = ({ report, ...signed }: Signed): z.input<typeof signedReportSchema> => ({
+  ...signed,
+  report: { ...report, artefacts: [...report.artefacts], versions: [...report.versions] },
+});

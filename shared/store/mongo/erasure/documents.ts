@@ -1,0 +1,165 @@
+/** Owns a person's way out of small documents: their own, those served to them, those about them, and batches that hold them among others. */
+import type { Db } from 'mongodb';
+import { decrypt, encrypt, type MasterRing, newDataKey, unwrapKey, wrapKey } from '../../../governance/crypto.ts';
+import { hexOf } from '../../../governance/keys.ts';
+import type { ErasedArtefact, SubjectKey } from '../../ports.ts';
+import { placeOfIds } from '../lineage.ts';
+import { placeOfBody } from '../quarantine.ts';
+import { chunksOf, COLLECTIONS, entityId, idOf, idsUnder } from '../names.ts';
+
+const ID_BYTES = 16;
+
+interface Sealed {
+  readonly _id: string;
+  readonly kid: string;
+  readonly key: Uint8Array;
+  readonly box: Uint8Array;
+}
+
+export interface Person {
+  readonly tenant: string;
+  readonly subject: SubjectKey;
+  readonly externalId: string;
+}
+
+/** Documents that are the person's alone. With the first the key of all their texts goes. */
+export async function removeOwn(db: Db, { tenant, subject }: Person): Promise<ErasedArtefact[]> {
+  const own = entityId(tenant, subject);
+  const removals: readonly (readonly [string, object])[] = [
+    [COLLECTIONS.people, { _id: own }],
+    [COLLECTIONS.texts, { _id: idsUnder(own) }],
+    [COLLECTIONS.verdicts, { _id: own }],
+    [COLLECTIONS.promptMarks, { _id: own }],
+    [COLLECTIONS.exposures, { tenant, subject: Buffer.from(subject) }],
+  ];
+  const removed: ErasedArtefact[] = [];
+  for (const [name, filter] of removals) {
+    const collection = db.collection(name);
+    const checked = await collection.countDocuments({ _id: idsUnder(tenant) } as object);
+    const { deletedCount } = await collection.deleteMany(filter);
+    removed.push({ artefact: name, checked, removed: deletedCount, left: 0 });
+  }
+  return removed;
+}
+
+/** What is served to the person, of every version. */
+export async function removeServedTo(db: Db, { tenant, subject }: Person): Promise<ErasedArtefact[]> {
+  const versions = await db
+    .collection<{ _id: string }>(COLLECTIONS.versions)
+    .find({ _id: idsUnder(tenant) }, { projection: { _id: 1 } })
+    .toArray();
+  const ids = versions.map(({ _id }) => `${_id}.${hexOf(subject)}`);
+  const removed: ErasedArtefact[] = [];
+  for (const name of [COLLECTIONS.candidates, COLLECTIONS.segments]) {
+    let count = 0;
+    for (const chunk of chunksOf(ids)) {
+      const collection = db.collection<{ _id: string }>(name);
+      count += (await collection.deleteMany({ _id: { $in: [...chunk] } })).deletedCount;
+    }
+    removed.push({ artefact: name, checked: ids.length, removed: count, left: 0 });
+  }
+  removed.push(await removePrompt(db, { tenant, subject }));
+  return removed;
+}
+
+/** What the person is about to be asked; only the current prompts are there. */
+async function removePrompt(db: Db, { tenant, subject }: Pick<Person, 'tenant' | 'subject'>): Promise<ErasedArtefact> {
+  const current = await db
+    .collection<{ _id: string; version: string }>(COLLECTIONS.currentPrompts)
+    .findOne({ _id: tenant });
+  if (current === null) return { artefact: COLLECTIONS.prompts, checked: 0, removed: 0, left: 0 };
+  const own = { _id: idOf(tenant, current.version, hexOf(subject)) };
+  const { deletedCount } = await db.collection<{ _id: string }>(COLLECTIONS.prompts).deleteOne(own);
+  return { artefact: COLLECTIONS.prompts, checked: 1, removed: deletedCount, left: 0 };
+}
+
+/** The ids of the person's events, out of the notes of which batch brought which. */
+export async function forgetLineage(
+  db: Db,
+  ring: MasterRing,
+  { tenant }: Person,
+  eventIds: ReadonlySet<string>,
+): Promise<ErasedArtefact> {
+  const batches = db.collection<Sealed & { events: number }>(COLLECTIONS.lineage);
+  let [checked, removed] = [0, 0];
+  for await (const batch of batches.find({ _id: idsUnder(tenant) })) {
+    checked += 1;
+    if (eventIds.size === 0) continue;
+    const place = placeOfIds(batch._id);
+    const ids = decrypt(unwrapKey(ring, batch, place, batch._id), batch.box, place, batch._id);
+    const left = withoutIds(ids, eventIds);
+    if (left.length === ids.length) continue;
+    removed += (ids.length - left.length) / ID_BYTES;
+    const same = { _id: batch._id, key: batch.key };
+    if (left.length === 0) await batches.deleteOne(same);
+    else {
+      const dataKey = newDataKey();
+      const sealed = { ...wrapKey(ring, dataKey, place), box: encrypt(dataKey, left, place) };
+      await batches.updateOne(same, { $set: { ...sealed, events: left.length / ID_BYTES } });
+    }
+  }
+  return { artefact: `${COLLECTIONS.lineage} (ids of events)`, checked, removed, left: 0 };
+}
+
+function withoutIds(ids: Buffer, gone: ReadonlySet<string>): Buffer {
+  const left: Buffer[] = [];
+  for (let at = 0; at < ids.length; at += ID_BYTES) {
+    const id = ids.subarray(at, at + ID_BYTES);
+    if (!gone.has(id.toString('latin1'))) left.push(id);
+  }
+  return Buffer.concat(left);
+}
+
+/** Records that nobody can read yet and that name the person, out of the batches that wait to be understood. */
+export async function forgetQuarantined(
+  db: Db,
+  ring: MasterRing,
+  { tenant, externalId }: Person,
+): Promise<ErasedArtefact> {
+  const batches = db.collection<Partial<Sealed> & { _id: string; records: number }>(COLLECTIONS.quarantine);
+  let [checked, removed] = [0, 0];
+  for await (const batch of batches.find({ _id: idsUnder(tenant), box: { $exists: true } })) {
+    checked += 1;
+    const { _id, kid, key, box } = batch;
+    if (kid === undefined || key === undefined || box === undefined) continue;
+    const place = placeOfBody(_id);
+    const body = JSON.parse(decrypt(unwrapKey(ring, { kid, key }, place, _id), box, place, _id).toString()) as {
+      readonly events: readonly unknown[];
+    };
+    const events = body.events.filter((record) => !mentions(record, externalId));
+    if (events.length === body.events.length) continue;
+    removed += body.events.length - events.length;
+    const dataKey = newDataKey();
+    const left = Buffer.from(JSON.stringify({ ...body, events }));
+    const sealed = { ...wrapKey(ring, dataKey, place), box: encrypt(dataKey, left, place) };
+    await batches.updateOne({ _id, key }, { $set: { ...sealed, records: events.length } });
+  }
+  return { artefact: COLLECTIONS.quarantine, checked, removed, left: 0 };
+}
+
+const DEPTH_MAX = 32;
+
+/** Whether a value, or anything inside it, is the person's id; a number is compared as it is written. */
+export function mentions(value: unknown, externalId: string, depth = 0): boolean {
+  if (typeof value === 'string' || typeof value === 'number') return String(value) === externalId;
+  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return false;
+  return Object.values(value).some((inside) => mentions(inside, externalId, depth + 1));
+}
+
+/** What trainings could go on from: they may have learned from the person. */
+export async function removeCheckpoints(
+  db: Db,
+  { tenant }: Person,
+): Promise<{ artefact: ErasedArtefact; blocks: string[] }> {
+  const collection = db.collection<{ _id: string; blocks: readonly { readonly block: string }[] }>(
+    COLLECTIONS.checkpoints,
+  );
+  const found = await collection.find({ _id: idsUnder(tenant) }).toArray();
+  const blocks: string[] = [];
+  for (const checkpoint of found) {
+    await collection.deleteOne({ _id: checkpoint._id });
+    blocks.push(...checkpoint.blocks.map(({ block }) => block));
+  }
+  const artefact = { artefact: COLLECTIONS.checkpoints, checked: found.length, removed: found.length, left: 0 };
+  return { artefact, blocks };
+}

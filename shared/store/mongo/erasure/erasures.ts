@@ -1,0 +1,255 @@
+/**
+ * Owns erasure in the store: in which order a person leaves, and what is signed about it.
+ *
+ * Order: what can be found by the person's key goes last, so that a pass that was cut off finds again what it has not finished. Nothing here is visible as
+ * half done: whoever reads meanwhile meets a block with the person or its successor without.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import type { Collection, Db } from 'mongodb';
+import type { MasterRing } from '../../../governance/crypto.ts';
+import type { PersonalKeys } from '../../../governance/keys.ts';
+import { canonicalJson } from '../../../governance/signing.ts';
+import type {
+  Consents,
+  ErasedArtefact,
+  ErasureOptions,
+  ErasureReport,
+  Erasures,
+  ErasureSweep,
+  SignedErasureReport,
+  SubjectKey,
+} from '../../ports.ts';
+import type { BlockRef, BlockStore } from '../block-store.ts';
+import { isDuplicateKey } from '../driver-errors.ts';
+import type { WriteFormat } from '../formats.ts';
+import { chunksOf, COLLECTIONS, idOf } from '../names.ts';
+import type { Partitions } from '../partitions.ts';
+import { checkDocuments } from './checking.ts';
+import {
+  forgetLineage,
+  forgetQuarantined,
+  type Person,
+  removeCheckpoints,
+  removeOwn,
+  removeServedTo,
+} from './documents.ts';
+import { rewritePartitions, rowsAbout, type Whose } from './events.ts';
+import { searchBlocks } from './searching.ts';
+import { eraseVersions } from './versions.ts';
+
+const ID_BYTES = 16;
+/** Blocks that lie in memory at once. */
+const BLOCKS_AT_ONCE = 8;
+
+interface ReportDocument extends Partial<SignedErasureReport> {
+  _id: string;
+  tenant: string;
+  at: number;
+  /** Until it is signed: what the passes so far have done. */
+  noted?: ErasureSweep;
+}
+
+interface Parts {
+  readonly db: Db;
+  readonly ring: MasterRing;
+  readonly personal: Pick<PersonalKeys, 'mark'>;
+  readonly blocks: BlockStore;
+  readonly partitions: Partitions;
+  readonly writes: Pick<WriteFormat, 'current'>;
+  readonly consents: Consents;
+  readonly signingKey: KeyObject;
+}
+
+class MongoErasures implements Erasures {
+  readonly #parts: Parts;
+  readonly #reports: Collection<ReportDocument>;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#reports = parts.db.collection<ReportDocument>(COLLECTIONS.erasures);
+  }
+
+  mark(tenant: string, subject: SubjectKey): string {
+    return this.#parts.personal.mark(tenant, subject);
+  }
+
+  async sweep(tenant: string, subject: SubjectKey, options: ErasureOptions): Promise<ErasureSweep> {
+    const { db, ring, consents } = this.#parts;
+    const { externalId, sources, signal } = options;
+    const person: Person = { tenant, subject, externalId };
+    const events = await this.#sweepBlocks(person, options);
+    signal?.throwIfAborted();
+    if (sources !== undefined) return events;
+    const quarantine = await forgetQuarantined(db, ring, person);
+    const served = await removeServedTo(db, person);
+    const said = await consents.forget(tenant, subject);
+    const own = await removeOwn(db, person);
+    const log = { artefact: `${COLLECTIONS.consentLog} (entries)`, checked: said, removed: said, left: 0 };
+    const looked = await checkDocuments(db, subject, signal);
+    return {
+      artefacts: [...events.artefacts, quarantine, ...served, log, ...own, ...looked],
+      versions: events.versions,
+    };
+  }
+
+  async #sweepBlocks(person: Person, options: ErasureOptions): Promise<ErasureSweep> {
+    const { db, ring, blocks } = this.#parts;
+    const { tenant, subject } = person;
+    const found = await searchBlocks({ db, blocks, ...person, ...options });
+    const whose = { subject, sources: options.sources };
+    const { ids, ofPerson } = await this.#eventsOf(whose, found.ofPerson);
+    const lineage = await forgetLineage(db, ring, person, ids);
+    const format = await this.#parts.writes.current();
+    const rewritten = await rewritePartitions({ ...this.#parts, format }, tenant, whose, ofPerson);
+    const named = await this.#named(tenant);
+    const erased = await eraseVersions(db, tenant, (block) => ofPerson.has(block), named);
+    const checkpoints = await removeCheckpoints(db, person);
+    const doomed = new Set([...rewritten.gone, ...erased.blocks, ...checkpoints.blocks]);
+    const naming = options.sources === undefined ? found.naming : [];
+    const floating = [...ofPerson.keys(), ...naming].filter((block) => !doomed.has(block) && !named.has(block));
+    const waiting = await this.#withoutNamed(
+      tenant,
+      floating.filter((block) => !options.keep.has(block)),
+    );
+    if (options.isQuiet) for (const block of waiting) doomed.add(block);
+    await blocks.shred([...doomed].map((block) => ({ block, hash: '' })));
+    const left = [...ofPerson.keys(), ...waiting].filter((block) => !doomed.has(block) && !options.keep.has(block));
+    return {
+      artefacts: [
+        artefact('events (rows)', found.checked, rewritten.removed, 0),
+        lineage,
+        artefact('versions', erased.checked, erased.versions.length, 0),
+        checkpoints.artefact,
+        artefact('blocks', found.checked, doomed.size, new Set(left).size),
+      ],
+      versions: erased.versions,
+    };
+  }
+
+  /** Ids of the events that go, and the blocks that hold them; where all of the person goes, every block that holds anything of theirs. */
+  async #eventsOf(
+    whose: Whose,
+    blocks: ReadonlyMap<string, BlockRef>,
+  ): Promise<{ readonly ids: ReadonlySet<string>; readonly ofPerson: ReadonlyMap<string, BlockRef> }> {
+    const ids = new Set<string>();
+    const ofPerson = new Map(whose.sources === undefined ? blocks : []);
+    for (const refs of chunksOf([...blocks.values()], BLOCKS_AT_ONCE))
+      for (const [index, plain] of (await this.#parts.blocks.open(refs)).entries()) {
+        const found = eventRowsAbout(plain, whose);
+        if (found.length > 0) ofPerson.set(refs[index]!.block, refs[index]!);
+        for (let id = 0; id < found.length; id += ID_BYTES) ids.add(found.toString('latin1', id, id + ID_BYTES));
+      }
+    return { ids, ofPerson };
+  }
+
+  /** Blocks that the manifests of events name. */
+  async #named(tenant: string): Promise<Set<string>> {
+    const { partitions } = this.#parts;
+    const views = await partitions.views(tenant, await partitions.names(tenant));
+    await partitions.refresh(views);
+    return new Set(views.flatMap((view) => [...view.blocks.keys()]));
+  }
+
+  /** Those of the blocks that no version names, which is all that is left to name one. */
+  async #withoutNamed(tenant: string, ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const versions = this.#parts.db.collection<{ _id: string; blocks: readonly { readonly block: string }[] }>(
+      COLLECTIONS.versions,
+    );
+    const named = new Set<string>();
+    for await (const { blocks } of versions.find({ tenant }, { projection: { blocks: 1 } }))
+      for (const { block } of blocks) named.add(block);
+    return ids.filter((block) => !named.has(block));
+  }
+
+  async keep(report: ErasureReport): Promise<SignedErasureReport> {
+    const { signingKey } = this.#parts;
+    const signed: SignedErasureReport = {
+      report,
+      signature: sign(null, Buffer.from(canonicalJson(report)), signingKey).toString('base64'),
+      publicKey: createPublicKey(signingKey).export({ type: 'spki', format: 'pem' }).toString(),
+    };
+    const _id = idOf(report.tenant, report.id);
+    const document = { tenant: report.tenant, at: report.finishedAt, ...signed };
+    try {
+      await this.#reports.replaceOne({ _id, signature: { $exists: false } }, document, { upsert: true });
+      return signed;
+    } catch (thrown) {
+      if (!isDuplicateKey(thrown)) throw thrown; // it was signed before
+      return (await this.read(report.tenant, report.id)) ?? signed;
+    }
+  }
+
+  async note(tenant: string, id: string, pass: ErasureSweep): Promise<ErasureSweep> {
+    const _id = idOf(tenant, id);
+    const before = (await this.#reports.findOne({ _id }))?.noted;
+    const noted = before === undefined ? pass : together(before, pass);
+    try {
+      const unsigned = { _id, signature: { $exists: false } };
+      await this.#reports.updateOne(unsigned, { $set: { tenant, at: Date.now(), noted } }, { upsert: true });
+    } catch (thrown) {
+      if (!isDuplicateKey(thrown)) throw thrown; // it was signed before: the upsert met its key
+    }
+    return noted;
+  }
+
+  async read(tenant: string, id: string): Promise<SignedErasureReport | undefined> {
+    const found = await this.#reports.findOne({ _id: idOf(tenant, id) });
+    return found?.signature === undefined ? undefined : toSigned(found as ReportDocument & SignedErasureReport);
+  }
+
+  async list(tenant: string, limit: number): Promise<SignedErasureReport[]> {
+    const signed = this.#reports
+      .find({ tenant, signature: { $exists: true } })
+      .sort({ at: -1 })
+      .limit(limit);
+    return (await signed.toArray()).map((found) => toSigned(found as ReportDocument & SignedErasureReport));
+  }
+}
+
+/** Two passes as one: what both removed, what the later one checked and left. */
+function together(before: ErasureSweep, pass: ErasureSweep): ErasureSweep {
+  const removed = new Map(before.artefacts.map((one) => [one.artefact, one.removed]));
+  return {
+    artefacts: pass.artefacts.map((one) => ({ ...one, removed: one.removed + (removed.get(one.artefact) ?? 0) })),
+    versions: [...new Set([...before.versions, ...pass.versions])].sort(),
+  };
+}
+
+const toSigned = ({ report, signature, publicKey }: SignedErasureReport): SignedErasureReport => ({
+  report,
+  signature,
+  publicKey,
+});
+
+const artefact = (name: string, checked: number, removed: number, left: number): ErasedArtefact => ({
+  artefact: name,
+  checked,
+  removed,
+  left,
+});
+
+/** Empty for a block that is none of events: arrays of versions, parts that wait. */
+function eventRowsAbout(plain: Uint8Array, whose: Whose): Buffer {
+  try {
+    return rowsAbout(plain, whose).ids;
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+/** RFC 8410: the octets of an Ed25519 private key follow this in PKCS #8. */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** The key that signs reports, from 32 secret bytes. */
+export function signingKeyOf(seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' });
+}
+
+export function mongoErasures(parts: Parts): Erasures {
+  return new MongoErasures(parts);
+}
+
+export function createErasureIndexes(db: Db): Promise<unknown> {
+  return db.collection(COLLECTIONS.erasures).createIndexes([{ key: { tenant: 1, at: -1 }, name: 'newest' }]);
+}

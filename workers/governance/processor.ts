@@ -1,0 +1,202 @@
+/**
+ * Owns what people ask of their data. A run commits to it first and then carries it out, so that one that was cancelled has done nothing, and one that is cut
+ * off is finished by whoever follows it. Until then the request waits in an encrypted block.
+ *
+ * The log of consents hears of it before anything goes, so that nothing new is read or written about the person; then what is there goes, pass by pass, each
+ * of them idempotent. An erasure ends after the runs that had begun before it: they may hold what they read of the person, and their commit looks at the log
+ * again.
+ */
+import { governance } from '../../jobs/governance/contract.ts';
+import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
+import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
+import { AppError } from '../../shared/errors.ts';
+import type {
+  ErasedArtefact,
+  Intent,
+  RecordOrder,
+  RunDocument,
+  SubjectKey,
+  VersionDraft,
+} from '../../shared/store/ports.ts';
+import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
+import { defineProcessor, type Following, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
+import { olderRuns } from './older-runs.ts';
+
+type Asked = ContractParsed<typeof governance>;
+type Output = ContractOutput<typeof governance>;
+
+interface Plan {
+  /** The request. */
+  readonly pending: VersionDraft;
+}
+
+/** A request that is carried out. */
+interface Act<A extends Asked = Asked> extends Ports, Following {
+  readonly tenant: string;
+  readonly runKey: string;
+  readonly asked: A;
+  readonly subject: SubjectKey;
+  readonly plan: Plan;
+}
+
+/** Of a run that a sweeper follows. */
+const UNWATCHED: Following = { signal: new AbortController().signal, progress: () => {} };
+
+const REPORT_ID_CHARS = 24;
+const reportIdOf = (runKey: string): string => runKey.slice(runKey.lastIndexOf('.') + 1).slice(0, REPORT_ID_CHARS);
+/** Every record is newer. */
+const NOTHING_SAID: RecordOrder = '';
+const retrainingKey = (id: string): string => `governance.${id}`;
+
+async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
+  const { asked, subject, store, tenant, runKey, signal, clock, progress } = act;
+  const { epoch, at } = await store.consents.erase(tenant, runKey, subject);
+  const waiting = await olderRuns(act, at);
+  const payloads = await act.payloads?.forget(tenant, asked.user, runKey, signal);
+  const passed = await store.erasures.sweep(tenant, subject, {
+    externalId: asked.user,
+    isQuiet: waiting.length === 0,
+    keep: new Set(act.plan.pending.blocks.map((ref) => (ref as { block: string }).block)),
+    signal,
+    onProgress: (done, total) => progress({ done, total, label: 'blocks' }),
+  });
+  const id = reportIdOf(runKey);
+  const ofJobs = { artefact: JOB_INPUTS, checked: payloads?.checked ?? 0, removed: payloads?.rewritten ?? 0, left: 0 };
+  const sweep = await store.erasures.note(tenant, id, { ...passed, artefacts: [...passed.artefacts, ofJobs] });
+  const left = sweep.artefacts.filter((artefact) => artefact.left > 0);
+  if (waiting.length > 0)
+    throw new AppError('ERASURE_PENDING', { details: { runs: waiting.slice(0, 10), left: placesOf(left) } });
+  if (left.length > 0) throw new AppError('ERASURE_INCOMPLETE', { details: { left: placesOf(left) } });
+  await store.erasures.keep({
+    id,
+    tenant,
+    person: store.erasures.mark(tenant, subject),
+    requestedAt: at,
+    finishedAt: clock.now(),
+    consentEpoch: epoch,
+    ...sweep,
+    ...(sweep.versions.length > 0 ? { retraining: retrainingKey(id) } : {}),
+  });
+  return {
+    act: asked.act,
+    consentEpoch: epoch,
+    report: id,
+    events: removedOf(sweep.artefacts, EVENT_ROWS),
+    versions: sweep.versions.length,
+    payloads: removedOf(sweep.artefacts, JOB_INPUTS),
+  };
+}
+
+const [EVENT_ROWS, JOB_INPUTS] = ['events (rows)', 'inputs of jobs'];
+
+const placesOf = (left: readonly ErasedArtefact[]): Record<string, number> =>
+  Object.fromEntries(left.map((artefact) => [artefact.artefact, artefact.left]));
+
+const removedOf = (artefacts: readonly ErasedArtefact[], name: string): number =>
+  artefacts.find(({ artefact }) => artefact === name)?.removed ?? 0;
+
+async function withdraw(act: Act<Asked & { act: 'withdraw' }>): Promise<Output> {
+  const { asked, subject, store, tenant, runKey, clock, signal } = act;
+  const { user, purposes, source } = asked;
+  const said = { user, purposes, source, state: 'withdrawn' as const, basis: 'consent' as const, at: clock.now() };
+  const consentEpoch = await store.consents.record(tenant, runKey, [said]);
+  const allowed = await allowedBy(act);
+  await dropServed(act, allowed.purposes);
+  const gone = new Set(allowed.sources.filter(({ purposes: left }) => left.length === 0).map(({ name }) => name));
+  const isQuiet = (await olderRuns(act, said.at)).length === 0;
+  const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
+  const sweep = gone.size === 0 ? undefined : await store.erasures.sweep(tenant, subject, options);
+  const events = removedOf(sweep?.artefacts ?? [], EVENT_ROWS);
+  return { act: asked.act, consentEpoch, events, versions: sweep?.versions.length ?? 0 };
+}
+
+interface Allowed {
+  /** Allowed for at least one source. */
+  readonly purposes: readonly Purpose[];
+  readonly sources: readonly { readonly name: string; readonly purposes: readonly Purpose[] }[];
+}
+
+/** What is still allowed, of every source that has given something of the person. */
+async function allowedBy({ subject, store, tenant }: Act): Promise<Allowed> {
+  const snapshot = await store.consents.snapshot(tenant);
+  const names = await store.events.sourcesOf(tenant, subject);
+  const sources = names.map((name) => ({
+    name,
+    purposes: PURPOSES.filter((purpose) => snapshot.allows(subject, purpose, name)),
+  }));
+  const purposes = PURPOSES.filter((purpose) => sources.some((source) => source.purposes.includes(purpose)));
+  return { purposes, sources };
+}
+
+/** What is served for a purpose that is not allowed for any source. */
+async function dropServed({ subject, store, tenant }: Act, allowed: readonly Purpose[]): Promise<void> {
+  const live = await store.releases.live(tenant);
+  const parts = [
+    ['recommendation', live?.candidates],
+    ['segmentation', live?.segments],
+  ] as const;
+  for (const [purpose, version] of parts)
+    if (version !== undefined && !allowed.includes(purpose)) await store.served.drop(tenant, version, [subject]);
+}
+
+async function readmit({ asked, subject, store, tenant, runKey }: Act): Promise<Output> {
+  const snapshot = await store.consents.snapshot(tenant);
+  if (!snapshot.isErased(subject)) return { act: asked.act, consentEpoch: snapshot.epoch };
+  const { epoch } = await store.consents.readmit(tenant, runKey, subject);
+  // Their envelope anew, whatever this process remembers of the old one.
+  await store.people.upsert(tenant, [{ id: asked.user }], NOTHING_SAID);
+  return { act: asked.act, consentEpoch: epoch };
+}
+
+function carryOut(act: Act): Promise<Output> {
+  if (act.asked.act === 'erase') return erase(act as Act<Asked & { act: 'erase' }>);
+  return act.asked.act === 'withdraw' ? withdraw(act as Act<Asked & { act: 'withdraw' }>) : readmit(act);
+}
+
+/** Models that may have learned from the person are trained anew without them, once all is done. */
+async function retraining(asked: Asked, { store, tenant, runKey }: RunContext): Promise<Intent[]> {
+  if (asked.act === 'readmit' || (await store.versions.latest(tenant, 'embeddings', 1)).length === 0) return [];
+  const input = { start: { pipeline: 'refresh', params: {} } };
+  return [{ type: 'enqueue', kind: 'pipeline', key: retrainingKey(reportIdOf(runKey)), input }];
+}
+
+/** Of a request that was carried out before the process could say so: nothing of it is left but the report. */
+async function outputBefore({ tenant, runKey, output }: RunDocument, { store }: Ports): Promise<Output> {
+  const said = output as Output;
+  const kept = await store.erasures.read(tenant, reportIdOf(runKey));
+  if (kept === undefined) return said;
+  const { id, consentEpoch, artefacts, versions } = kept.report;
+  const events = removedOf(artefacts, EVENT_ROWS);
+  const payloads = removedOf(artefacts, JOB_INPUTS);
+  return { act: said.act, consentEpoch, report: id, events, versions: versions.length, payloads };
+}
+
+export default defineProcessor({
+  contract: governance,
+
+  load: async (asked) => asked,
+
+  compute: async (asked) => asked,
+
+  async write(asked, context): Promise<Written<typeof governance>> {
+    const plan: Plan = { pending: await keepPending(asked, 1, context) };
+    return {
+      output: { act: asked.act, consentEpoch: context.consentEpoch },
+      plan,
+      next: await retraining(asked, context),
+      lineage: { engine: 'js' },
+    };
+  },
+
+  async follow(run, ports, following = UNWATCHED): Promise<Output | undefined> {
+    const { tenant, runKey, kind } = run;
+    const plan = run.plan as Plan;
+    const asked = await readPending<Asked>(tenant, plan.pending, ports.store);
+    if (asked === undefined) return outputBefore(run, ports);
+    const subject = ports.store.people.keys(tenant, [asked.user])[0]!;
+    const output = await carryOut({ ...ports, ...following, tenant, runKey, asked, subject, plan });
+    await ports.payloads?.blank(kind, runKey);
+    await shredPending(tenant, plan.pending, ports.store);
+    return output;
+  },
+});
