@@ -62,6 +62,8 @@ it('answers of people go in as events, and who asked is told what each changes',
   const table = await gateway.get('/v1/feedback/schema', null);
   expect(table.body).toMatchObject({
     version: 1,
-    rows: expect.arrayContaining([expect.objectContaining({ response: 'survey' })]) as unknown,
+    rows: expect.arrayContaining([
+      expect.objectContaining({ response: 'survey', features: { effort: 2, liking: false } }),
+    ]) as unknown,
   });
 });

@@ -132,7 +132,7 @@ export async function build(
       seed: 1,
     };
     const [catalogue, profiles] = [
-      await readCatalogue(columns, context),
+      await readCatalogue(columns, asOf, context),
       await readProfiles(loaded.events, asOf, context),
     ];
     return await processor.compute({ ...loaded, catalogue, profiles }, context);

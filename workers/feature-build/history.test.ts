@@ -15,7 +15,7 @@ async function bytesAt(world: World, dataset: string, view: FeatureView, asOf: n
   return { ...(await bytesOf(world.store, output.version)), features: output.features };
 }
 
-/** Everything that may come in later: events of before that moment and of after it, and people's own words. */
+/** Everything that may come in later: events of before that moment and of after it, people's own words, and other facts of items and people. */
 async function comeIn(world: World, users: readonly string[]): Promise<void> {
   world.clock.advance(DAY);
   const events = users.flatMap((user, n) => [
@@ -27,6 +27,17 @@ async function comeIn(world: World, users: readonly string[]): Promise<void> {
   ]);
   const { output } = await runOnce(world.ports, ingestion, { source: SOURCE, events, allowUnknownItems: true });
   expect(output.accepted).toBeGreaterThan(0);
+  const items = await Array.fromAsync(world.store.items.all(TENANT));
+  const changed = items.map(({ id, title }, n) => ({
+    id,
+    title,
+    creator: 'another',
+    topics: [`topic ${n % 7}`],
+    publishedAt: NOW - 90 * DAY,
+  }));
+  await runOnce(world.ports, ingestion, { source: SOURCE, items: changed });
+  const people = users.map((id) => ({ id, attributes: { utcOffsetMinutes: -480, place: '-33.9,151.2' } }));
+  await runOnce(world.ports, ingestion, { source: SOURCE, people });
 }
 
 test('is the same bytes for a moment, whatever comes in after it', async () => {

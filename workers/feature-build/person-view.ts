@@ -31,10 +31,11 @@ export interface PersonViewRequest {
 /** The items that rows name, and what the catalogue knows of them: it is read by the keys that occur, and finding them is a pass over all rows. */
 export async function readCatalogue(
   columns: { readonly rows: number; readonly item: Uint8Array },
+  asOf: number,
   context: RunContext,
 ): Promise<Catalogue> {
   const numbered = await numberItems(columns, context);
-  return { numbered, facts: await readItemFacts(numbered.keys, context) };
+  return { numbered, facts: await readItemFacts(numbered.keys, context, asOf) };
 }
 
 export async function buildPersonView(request: PersonViewRequest, context: RunContext): Promise<Shaped> {

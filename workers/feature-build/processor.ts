@@ -48,7 +48,7 @@ async function load(input: ContractParsed<typeof featureBuild>, context: RunCont
     events,
     allows: allowsFor('segmentation', loaded),
     seed,
-    ...(reads.has('catalogue') ? { catalogue: await readCatalogue(columns, context) } : {}),
+    ...(reads.has('catalogue') ? { catalogue: await readCatalogue(columns, asOf, context) } : {}),
     ...(reads.has('profiles') ? { profiles: await readProfiles(events, asOf, context) } : {}),
     ...(reads.has('texts') ? { written: await readTexts(events, asOf, 'words', context) } : {}),
   };

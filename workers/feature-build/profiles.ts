@@ -41,7 +41,7 @@ export async function readProfiles(events: FeatureEvents, asOf: number, context:
       isAdmitted(events, s),
     );
     const own = asked.map((s) => Uint8Array.from(keys.subarray(s * KEY_BYTES, (s + 1) * KEY_BYTES)));
-    const opened = await context.store.people.open(context.tenant, own);
+    const opened = await context.store.people.open(context.tenant, own, asOf);
     for (const [n, s] of asked.entries()) {
       const person = opened.get(Buffer.from(own[n]!).toString('hex'));
       if (person === undefined) continue;

@@ -31,8 +31,11 @@ export async function numberItems(
   return answer!;
 }
 
-/** Facts of the items with these keys, in their order. Names become numbers in order of their first occurrence. */
-export async function readItemFacts(keys: Uint8Array, context: RunContext): Promise<ItemFacts> {
+/**
+ * Facts of the items with these keys, in their order; `asOf`: as they were known then. Names become numbers in order of their first
+ * occurrence.
+ */
+export async function readItemFacts(keys: Uint8Array, context: RunContext, asOf?: number): Promise<ItemFacts> {
   const items = keys.length / KEY_BYTES;
   const creator = sharedInt32(items).fill(-1);
   const publishedAt = new Float64Array(new SharedArrayBuffer(items * 8)).fill(Number.NaN);
@@ -42,7 +45,7 @@ export async function readItemFacts(keys: Uint8Array, context: RunContext): Prom
   for (let from = 0; from < items; from += ITEMS_PER_READ) {
     context.signal.throwIfAborted();
     const to = Math.min(items, from + ITEMS_PER_READ);
-    const found = await readItems(keys, from, to, context);
+    const found = await readItems(keys, [from, to], context, asOf);
     for (let n = from; n < to; n++) {
       const item = found[n - from];
       if (item?.creator !== undefined) creator[n] = numberOf(names.creators, item.creator);
@@ -56,14 +59,14 @@ export async function readItemFacts(keys: Uint8Array, context: RunContext): Prom
 
 async function readItems(
   keys: Uint8Array,
-  from: number,
-  to: number,
+  [from, to]: readonly [from: number, to: number],
   { store, tenant }: RunContext,
+  asOf: number | undefined,
 ): Promise<(StoredItem | undefined)[]> {
   const asked = Array.from({ length: to - from }, (_, n) =>
     Uint8Array.from(keys.subarray((from + n) * KEY_BYTES, (from + n + 1) * KEY_BYTES)),
   );
-  const found = await store.items.read(tenant, asked);
+  const found = await store.items.read(tenant, asked, asOf);
   return asked.map((key) => found.get(Buffer.from(key).toString('hex')));
 }
 

@@ -29,6 +29,7 @@ const effectSchema = z.object({
 const tableSchema = z.object({
   version: z.int(),
   interactions: z.int().describe('Version of the interaction table that effects are read from.'),
+  effort: z.int().describe('Version of the effort table that features are read from.'),
   rows: z.array(
     z.object({
       response: z.string(),
@@ -36,6 +37,9 @@ const tableSchema = z.object({
       valueMax: z.number().optional(),
       effect: effectSchema,
       lowest: effectSchema.optional(),
+      features: z
+        .object({ effort: z.number(), liking: z.boolean() })
+        .describe('What it changes of features of the person.'),
     }),
   ),
 });

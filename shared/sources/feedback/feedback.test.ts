@@ -50,17 +50,18 @@ test('effects are those of the interaction table', () => {
 
 test('a row that changes its meaning needs a new version of the schema', () => {
   const rows = feedbackTable().rows.map(
-    ({ response, type, effect }) => `${response} ${type} ${effect.counts} ${effect.weight}`,
+    ({ response, type, effect, features }) =>
+      `${response} ${type} ${effect.counts} ${effect.weight}, effort ${features.effort}${features.liking ? ', liking' : ''}`,
   );
   expect([FEEDBACK_SCHEMA_VERSION, ...rows]).toEqual([
     1,
-    'like like for 1.5',
-    'stars rating for 1',
-    'rating rating for 1',
-    'thumb-up thumb for 1.5',
-    'thumb-down thumb against 0',
-    'not-interested not-interested against 0',
-    'survey survey none 0',
+    'like like for 1.5, effort 1.5, liking',
+    'stars rating for 1, effort 1.5, liking',
+    'rating rating for 1, effort 1.5, liking',
+    'thumb-up thumb for 1.5, effort 1.5, liking',
+    'thumb-down thumb against 0, effort 1.5, liking',
+    'not-interested not-interested against 0, effort 1.5, liking',
+    'survey survey none 0, effort 2',
   ]);
 });
 

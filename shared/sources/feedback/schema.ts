@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { type EventType, timestampSchema } from '../../contract-kit/event.ts';
 import { ID_CHARS_MAX, TEXT_CHARS_MAX } from '../../contract-kit/event-fields.ts';
+import { EFFORT_TABLE, EFFORT_TABLE_VERSION } from '../../numerics/features/effort.ts';
 import {
   INTERACTION_TABLE,
   INTERACTION_TABLE_VERSION,
@@ -106,6 +107,16 @@ export function eventOfFeedback({ response, value, reason, at, ...rest }: Feedba
   };
 }
 
+/** What an answer changes of the person's features, beside that it is an act: what the features say is in docs/features.md. */
+function featureEffectOf(type: EventType) {
+  return {
+    /** Counts so much in `intensity`. */
+    effort: EFFORT_TABLE[type],
+    /** Counts in `likingShare`, for or against by its effect. */
+    liking: INTERACTION_TABLE[type].explicit,
+  };
+}
+
 /** The table as it is served: one row an answer; where the effect hangs on the value, the highest and the lowest. */
 export function feedbackTable() {
   const rows = FEEDBACK_RESPONSES.map((response) => {
@@ -117,7 +128,9 @@ export function feedbackTable() {
       type: rule.type,
       ...(max === undefined ? {} : { valueMax: max, lowest: effectOf({ response, value: 0 }) }),
       effect: best,
+      features: featureEffectOf(rule.type),
     };
   });
-  return { version: FEEDBACK_SCHEMA_VERSION, interactions: INTERACTION_TABLE_VERSION, rows };
+  const versions = { interactions: INTERACTION_TABLE_VERSION, effort: EFFORT_TABLE_VERSION };
+  return { version: FEEDBACK_SCHEMA_VERSION, ...versions, rows };
 }

@@ -51,3 +51,18 @@ it('an item keeps its newest record whatever order the records come in', async (
   await items.upsert('main', two('late'), '4');
   expect(await titles()).toEqual(['number 5']);
 });
+
+it('an item is read as it was known at a moment, whatever has become of it', async () => {
+  await using test = await testStore();
+  const { items } = test.store;
+  const order = (moment: number): string => `${String(moment).padStart(15, '0')}.x`;
+  const keys = items.keys('main', ['v1']);
+  const topicsAt = async (asOf?: number) =>
+    [...(await items.read('main', keys, asOf)).values()].map(({ topics }) => topics);
+  await items.upsert('main', [{ id: 'v1', title: 'One', topics: ['cricket'] }], order(10));
+  await items.upsert('main', [{ id: 'v1', title: 'Another title', topics: ['cricket'] }], order(20));
+  await items.upsert('main', [{ id: 'v1', title: 'One' }], order(30));
+  await items.upsert('main', [{ id: 'v1', title: 'One', topics: ['late'] }], order(25));
+  expect(await Promise.all([9, 10, 29, 30].map(topicsAt))).toEqual([[], [['cricket']], [['cricket']], [undefined]]);
+  expect(await topicsAt()).toEqual([undefined]);
+});

@@ -3,7 +3,6 @@
  * Tenants hold no dot, so the ids of one tenant are one range.
  */
 import { hexOf } from '../../governance/keys.ts';
-import type { RecordOrder } from '../ports.ts';
 
 export const COLLECTIONS = {
   people: 'people',
@@ -57,11 +56,6 @@ export function idsUnder(prefix: string): { $gte: string; $lt: string } {
 const SEQUENCE_DIGITS = 12;
 /** Padded so that the order of the text is the order of the numbers. */
 export const sequenceText = (sequence: number): string => String(sequence).padStart(SEQUENCE_DIGITS, '0');
-
-/** Of documents that hold nothing newer than a record of this order; without one they are from before there was an order. */
-export const notNewerThan = (order: RecordOrder): { $or: object[] } => ({
-  $or: [{ order: { $lte: order } }, { order: { $exists: false } }],
-});
 
 export function* chunksOf<T>(values: readonly T[], size = CHUNK_DOCS): Generator<readonly T[]> {
   for (let at = 0; at < values.length; at += size) yield values.slice(at, at + size);

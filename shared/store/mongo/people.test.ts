@@ -107,4 +107,21 @@ describe('people', () => {
     await people.upsert('main', [{ id: 'asha', name: 'any' }], '1');
     expect(await name()).toEqual(['any']);
   });
+
+  it('are opened with the clock and the place that were known at a moment', async () => {
+    await using test = await testStore();
+    const { people } = test.store;
+    const order = (moment: number): string => `${String(moment).padStart(15, '0')}.x`;
+    const [key] = people.keys('main', ['asha']);
+    const at = async (asOf?: number) => (await people.open('main', [key!], asOf)).get(hexOf(key!))?.attributes;
+    await people.ensure('main', ['asha']);
+    await people.upsert('main', [{ id: 'asha', attributes: { timeZone: 'Asia/Kolkata', town: 'Pune' } }], order(10));
+    await people.upsert('main', [{ id: 'asha', attributes: { timeZone: 'Europe/Rome', town: 'Rome' } }], order(20));
+    // What features are not made of is of today.
+    expect(await at(9)).toEqual({ town: 'Rome' });
+    expect(await at(19)).toEqual({ timeZone: 'Asia/Kolkata', town: 'Rome' });
+    expect(await at(20)).toEqual({ timeZone: 'Europe/Rome', town: 'Rome' });
+    const [kept] = await test.db.collection(COLLECTIONS.people).find().toArray();
+    expect(JSON.stringify(kept)).not.toContain('Kolkata');
+  });
 });

@@ -5,12 +5,14 @@
  */
 import type { Collection, Db } from 'mongodb';
 import { type Person, personSchema } from '../../contract-kit/event.ts';
+import { AppError } from '../../errors.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
 import { hexOf, type PersonalKeys } from '../../governance/keys.ts';
-import type { People, RecordOrder, SubjectKey } from '../ports.ts';
+import { type People, PROFILE_FACTS, type ProfileFacts, type RecordOrder, type SubjectKey } from '../ports.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
-import { chunksOf, COLLECTIONS, entityId, idsUnder, notNewerThan } from './names.ts';
+import { chunksOf, COLLECTIONS, entityId, idsUnder } from './names.ts';
+import { knownAt, momentOf, replaced, type Since } from './past.ts';
 
 interface PersonDocument {
   _id: string;
@@ -22,6 +24,12 @@ interface PersonDocument {
   at: number;
   /** Absent in documents from before there was an order: anything is newer. */
   order?: RecordOrder;
+  /** Sealed JSON of since when the facts of the profile are known, and what was known before; absent: since its order, and nothing. */
+  past?: Uint8Array;
+}
+interface Past {
+  readonly since: number;
+  readonly past: readonly Since<ProfileFacts>[];
 }
 interface TextDocument {
   _id: string;
@@ -34,7 +42,11 @@ const TEXTS_OF_A_PERSON_MAX = 100_000;
 /** Of an envelope with nothing but the id: every record is newer. */
 const UNSAID: RecordOrder = '';
 
+/** Turns that writers of one person take at most, before one of them has met too many others. */
+const TURNS_MAX = 1_000;
+
 const envelopePlace = (id: string): string => placeOf(COLLECTIONS.people, 'box', id);
+const pastPlace = (id: string): string => placeOf(COLLECTIONS.people, 'past', id);
 const textPlace = (id: string): string => placeOf(COLLECTIONS.texts, 'box', id);
 
 class MongoPeople implements People {
@@ -111,17 +123,46 @@ class MongoPeople implements People {
     return encrypt(dataKey, Buffer.from(JSON.stringify(person)), envelopePlace(id));
   }
 
+  /** Takes the place of what is not newer, one turn after the other until no other writer came between. */
   async #replace(tenant: string, people: readonly Person[], order: RecordOrder): Promise<void> {
-    if (people.length === 0) return;
-    const dataKeys = await this.#dataKeys(people.map(({ id }) => entityId(tenant, this.#keyOf(tenant, id))));
-    const updates = people.flatMap((person) => {
-      const _id = entityId(tenant, this.#keyOf(tenant, person.id));
-      const held = dataKeys.get(_id);
-      if (held === undefined) return []; // shredded meanwhile: stays so
-      const $set = { box: this.#seal(_id, held.dataKey, person), at: this.#clock(), order };
-      return [{ updateOne: { filter: { _id, key: held.wrapped, ...notNewerThan(order) }, update: { $set } } }];
-    });
-    if (updates.length > 0) await this.#people.bulkWrite(updates, { ordered: false });
+    let left = people.map((person) => ({ _id: entityId(tenant, this.#keyOf(tenant, person.id)), person }));
+    for (let turn = 0; left.length > 0; turn++) {
+      if (turn === TURNS_MAX) throw new AppError('SERVICE_UNAVAILABLE', { message: 'A person has too many writers.' });
+      const found = await this.#people.find({ _id: { $in: left.map(({ _id }) => _id) } }).toArray();
+      const there = new Map(found.map((document) => [document._id, document]));
+      const updates = left.map(({ _id, person }) => this.#update(there.get(_id), person, order));
+      left = left.filter((_, n) => updates[n] !== undefined);
+      if (left.length === 0) return;
+      const done = await this.#people.bulkWrite(
+        updates.filter((update) => update !== undefined).map((updateOne) => ({ updateOne })),
+        { ordered: false },
+      );
+      if (done.matchedCount === left.length) return;
+    }
+  }
+
+  /** Undefined: nothing is to be done, for what is there is newer, the same, or shredded, and stays so. */
+  #update(there: PersonDocument | undefined, person: Person, order: RecordOrder) {
+    if (there?.key === undefined || (there.order !== undefined && there.order > order)) return undefined;
+    const { _id, kid, key } = there;
+    const dataKey = this.#keyIn(there);
+    const old = this.#openWith(dataKey, there);
+    if (there.order === order && JSON.stringify(old) === JSON.stringify(person)) return undefined;
+    const { since, past } = this.#pastOf(dataKey, there);
+    const now = { since, facts: profileFactsOf(old) };
+    const kept: Past = replaced(now, past, { since: momentOf(order), facts: profileFactsOf(person) });
+    const $set = {
+      box: this.#seal(_id, dataKey, person),
+      past: encrypt(dataKey, Buffer.from(JSON.stringify(kept)), pastPlace(_id)),
+      at: this.#clock(),
+      order,
+    };
+    return { filter: { _id, kid: kid!, key, order: there.order ?? { $exists: false } }, update: { $set } };
+  }
+
+  #pastOf(dataKey: Uint8Array, { _id, past, order }: PersonDocument): Past {
+    if (past === undefined) return { since: momentOf(order), past: [] };
+    return JSON.parse(decrypt(dataKey, past, pastPlace(_id), COLLECTIONS.people).toString()) as Past;
   }
 
   /** Data keys by id of the document; who is unknown or shredded is left out. */
@@ -140,19 +181,32 @@ class MongoPeople implements People {
     return held;
   }
 
-  #open({ _id, kid, key, box }: PersonDocument): Person | undefined {
-    if (kid === undefined || key === undefined) return undefined;
-    const dataKey = unwrapKey(this.#ring, { kid, key }, envelopePlace(_id), COLLECTIONS.people);
-    const plain = decrypt(dataKey, box, envelopePlace(_id), COLLECTIONS.people);
-    return personSchema.parse(JSON.parse(plain.toString()));
+  #keyIn({ _id, kid, key }: PersonDocument): Buffer {
+    return unwrapKey(this.#ring, { kid: kid!, key: key! }, envelopePlace(_id), COLLECTIONS.people);
   }
 
-  async open(tenant: string, keys: readonly SubjectKey[]): Promise<Map<string, Person>> {
+  #openWith(dataKey: Uint8Array, { _id, box }: PersonDocument): Person {
+    return personSchema.parse(JSON.parse(decrypt(dataKey, box, envelopePlace(_id), COLLECTIONS.people).toString()));
+  }
+
+  /** Undefined: shredded. `asOf`: with the facts of the profile that were known then. */
+  #open(document: PersonDocument, asOf?: number): Person | undefined {
+    if (document.kid === undefined || document.key === undefined) return undefined;
+    const dataKey = this.#keyIn(document);
+    const person = this.#openWith(dataKey, document);
+    if (asOf === undefined) return person;
+    const { since, past } = this.#pastOf(dataKey, document);
+    const facts = knownAt({ since, facts: profileFactsOf(person) }, past, asOf) ?? {};
+    const today = Object.entries(person.attributes ?? {}).filter(([name]) => !isProfileFact(name));
+    return { ...person, attributes: { ...Object.fromEntries(today), ...facts } };
+  }
+
+  async open(tenant: string, keys: readonly SubjectKey[], asOf?: number): Promise<Map<string, Person>> {
     const people = new Map<string, Person>();
     for (const chunk of chunksOf(keys)) {
       const ids = chunk.map((key) => entityId(tenant, key));
       for (const document of await this.#people.find({ _id: { $in: ids } }).toArray()) {
-        const person = this.#open(document);
+        const person = this.#open(document, asOf);
         if (person !== undefined) people.set(document._id.slice(tenant.length + 1), person);
       }
     }
@@ -196,6 +250,15 @@ class MongoPeople implements People {
       if (person !== undefined) yield person;
     }
   }
+}
+
+const isProfileFact = (name: string): boolean => (PROFILE_FACTS as readonly string[]).includes(name);
+
+/** In one order, so that equal facts are equal texts. */
+function profileFactsOf({ attributes = {} }: Person): ProfileFacts {
+  return Object.fromEntries(
+    PROFILE_FACTS.filter((name) => name in attributes).map((name) => [name, attributes[name]!]),
+  );
 }
 
 export function mongoPeople(db: Db, ring: MasterRing, personal: PersonalKeys, clock: () => number): People {

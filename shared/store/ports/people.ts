@@ -21,6 +21,10 @@ export function recordOrderOf(run: Pick<RunDocument, 'asOf' | 'createdAt' | 'run
   return `${moment(Math.min(run.asOf, run.createdAt))}.${moment(run.createdAt)}.${run.runKey}`;
 }
 
+/** Attributes of a profile that features are made of: what they were earlier is kept, so that a moment of the past is read as it was known. */
+export const PROFILE_FACTS = ['timeZone', 'utcOffsetMinutes', 'place'] as const;
+export type ProfileFacts = Readonly<Record<string, string | number | boolean>>;
+
 export interface People {
   /** HMACs, order kept. */
   keys(tenant: string, externalIds: readonly string[]): SubjectKey[];
@@ -28,8 +32,11 @@ export interface People {
   upsert(tenant: string, people: readonly Person[], order: RecordOrder): Promise<void>;
   /** Makes sure that an envelope exists for each external id (with nothing but the id). */
   ensure(tenant: string, externalIds: readonly string[]): Promise<void>;
-  /** Opened envelopes; who is unknown or shredded is left out of the map (keyed by hex of the subject key). */
-  open(tenant: string, keys: readonly SubjectKey[]): Promise<Map<string, Person>>;
+  /**
+   * Opened envelopes; who is unknown or shredded is left out of the map (keyed by hex of the subject key). `asOf`: with the facts of
+   * the profile (`PROFILE_FACTS`) that were known then; the rest is of today.
+   */
+  open(tenant: string, keys: readonly SubjectKey[], asOf?: number): Promise<Map<string, Person>>;
   /** Free text of events, sealed under the person's data key; idempotent by event id. */
   keepTexts(
     tenant: string,
@@ -50,7 +57,8 @@ export interface Items {
   upsert(tenant: string, items: readonly CatalogueItem[], order: RecordOrder): Promise<void>;
   /** Which of these keys are in the catalogue; result parallel to the argument. */
   known(tenant: string, keys: readonly ItemKey[]): Promise<boolean[]>;
-  read(tenant: string, keys: readonly ItemKey[]): Promise<Map<string, StoredItem>>;
+  /** `asOf`: items that were known then, with the creator, topics and publication that were; the rest is of today. */
+  read(tenant: string, keys: readonly ItemKey[], asOf?: number): Promise<Map<string, StoredItem>>;
   count(tenant: string): Promise<number>;
   all(tenant: string): AsyncIterable<StoredItem>;
 }
