@@ -50,14 +50,18 @@ function clockOf(zone: string): LocalClock {
 const hourAngle = (localMs: number): number =>
   (2 * Math.PI * (localMs - Math.floor(localMs / DAY_MS) * DAY_MS)) / DAY_MS;
 
-function clockTime({ events, profiles, asOf }: PersonRows, { byItem, sums, subject }: PersonActs, set: Set): void {
+function clockTime(
+  { events, basis, profiles, asOf }: PersonRows,
+  { byItem, sums, subject }: PersonActs,
+  set: Set,
+): void {
   const zone = profiles!.zones[profiles!.zone[subject]!];
   if (zone === undefined) return;
   const clock = clockOf(zone);
   const { occurredAt, source } = events.columns;
   for (const row of byItem) {
     const [at, from] = [occurredAt[row]!, source[row]!];
-    const weight = 2 ** (-(asOf - at) / DAY_MS / USUAL_DAYS);
+    const weight = basis.counts[row]! * 2 ** (-(asOf - at) / DAY_MS / USUAL_DAYS);
     const local = clock.localMs(at);
     const weekday = (Math.floor(local / DAY_MS) + THURSDAY) % 7;
     sums.add(SUM.weight, from, weight);
@@ -65,13 +69,12 @@ function clockTime({ events, profiles, asOf }: PersonRows, { byItem, sums, subje
     sums.add(SUM.cosines, from, weight * Math.cos(hourAngle(local)));
     if (weekday === 0 || weekday === 6) sums.add(SUM.weekend, from, weight);
   }
-  const total = sums.total(SUM.weight);
   const now = hourAngle(clock.localMs(asOf));
   set('hourSin', Math.sin(now));
   set('hourCos', Math.cos(now));
-  set('usualHourSin', sums.total(SUM.sines) / total);
-  set('usualHourCos', sums.total(SUM.cosines) / total);
-  set('weekendShare', sums.total(SUM.weekend) / total);
+  set('usualHourSin', sums.mean(SUM.sines, SUM.weight));
+  set('usualHourCos', sums.mean(SUM.cosines, SUM.weight));
+  set('weekendShare', sums.mean(SUM.weekend, SUM.weight));
 }
 
 /** Where no place is known it is taken to be north of the equator. */
@@ -83,14 +86,15 @@ function season(asOf: number, latitude: number, set: Set): void {
   set('seasonCos', Math.cos(angle));
 }
 
-function session({ events, asOf }: PersonRows, acts: readonly number[], set: Set): void {
+function session({ events, basis, asOf }: PersonRows, acts: readonly number[], set: Set): void {
   const { occurredAt } = events.columns;
   let first = acts.length - 1;
   while (first > 0 && !isNewSession(events, acts[first - 1]!, acts[first]!)) first--;
   const isOpen = asOf - occurredAt[acts.at(-1)!]! <= SESSION_GAP_MS;
   const before = isOpen ? acts[first - 1] : acts.at(-1);
   set('inSession', Number(isOpen));
-  set('sessionActs', Math.log1p(isOpen ? acts.length - first : 0));
+  const weight = acts.slice(first).reduce((sum, row) => sum + basis.counts[row]!, 0);
+  set('sessionActs', Math.log1p(isOpen ? weight : 0));
   set('isReturning', Number(before !== undefined));
   if (before !== undefined) set('daysAway', (asOf - occurredAt[before]!) / DAY_MS);
 }

@@ -32,25 +32,25 @@ export const ENGAGEMENT_SUMS = SUM.recency + RECENCY_DAYS.length;
 export const fillEngagement: Fill<Name> = (rows, acts, set) => {
   for (const row of acts.byItem) addAct(rows, acts, row);
   const { sums } = acts;
-  const ratio = (above: number, below: number): number => sums.total(above) / sums.total(below); // 0 / 0: no value
   for (const [n, days] of RECENCY_DAYS.entries()) set(`recency${days}`, Math.log1p(sums.total(SUM.recency + n)));
   for (const days of FREQUENCY_DAYS) set(`frequency${days}`, activeDays(rows, acts, days) / days);
-  const effective = sums.total(SUM.weight) ** 2 / sums.total(SUM.squares);
+  const effective = sums.total(SUM.weight) ** 2 / sums.total(SUM.squares, SUM.weight);
   set('confidence', Number.isNaN(effective) ? 0 : effective / (effective + HALF_BELIEVED_ACTS));
-  set('intensity', ratio(SUM.effort, SUM.weight));
-  set('intensityLately', ratio(SUM.effortLately, SUM.lately));
-  set('viewPercent', ratio(SUM.viewed, SUM.views));
-  set('completeShare', ratio(SUM.complete, SUM.views));
+  set('intensity', sums.mean(SUM.effort, SUM.weight));
+  set('intensityLately', sums.mean(SUM.effortLately, SUM.lately));
+  set('viewPercent', sums.mean(SUM.viewed, SUM.views));
+  set('completeShare', sums.mean(SUM.complete, SUM.views));
   const stated = sums.total(SUM.stated);
-  if (stated > 0) set('likingShare', (sums.total(SUM.positive) + 1) / (stated + 2));
+  if (stated > 0) set('likingShare', (sums.total(SUM.positive, SUM.stated) + 1) / (stated + 2));
 };
 
 function addAct(rows: PersonRows, { sums }: PersonActs, row: number): void {
-  const { events, table, codes, asOf } = rows;
+  const { events, basis, table, codes, asOf } = rows;
   const { columns } = events;
   const [type, value, source] = [columns.type[row]!, columns.value[row]!, columns.source[row]!];
   const age = (asOf - columns.occurredAt[row]!) / DAY_MS;
-  const add = (sum: number, amount: number): void => sums.add(sum, source, amount);
+  const counts = basis.counts[row]!;
+  const add = (sum: number, amount: number): void => sums.add(sum, source, counts * amount);
   for (const [n, days] of RECENCY_DAYS.entries()) add(SUM.recency + n, 2 ** (-age / days));
   const isView = type === codes.view;
   const effort = EFFORTS[type]! * (isView ? value / 100 : 1);

@@ -7,7 +7,9 @@ import { sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
 import type { AdmittedEvents } from '../../shared/numerics/interactions/interaction-view.ts';
 import { featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { SourceSums } from '../../shared/numerics/features/source-sums.ts';
-import { type InteractionArrays, RATING_SCALES } from '../../shared/numerics/interactions/weights.ts';
+import { type InteractionArrays } from '../../shared/numerics/interactions/weights.ts';
+import { RatingScales } from '../../shared/numerics/signals/rating-scales.ts';
+import { TypicalActivity } from '../../shared/numerics/signals/typical.ts';
 import { sharedFloat32, sharedInt32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import { CONTEXT_SUMS, fillContext } from './context-features.ts';
@@ -38,44 +40,82 @@ export interface PointInTime {
   readonly events: FeatureEvents;
   readonly table: InteractionArrays;
   readonly asOf: number;
+  /** Code of what only the platform did, which is no act. */
+  readonly impression: number;
   /** Absent: nobody asks who met an item. */
   readonly catalogue?: { readonly items: number; readonly item: Int32Array };
 }
 
 export interface Basis {
-  /** 1 where the row counts: admitted, occurred and recorded by then. */
-  readonly counts: Uint8Array;
+  /** How much the row's act counts beside others'; 0 where the row does not: not admitted, or not occurred and recorded by then. */
+  readonly counts: Float32Array;
   /** People who met the item. */
   readonly people: Int32Array;
-  /** Scale of each source's ratings. */
-  readonly scales: Float32Array;
+  /** Of ratings, the scale that they are on. */
+  readonly scale: Uint8Array;
 }
 
-/** Which rows count, and what is known of items and sources from them alone: later rows change nothing. */
-export function findBasis({ events, table, asOf, catalogue }: PointInTime): Basis {
+/** Which rows count and how much, and what is known of items and sources from them alone: later rows change nothing. */
+export function findBasis(request: PointInTime): Basis {
+  const { rows } = request.events.columns;
+  const counts = sharedFloat32(rows);
+  const scale = sharedBytes(rows);
+  const earliest = markRows(request, counts);
+  weighRows(request, earliest, counts);
+  scaleRatings(request, counts, scale);
+  return { counts, people: peopleOfItems(request, counts), scale };
+}
+
+/** Marks the rows that count; the first moment of each source. */
+function markRows({ events, asOf }: PointInTime, counts: Float32Array): Float64Array {
   const { columns, runs, sources, allowed } = events;
-  const counts = sharedBytes(columns.rows);
-  const people = sharedInt32(catalogue?.items ?? 0);
-  const lastPerson = new Int32Array(people.length).fill(-1);
-  const highest = new Float32Array(sources);
-  for (let s = 0; s < runs.subjects; s++) {
+  const earliest = new Float64Array(sources).fill(Number.POSITIVE_INFINITY);
+  for (let s = 0; s < runs.subjects; s++)
     for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) {
       const source = columns.source[row]!;
       if (allowed[s * sources + source] === 0) continue;
       if (columns.occurredAt[row]! > asOf || columns.recordedAt[row]! > asOf) continue;
       counts[row] = 1;
-      const type = columns.type[row]!;
-      if (table.scaled[type] === 1) highest[source] = Math.max(highest[source]!, columns.value[row]!);
-      const met = catalogue !== undefined && table.seen[type] === 1 ? catalogue.item[row]! : -1;
+      earliest[source] = Math.min(earliest[source]!, columns.occurredAt[row]!);
+    }
+  return earliest;
+}
+
+/** Makes acts of all sources and times count alike. */
+function weighRows({ events, asOf, impression }: PointInTime, earliest: Float64Array, counts: Float32Array): void {
+  const { columns, runs } = events;
+  const activity = new TypicalActivity(asOf, earliest);
+  const isAct = (row: number): boolean => counts[row]! > 0 && columns.type[row] !== impression;
+  const groupOf = (row: number): number => activity.groupOf(columns.source[row]!, columns.occurredAt[row]!);
+  for (let s = 0; s < runs.subjects; s++) {
+    for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) if (isAct(row)) activity.add(groupOf(row));
+    activity.next();
+  }
+  const weights = activity.weights();
+  for (let row = 0; row < columns.rows; row++) if (isAct(row)) counts[row] = weights.get(groupOf(row))!;
+}
+
+function scaleRatings({ events, table }: PointInTime, counts: Float32Array, scale: Uint8Array): void {
+  const { type, value, source, occurredAt, rows } = events.columns;
+  const scales = new RatingScales(events.sources);
+  const isScaled = (row: number): boolean => counts[row]! > 0 && table.scaled[type[row]!] === 1;
+  for (let row = 0; row < rows; row++) if (isScaled(row)) scales.add(source[row]!, occurredAt[row]!, value[row]!);
+  for (let row = 0; row < rows; row++) if (isScaled(row)) scale[row] = scales.at(source[row]!, occurredAt[row]!);
+}
+
+function peopleOfItems({ events, table, catalogue }: PointInTime, counts: Float32Array): Int32Array {
+  const { columns, runs } = events;
+  const people = sharedInt32(catalogue?.items ?? 0);
+  if (catalogue === undefined) return people;
+  const lastPerson = new Int32Array(people.length).fill(-1);
+  for (let s = 0; s < runs.subjects; s++)
+    for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) {
+      const met = counts[row]! > 0 && table.seen[columns.type[row]!] === 1 ? catalogue.item[row]! : -1;
       if (met < 0 || lastPerson[met] === s) continue;
       lastPerson[met] = s;
       people[met]!++;
     }
-  }
-  const scales = sharedFloat32(sources);
-  for (let n = 0; n < sources; n++)
-    scales[n] = RATING_SCALES.find((scale) => highest[n]! <= scale) ?? RATING_SCALES.at(-1)!;
-  return { counts, people, scales };
+  return people;
 }
 
 export interface RangeRequest extends PersonRows {
@@ -92,7 +132,7 @@ export interface RangeRequest extends PersonRows {
 export function buildRange({ view, from, to, matrix, present, ...rows }: RangeRequest): void {
   const { fill, sums } = FILLS[view];
   const columns = new Map(featuresOfView(view).map((name, column) => [name as string, column]));
-  const acts: PersonActs = { subject: from, byItem: [], byTime: [], sums: new SourceSums(sums, rows.events.sources) };
+  const acts: PersonActs = { subject: from, byItem: [], byTime: [], sums: new SourceSums(sums, rows.shares) };
   const features = new Float32Array(columns.size);
   const set = (name: string, value: number): void => {
     features[columns.get(name)!] = value;

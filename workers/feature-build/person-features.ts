@@ -45,7 +45,8 @@ function addAct(rows: PersonRows, { sums }: PersonActs, row: number): void {
   const { columns } = events;
   const source = columns.source[row]!;
   const [type, value, at] = [columns.type[row]!, columns.value[row]!, columns.occurredAt[row]!];
-  const add = (sum: number, amount: number): void => sums.add(sum, source, amount);
+  const counts = basis.counts[row]!;
+  const add = (sum: number, amount: number): void => sums.add(sum, source, counts * amount);
   add(SUM.acts, 1);
   add(SUM.recent, 2 ** (-(asOf - at) / DAY_MS / halfLifeDays));
   if (at - Math.floor(at / DAY_MS) * DAY_MS < NIGHT_END_HOUR * HOUR_MS) add(SUM.nights, 1);
@@ -55,7 +56,7 @@ function addAct(rows: PersonRows, { sums }: PersonActs, row: number): void {
   }
   if (type === codes.rating) {
     add(SUM.ratings, 1);
-    add(SUM.rated, value / basis.scales[source]!);
+    add(SUM.rated, value / basis.scale[row]!);
   }
   if (table.explicit[type] === 1) add(isPositive(rows, row) ? SUM.positive : SUM.negative, 1);
   const device = columns.device[row]!;
@@ -65,18 +66,16 @@ function addAct(rows: PersonRows, { sums }: PersonActs, row: number): void {
   if (of >= 0) add(SUM.devices + of, 1);
 }
 
-/** Figures that are sums; 0 / 0 is no value. */
+/** Figures that are sums. */
 function amounts({ sums }: PersonActs, set: Set): void {
-  const acts = sums.total(SUM.acts);
-  set('activity', Math.log1p(acts));
+  set('activity', Math.log1p(sums.total(SUM.acts)));
   set('recentActivity', Math.log1p(sums.total(SUM.recent)));
-  set('nightShare', sums.total(SUM.nights) / acts);
-  set('positiveShare', sums.total(SUM.positive) / acts);
-  set('negativeShare', sums.total(SUM.negative) / acts);
-  set('viewPercent', sums.total(SUM.viewed) / sums.total(SUM.views));
-  set('ratingMean', sums.total(SUM.rated) / sums.total(SUM.ratings));
-  const known = sums.total(SUM.known);
-  for (const [n, name] of DEVICE_SHARES.entries()) set(`${name}Share`, sums.total(SUM.devices + n) / known);
+  set('nightShare', sums.mean(SUM.nights, SUM.acts));
+  set('positiveShare', sums.mean(SUM.positive, SUM.acts));
+  set('negativeShare', sums.mean(SUM.negative, SUM.acts));
+  set('viewPercent', sums.mean(SUM.viewed, SUM.views));
+  set('ratingMean', sums.mean(SUM.rated, SUM.ratings));
+  for (const [n, name] of DEVICE_SHARES.entries()) set(`${name}Share`, sums.mean(SUM.devices + n, SUM.known));
 }
 
 /** What the person consumed. Each item's acts follow one another here, the first in time first. */
@@ -136,7 +135,7 @@ function days({ events, asOf }: PersonRows, acts: readonly number[], set: Set): 
 }
 
 /** Acts are in order of time. */
-function sessions({ events }: PersonRows, acts: readonly number[], set: Set): void {
+function sessions({ events, basis }: PersonRows, acts: readonly number[], set: Set): void {
   const { occurredAt } = events.columns;
   let [count, spentMs, beganAt] = [0, 0, 0];
   for (const [n, row] of acts.entries()) {
@@ -149,5 +148,6 @@ function sessions({ events }: PersonRows, acts: readonly number[], set: Set): vo
     if (after === undefined || isNewSession(events, row, after)) spentMs += occurredAt[row]! - beganAt;
   }
   set('sessionMinutes', Math.log1p(spentMs / count / 60_000));
-  set('sessionActs', Math.log1p(acts.length / count));
+  const weight = acts.reduce((sum, row) => sum + basis.counts[row]!, 0);
+  set('sessionActs', Math.log1p(weight / count));
 }

@@ -13,6 +13,8 @@ export interface PersonRows {
   readonly events: FeatureEvents;
   readonly basis: Basis;
   readonly table: InteractionArrays;
+  /** The most that each source may make up of a figure. */
+  readonly shares: Float64Array;
   /** Codes of event types that features treat on their own. */
   readonly codes: { readonly impression: number; readonly view: number; readonly rating: number };
   readonly asOf: number;
@@ -47,7 +49,7 @@ export function gatherActs({ events, basis, codes }: PersonRows, s: number, into
   byItem.length = 0;
   byTime.length = 0;
   for (let row = events.runs.starts[s]!; row < events.runs.starts[s + 1]!; row++)
-    if (basis.counts[row] === 1 && events.columns.type[row] !== codes.impression) byItem.push(row);
+    if (basis.counts[row]! > 0 && events.columns.type[row] !== codes.impression) byItem.push(row);
   if (byItem.length === 0) return false;
   byTime.push(...byItem);
   const { occurredAt } = events.columns;
@@ -60,7 +62,7 @@ export function gatherActs({ events, basis, codes }: PersonRows, s: number, into
 export function isPositive({ events, basis, table }: PersonRows, row: number): boolean {
   const { columns } = events;
   const type = columns.type[row]!;
-  const from = table.positiveFrom[type]! * (table.scaled[type] === 1 ? basis.scales[columns.source[row]!]! : 1);
+  const from = table.positiveFrom[type]! * (table.scaled[type] === 1 ? basis.scale[row]! : 1);
   return table.weight[type]! > 0 && (from === -Infinity || columns.value[row]! >= from - 1e-5);
 }
 

@@ -4,6 +4,7 @@ import { featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { interactionArrays } from '../../shared/numerics/interactions/weights.ts';
 import { sharedFloat32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
+import { sourceOf } from '../../shared/sources/registry.ts';
 import { type ItemFacts, numberItems, readItemFacts } from '../reading/item-facts.ts';
 import type { NumberedItems } from '../reading/numbered-items.task.ts';
 import type { RunContext } from '../runtime/processor.ts';
@@ -45,17 +46,19 @@ export async function buildPersonView(request: PersonViewRequest, context: RunCo
   const item = catalogue?.numbered.item;
   const items = (catalogue?.numbered.keys.length ?? 0) / KEY_BYTES;
   const met = item === undefined ? {} : { catalogue: { items, item } };
-  const basis = await once<Basis>('findBasis', { events, table, asOf, ...met }, context);
+  const code = (type: EventType): number => EVENT_TYPES.indexOf(type);
+  const impression = code('impression');
+  const basis = await once<Basis>('findBasis', { events, table, asOf, impression, ...met }, context);
   const width = featuresOfView(view).length;
   const matrix = sharedFloat32(runs.subjects * width);
   const present = new Uint8Array(new SharedArrayBuffer(runs.subjects));
-  const code = (type: EventType): number => EVENT_TYPES.indexOf(type);
   const rows: Omit<RangeRequest, 'from' | 'to'> = {
     view,
     events,
     basis,
     table,
-    codes: { impression: code('impression'), view: code('view'), rating: code('rating') },
+    shares: Float64Array.from(events.sourceNames, (name) => sourceOf(name).influenceMax),
+    codes: { impression, view: code('view'), rating: code('rating') },
     asOf,
     halfLifeDays,
     ...(catalogue === undefined || item === undefined ? {} : { catalogue: { item, facts: catalogue.facts } }),

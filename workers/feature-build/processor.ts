@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts';
 import { EFFORT_TABLE_VERSION } from '../../shared/numerics/features/effort.ts';
 import { featuresOfView, VIEWS } from '../../shared/numerics/features/registry.ts';
 import { INTERACTION_TABLE_VERSION } from '../../shared/numerics/interactions/weights.ts';
+import { NORMALISATION_VERSION } from '../../shared/numerics/signals/typical.ts';
 import { admitFor, allowsFor, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written as WrittenRun } from '../runtime/processor.ts';
 import { type FeatureEvents, isPersonView } from './features.task.ts';
@@ -81,7 +82,11 @@ async function write(computed: Computed, context: RunContext): Promise<WrittenRu
     { name: 'matrix', data: matrix },
   ]);
   const lineage = { inputs: [dataset], seed, threads: context.pool.threads, engine: 'js' };
-  const tables = { interactions: INTERACTION_TABLE_VERSION, effort: EFFORT_TABLE_VERSION };
+  const tables = {
+    interactions: INTERACTION_TABLE_VERSION,
+    effort: EFFORT_TABLE_VERSION,
+    normalisation: NORMALISATION_VERSION,
+  };
   const { version } = await store.versions.write({
     ...draft,
     tenant,

@@ -13,7 +13,8 @@ import type {
   SubjectRuns,
 } from './columns.ts';
 import { compareKeys, isAbsent, KeyIndex, sharedBytes } from './key-index.ts';
-import { type InteractionArrays, RATING_SCALES } from './weights.ts';
+import { RatingScales } from '../signals/rating-scales.ts';
+import type { InteractionArrays } from './weights.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -43,17 +44,16 @@ export function findSources(payload: {
 
 const keyAt = (keys: Uint8Array, at: number): Uint8Array => keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES);
 
-/** The scale of each source's ratings, from the highest rating among its surviving rows. */
-export function ratingScales(request: InteractionRequest): Float32Array {
-  const { columns, runs, sources, allowed, table } = request;
-  const highest = new Float32Array(sources);
+/** The scales of ratings, from the surviving rows. */
+function ratingScales({ columns, runs, sources, allowed, table }: InteractionRequest): RatingScales {
+  const scales = new RatingScales(sources);
   for (let s = 0; s < runs.subjects; s++)
     for (let row = runs.starts[s]!; row < runs.starts[s + 1]!; row++) {
       const source = columns.source[row]!;
       if (table.scaled[columns.type[row]!] === 0 || allowed[s * sources + source] === 0) continue;
-      if (columns.value[row]! > highest[source]!) highest[source] = columns.value[row]!;
+      scales.add(source, columns.occurredAt[row]!, columns.value[row]!);
     }
-  return highest.map((value) => RATING_SCALES.find((scale) => value <= scale) ?? RATING_SCALES.at(-1)!);
+  return scales;
 }
 
 /** Whether an event of this type and value says "liked". */
@@ -74,7 +74,7 @@ interface Pair {
 /** Folds the rows [from, to) of one (subject, item), in order of time, into what they say together. */
 function foldPair(
   request: InteractionRequest,
-  scales: Float32Array,
+  scales: RatingScales,
   s: number,
   from: number,
   to: number,
@@ -92,7 +92,12 @@ function foldPair(
       pair.weight = 0;
       return;
     }
-    const positive = isPositive(table, type, columns.value[row]!, scales[source]!);
+    const positive = isPositive(
+      table,
+      type,
+      columns.value[row]!,
+      table.scaled[type] === 1 ? scales.at(source, columns.occurredAt[row]!) : 1,
+    );
     if (table.explicit[type] === 1) refused = !positive;
     if (!positive) continue;
     if (table.weight[type]! > pair.weight) [pair.weight, pair.source] = [table.weight[type]!, source];

@@ -5,7 +5,7 @@
 import { EVENT_TYPES, type EventType } from '../../contract-kit/event.ts';
 
 /** Raised whenever a row below changes its meaning; recorded beside every model. */
-export const INTERACTION_TABLE_VERSION = 1;
+export const INTERACTION_TABLE_VERSION = 2;
 
 /** How one type of event is read. */
 export interface InteractionRule {
@@ -28,7 +28,7 @@ const stated = (weight: number): InteractionRule => ({ seen: true, weight, expli
 /**
  * Weights order signals by effort; models whose weighting is `none` read only that they are above 0.
  * A rating counts from 0.6 of its scale (3 of 5, 6 of 10), what is below is a dislike. Sources rate up to 5 or up to 10; which of both
- * is decided by the highest rating of the source among the surviving rows (see `RATING_SCALES`), since sources do not say it.
+ * is decided by the highest rating of the source and week among the surviving rows (see `RatingScales`), since sources do not say it.
  */
 export const INTERACTION_TABLE: Readonly<Record<EventType, InteractionRule>> = {
   impression: { seen: false, weight: 0, explicit: false },

@@ -9,7 +9,7 @@ export const PLACE_DEGREES = 1;
 const whole = { cap: 'none' } as const;
 
 export const context = defineView({
-  version: 1,
+  version: 2,
   title: 'The circumstances that people are in at a moment',
   needs: { events: 'acts', reads: ['profiles'] },
   features: {

@@ -24,7 +24,7 @@ const perSource = { cap: 'source' } as const;
 const whole = { cap: 'none' } as const;
 
 export const engagement = defineView({
-  version: 1,
+  version: 2,
   title: 'How recently, how often and how strongly people act, and how far that is to be believed',
   needs: { events: 'acts', reads: [] },
   features: {
