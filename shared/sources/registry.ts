@@ -74,6 +74,12 @@ export function sourceDeclaration(name: string): SourceDeclaration {
   });
 }
 
+/** The shortest time that any source declares, days; Infinity: none declares one. */
+export const SHORTEST_RETENTION_DAYS = [...SOURCES, UNDECLARED].reduce(
+  (least, { retentionDays }) => Math.min(least, retentionDays ?? Number.POSITIVE_INFINITY),
+  Number.POSITIVE_INFINITY,
+);
+
 /** Whether an event type of a source is feedback given on purpose. */
 export function isExplicit(source: SourceDeclaration, type: EventType): boolean {
   return source.explicit.includes(type);

@@ -104,6 +104,11 @@ export const EVENTS = {
       lineage: 'number',
     },
   },
+  'events.expired': {
+    level: 'info',
+    says: 'events left that their sources keep no longer',
+    fields: { events: 'number' },
+  },
   'quality.judged': {
     level: 'info',
     says: 'accounts of a data set were told from people',

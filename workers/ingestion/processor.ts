@@ -8,6 +8,7 @@ import { ingestion } from '../../jobs/ingestion/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import { mappedEvent } from '../../shared/sources/mapping.ts';
+import { SHORTEST_RETENTION_DAYS, sourceOf } from '../../shared/sources/registry.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import { defineProcessor, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 import { type EventBatch, type EventPlan, type EventWork, followEvents, loadEvents, writeEvents } from './events.ts';
@@ -42,10 +43,19 @@ async function write(work: Work, context: RunContext): Promise<Written<typeof in
   return work.what === 'events' ? writeEvents(work, context) : writeRecords(work, context);
 }
 
-/** Freezes all events recorded up to `asOf`. A version is seen by nobody who was not told its id. */
+/** Freezes all events recorded up to `asOf`, after what sources keep no longer has left: that is due whether this run commits or not. A version is seen by nobody who was not told its id. */
 async function compact(asOf: number, context: RunContext): Promise<Written<typeof ingestion>> {
-  const { store, tenant, runKey, fence, codeVersion } = context;
-  const draft = await store.events.freeze(tenant, runKey, fence, asOf);
+  const { store, tenant, runKey, fence, codeVersion, clock, telemetry } = context;
+  let expired = 0;
+  const draft = await store.events.freeze(tenant, runKey, fence, asOf, {
+    now: clock.now(),
+    daysOf: (source) => sourceOf(source).retentionDays,
+    shortestDays: SHORTEST_RETENTION_DAYS,
+    expired: (events) => {
+      expired += events;
+    },
+  });
+  if (expired > 0) telemetry.emit('events.expired', { events: expired });
   if (draft.rows === 0)
     throw new AppError('DATASET_EMPTY', { message: 'No event has been recorded yet.', details: { asOf } });
   const made = await store.versions.write({

@@ -97,16 +97,19 @@ async function compact(
   await replaceBlocks(view, gone, merged, partitions);
 }
 
-/** Puts blocks in the place of those they were made of, with the same event ids; what others appended meanwhile stays. */
+/**
+ * Puts blocks in the place of those they were made of, with the same event ids or fewer; what others appended meanwhile stays. False: somebody
+ * else had replaced one of them, and nothing was done.
+ */
 export async function replaceBlocks(
   view: PartitionView,
   gone: ReadonlySet<string>,
   merged: readonly ManifestBlock[],
   partitions: Partitions,
-): Promise<void> {
+): Promise<boolean> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const rest = [...view.blocks.values()].filter(({ block }) => !gone.has(block));
-    if (rest.length + gone.size !== view.blocks.size) return; // somebody else compacted the same blocks
+    if (rest.length + gone.size !== view.blocks.size) return false;
     const entry = partitions.entry(view, view.seq, {
       base: [...merged, ...rest.filter((block) => liveRows(block) > 0)],
     });
@@ -115,7 +118,7 @@ export async function replaceBlocks(
       apply(view, entry);
       await partitions.startAt(view);
       learnMerged(view, entry.seq, merged);
-      return;
+      return true;
     }
     await partitions.refresh([view]);
   }

@@ -21,6 +21,7 @@ import type { BlockStore, SealedDocument } from './block-store.ts';
 import { BoundedCache, TenantCache } from './bounded-cache.ts';
 import { knownAsOf, learnIds, loadIds } from './event-ids.ts';
 import { freezePartition, type FrozenBlock, frozenBlockSchema } from './compaction.ts';
+import { expirePartition } from './retention.ts';
 import type { WriteFormat } from './formats.ts';
 import { chunksOf } from './names.ts';
 import {
@@ -248,10 +249,13 @@ class MongoEvents implements Events {
     return { ids: decodeEvents(plain!).eventId };
   }
 
-  async freeze(tenant: string, _runKey: string, _fence: number, asOf: number): Promise<VersionDraft> {
+  async freeze(...[tenant, , , asOf, retention]: Parameters<Events['freeze']>): Promise<VersionDraft> {
     const frozen: FrozenBlock[] = [];
     const format = await this.#writes.current();
     for (const views of chunksOf(await this.#current(tenant), PARTITIONS_AT_ONCE)) {
+      if (retention !== undefined)
+        for (const view of views)
+          await expirePartition(tenant, view, retention, this.#partitions, this.#blocks, format);
       const parts = views.map((view) => freezePartition(tenant, view, asOf, this.#partitions, this.#blocks, format));
       for (const blocks of await Promise.all(parts)) frozen.push(...blocks);
     }

@@ -21,6 +21,8 @@ export interface ManifestBlock extends BlockRef {
   /** Rows that another block brought first, as little-endian u32. */
   readonly masked?: Uint8Array;
   readonly recordedAtMax: number;
+  /** Earliest `recordedAt` of each source's live rows; absent: not looked at yet. */
+  readonly oldest?: readonly (readonly [source: string, recordedAt: number])[];
 }
 export interface ManifestDocument {
   _id: string;

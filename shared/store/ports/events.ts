@@ -74,6 +74,17 @@ export interface PreparedEvents {
   readonly duplicates: number;
 }
 
+/** How long events of each source are kept. */
+export interface Retention {
+  readonly now: number;
+  /** Days from when an event was recorded; null: no end is declared. */
+  daysOf(source: string): number | null;
+  /** The least of them. */
+  readonly shortestDays: number;
+  /** Told how many events left. */
+  expired(events: number): void;
+}
+
 export interface Events {
   /** Drops known duplicates, writes immutable encrypted micro-blocks that no manifest names yet. */
   prepare(tenant: string, runKey: string, fence: number, rows: readonly EventRow[]): Promise<PreparedEvents>;
@@ -82,8 +93,11 @@ export interface Events {
    * Idempotent by runKey.
    */
   follow(tenant: string, prepared: PreparedEvents): Promise<{ readonly accepted: number; readonly duplicates: number }>;
-  /** Freezes all manifests as they are into a data set version (rows recorded up to asOf); compacts small blocks on the way. Invisible until written by `versions`. */
-  freeze(tenant: string, runKey: string, fence: number, asOf: number): Promise<VersionDraft>;
+  /**
+   * Freezes all manifests as they are into a data set version (rows recorded up to asOf); compacts small blocks on the way, and takes out what is
+   * kept no longer. Invisible until written by `versions`.
+   */
+  freeze(tenant: string, runKey: string, fence: number, asOf: number, retention?: Retention): Promise<VersionDraft>;
   /** Reads a version of kind `events` into shared memory, rows in canonical order (subject, item, time, event id). Throws DATASET_ERASED, BLOCK_CORRUPT. */
   read(tenant: string, version: string): Promise<EventColumns>;
   /** All events there are, manifest by manifest (for export). */
