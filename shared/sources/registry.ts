@@ -74,6 +74,10 @@ export function sourceDeclaration(name: string): SourceDeclaration {
   });
 }
 
+/** The most that each of these sources may make up of a figure. */
+export const sharesOf = (names: readonly string[]): Float64Array =>
+  Float64Array.from(names, (name) => sourceOf(name).influenceMax);
+
 /** The shortest time that any source declares, days; Infinity: none declares one. */
 export const SHORTEST_RETENTION_DAYS = [...SOURCES, UNDECLARED].reduce(
   (least, { retentionDays }) => Math.min(least, retentionDays ?? Number.POSITIVE_INFINITY),

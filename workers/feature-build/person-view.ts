@@ -4,7 +4,7 @@ import { featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { interactionArrays } from '../../shared/numerics/interactions/weights.ts';
 import { sharedFloat32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
-import { sourceOf } from '../../shared/sources/registry.ts';
+import { sharesOf } from '../../shared/sources/registry.ts';
 import { type ItemFacts, numberItems, readItemFacts } from '../reading/item-facts.ts';
 import type { NumberedItems } from '../reading/numbered-items.task.ts';
 import type { RunContext } from '../runtime/processor.ts';
@@ -57,7 +57,7 @@ export async function buildPersonView(request: PersonViewRequest, context: RunCo
     events,
     basis,
     table,
-    shares: Float64Array.from(events.sourceNames, (name) => sourceOf(name).influenceMax),
+    shares: sharesOf(events.sourceNames),
     codes: { impression, view: code('view'), rating: code('rating') },
     asOf,
     halfLifeDays,

@@ -3,6 +3,7 @@ import { featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { SENTIMENT_VERSION } from '../../shared/numerics/text/sentiment.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import { sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
+import { sharesOf } from '../../shared/sources/registry.ts';
 import type { RunContext } from '../runtime/processor.ts';
 import type { FeatureEvents } from './features.task.ts';
 import { NOBODY, type OwnShape } from './network-view.ts';
@@ -28,7 +29,7 @@ export async function buildTextView(
   const kept = [...featuresOfView('text').keys()];
   const { subjects, texts } = written ?? NOTHING;
   if (subjects.length === 0) return { ...NOBODY, kept };
-  const payload: TextRequest = { people: texts, sources: events.sources, asOf, seed };
+  const payload: TextRequest = { people: texts, shares: sharesOf(events.sourceNames), asOf, seed };
   const tasks = [{ module: TASKS, name: 'figureTexts', payload }];
   const [figures] = await pool.runPhase<TextFigures>(tasks, signal);
   const keys = sharedBytes(subjects.length * KEY_BYTES);

@@ -62,7 +62,8 @@ export interface WrittenText {
 export interface TextRequest {
   /** Each person's; none is empty. */
   readonly people: readonly (readonly WrittenText[])[];
-  readonly sources: number;
+  /** The most that each source may make up of a figure. */
+  readonly shares: ArrayLike<number>;
   readonly asOf: number;
   readonly seed: number;
 }
@@ -90,10 +91,10 @@ const TOPIC_WORDS = 8;
 const SUM = { texts: 0, read: 1, weight: 2, kindness: 3, kind: 4, unkind: 5 } as const;
 const SUMS = 6;
 
-export function figureTexts({ people, sources, asOf, seed }: TextRequest): TextFigures {
+export function figureTexts({ people, shares, asOf, seed }: TextRequest): TextFigures {
   const names = featuresOfView('text');
   const matrix = sharedFloat32(people.length * names.length).fill(Number.NaN);
-  const sums = new SourceSums(SUMS, sources);
+  const sums = new SourceSums(SUMS, shares);
   for (const [row, texts] of people.entries()) {
     const figures = kindnessOf(texts, asOf, sums);
     for (const [name, value] of Object.entries(figures))
@@ -118,13 +119,12 @@ function kindnessOf(texts: readonly WrittenText[], asOf: number, sums: SourceSum
     if (value >= SENTIMENT_NOTABLE) sums.add(SUM.kind, source, weight);
     if (value <= -SENTIMENT_NOTABLE) sums.add(SUM.unkind, source, weight);
   }
-  const weight = sums.total(SUM.weight); // 0 / 0: no value
   return {
     texts: Math.log1p(sums.total(SUM.texts)),
-    readShare: sums.total(SUM.read) / sums.total(SUM.texts),
-    sentiment: sums.total(SUM.kindness) / weight,
-    kindShare: sums.total(SUM.kind) / weight,
-    unkindShare: sums.total(SUM.unkind) / weight,
+    readShare: sums.mean(SUM.read, SUM.texts),
+    sentiment: sums.mean(SUM.kindness, SUM.weight),
+    kindShare: sums.mean(SUM.kind, SUM.weight),
+    unkindShare: sums.mean(SUM.unkind, SUM.weight),
   };
 }
 

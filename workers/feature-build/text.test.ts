@@ -9,7 +9,7 @@ const NAMES: readonly string[] = featuresOfView('text');
 const DAY = 86_400_000;
 const said = (text: string, at = 0): WrittenText => ({ text, at, source: 0 });
 const figures = (people: readonly (readonly WrittenText[])[]) => {
-  const { matrix, topics } = figureTexts({ people, sources: 1, asOf: 180 * DAY, seed: 1 });
+  const { matrix, topics } = figureTexts({ people, shares: [1], asOf: 180 * DAY, seed: 1 });
   const rows = people.map((_, row) =>
     Object.fromEntries(NAMES.map((name, n) => [name, matrix[row * NAMES.length + n]!])),
   );

@@ -18,9 +18,9 @@ const BLOCKS_AT_ONCE = 4;
 type Oldest = readonly (readonly [source: string, recordedAt: number])[];
 
 /** Rows of a source recorded before that are due; undefined: none ever is. */
-function dueBefore(source: string, { now, daysOf }: Retention): number | undefined {
-  const days = daysOf(source);
-  return days === null ? undefined : now - days * DAY_MS;
+function dueBefore(source: string, retention: Retention): number | undefined {
+  const days = retention.daysOf(source);
+  return days === null ? undefined : retention.now - days * DAY_MS;
 }
 
 const isDue = (oldest: Oldest, retention: Retention): boolean =>
