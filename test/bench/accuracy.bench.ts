@@ -16,9 +16,14 @@ import {
 import { type InteractionFile, readInteractions } from '../../shared/numerics/evaluation/interaction-file.ts';
 import { splitInteractions } from '../../shared/numerics/evaluation/splits.ts';
 import { prepareTask } from '../../shared/numerics/evaluation/task.ts';
-import { findModel, MODEL_NAMES } from '../../shared/numerics/models/registry.ts';
+import { findModel, type Model, MODEL_NAMES } from '../../shared/numerics/models/registry.ts';
+import type { FittedDense } from '../../shared/numerics/models/tensorflow/dense-fit.ts';
+import { liftRare } from '../../shared/numerics/models/tensorflow/proto-mf.ts';
+import { rankByFactors } from '../../shared/numerics/ranking/rank-factors.ts';
+import { sharedFloat32 } from '../../shared/numerics/sparse.ts';
 import type { FitContext } from '../../shared/numerics/types.ts';
 import { machine } from './interleave.ts';
+import { nativeTensorFlow } from './native-tensorflow.ts';
 
 const K = 10;
 const TIME_SHARE = 0.1;
@@ -26,7 +31,7 @@ const REFERENCE = 'ease';
 /** Models whose figures need more than interactions. */
 const WITHOUT = new Set(['fusion']);
 /** How much the little known are lifted, for prototypes and for plain factorisation: what the lift does alone is told apart from them. */
-const LIFTS = [0, 0.15, 0.25, 0.4, 0.7];
+const LIFTS = [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 1];
 /** Plain factorisation with the same loss and the same course of training, at its best on validation parts. */
 export const PLAIN = { variant: 'none', weightDecay: 4, dimensions: 64, learningRate: 0.02, lift: 0 };
 
@@ -52,29 +57,52 @@ export async function main([folder, ...names]: readonly string[]): Promise<void>
     'by time': prepareTask({ train: byTime.train, test: byTime.test, masks: [], k: K }).task,
   };
   await using pool = computePool({ threads: 2 });
-  const context: FitContext = { pool, seed: 1 };
+  const context: FitContext = { pool, seed: 1, tensorflow: nativeTensorFlow() };
   console.log(machine());
   const results: Record<string, readonly Row[]> = {};
   const chosen = names.length === 0 ? MODEL_NAMES.filter((name) => !WITHOUT.has(name)) : names;
   for (const [title, task] of Object.entries(tasks)) {
-    const variants = chosen.map((name) => ({ name, model: name, params: {} }));
-    results[title] = await table(title, variants, { name: REFERENCE, model: REFERENCE, params: {} }, task, context);
+    const variants = chosen.map((name) => ({ name, model: findModel(name), params: {} }));
+    const reference = { name: REFERENCE, model: findModel(REFERENCE), params: {} };
+    results[title] = await table(title, variants, reference, task, context);
   }
   if (chosen.includes('proto-mf')) {
-    const kinds = { prototypes: {}, plain: PLAIN };
-    const variants = Object.entries(kinds).flatMap(([kind, params]) =>
-      LIFTS.map((lift) => ({ name: `${kind}, lift ${lift}`, model: 'proto-mf', params: { ...params, lift } })),
+    const plain = await liftable(PLAIN, tasks['at random'], context);
+    const prototypes = await liftable({}, tasks['at random'], context);
+    const variants = Object.entries({ prototypes, plain }).flatMap(([kind, model]) =>
+      LIFTS.map((lift) => ({ name: `${kind}, lift ${lift}`, model, params: { lift } })),
     );
-    const plain = { name: 'plain factorisation', model: 'proto-mf', params: PLAIN };
-    results['prototypes'] = await table('prototypes, at random', variants, plain, tasks['at random'], context);
+    const base = { name: 'plain factorisation', model: plain, params: { lift: 0 } };
+    results['prototypes'] = await table('prototypes, at random', variants, base, tasks['at random'], context);
   }
   console.log(JSON.stringify(results));
 }
 
 interface Variant {
   readonly name: string;
-  readonly model: string;
+  readonly model: Model;
   readonly params: object;
+}
+
+/** Trained once: a lift changes nothing that is learned. Its time of training is nothing, therefore. */
+async function liftable(params: object, { train }: EvaluationTask, context: FitContext): Promise<Model> {
+  const model = findModel('proto-mf');
+  const fitted = (await model.fit(train, { ...params, lift: 0 }, context)) as FittedDense;
+  const { items, users } = fitted.factors;
+  const counts = new Int32Array(items.rows);
+  for (const item of train.interactions.indices) counts[item]!++;
+  return {
+    ...model,
+    fit: async (_, given) => {
+      const lifted = { ...items, data: sharedFloat32(items.data.length, items.data) };
+      liftRare(lifted, counts, (given as { readonly lift: number }).lift);
+      const { itemKeys, userKeys } = train;
+      return {
+        ...fitted,
+        rank: (options) => rankByFactors({ users, items: lifted, userKeys, itemKeys }, options, context),
+      };
+    },
+  };
 }
 
 async function table(
@@ -87,11 +115,11 @@ async function table(
   console.log(
     `\n  ${title}: ${task.test.users.length + (task.newcomers?.test.users.length ?? 0)} people, against ${reference.name}`,
   );
-  const base = await measureModel(findModel(reference.model), reference.params, task, context);
+  const base = await measureModel(reference.model, reference.params, task, context);
   const rows = [print(reference.name, base, undefined)];
   for (const { model, name, params } of variants) {
     if (name === reference.name) continue;
-    const measured = await measureModel(findModel(model), params, task, context);
+    const measured = await measureModel(model, params, task, context);
     const differences = await compareMeasured(measured, base, context);
     rows.push(
       print(

@@ -15,6 +15,7 @@ import { findModel } from '../../shared/numerics/models/registry.ts';
 import { simulate, type Simulation } from '../../shared/sources/simulated/index.ts';
 import { PLAIN } from './accuracy.bench.ts';
 import { machine } from './interleave.ts';
+import { nativeTensorFlow } from './native-tensorflow.ts';
 
 const K = 10;
 const SEED = 1;
@@ -44,7 +45,11 @@ export async function main(args: string[]): Promise<void> {
     `\n  ${dataset.userIds.length} people, ${dataset.itemIds.length} videos; the minority culture's share of true relevance: ${wanted.toFixed(4)}`,
   );
   for (const [name, params] of Object.entries(VARIANTS)) {
-    const { evaluation, parts } = await measureModel(findModel('proto-mf'), params, task, { pool, seed: SEED });
+    const { evaluation, parts } = await measureModel(findModel('proto-mf'), params, task, {
+      pool,
+      seed: SEED,
+      tensorflow: nativeTensorFlow(),
+    });
     const exposure = itemExposure(parts[0]!.lists!.items, K, dataset.itemIds.length);
     const share = shareOf(exposure, isMinority);
     console.log(

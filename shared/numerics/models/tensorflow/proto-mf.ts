@@ -112,8 +112,8 @@ export function uniformity(tf: TensorFlow, prototypes: Tensor2D): Scalar {
     .log() as Scalar;
 }
 
-/** An item's last column is its bias, which everybody has at 1. */
-function liftRare({ data, rows, width }: DenseRows, counts: Int32Array, lift: number): void {
+/** In place. An item's last column is its bias, which everybody has at 1. */
+export function liftRare({ data, rows, width }: DenseRows, counts: Int32Array, lift: number): void {
   const mean = counts.reduce((sum, count) => sum + count, 0) / rows;
   for (let item = 0; item < rows; item++)
     data[(item + 1) * width - 1]! += lift * Math.log1p(mean / Math.max(1, counts[item]!));
