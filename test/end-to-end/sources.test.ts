@@ -1,13 +1,14 @@
 /** Sources as a person uses them: a social network through ActivityStreams, and a version that nobody knew. */
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import { EVENT_TYPES } from '../../shared/contract-kit/event.ts';
-import { asUser, kill, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
+import { asUser, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
+import { importWithStops, writeLog } from './log-import.ts';
 
+/** `npm run bench -- log` does the same with a million, `--full` with ten. */
+const LOG_EVENTS_OF_THE_SUITE = 60_000;
 const lastfm = join(TEST_DATA, 'lastfm');
 
 /** Who follows whom and who listened to what, once each, as ActivityStreams documents. */
@@ -102,43 +103,23 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   });
 });
 
-/** Lines of the big import; 10,000,000 for the long one. */
-const LOG_EVENTS = Number(process.env.MILLRACE_LOG_EVENTS ?? 60_000);
-
-/** A line each, no two alike, a hundred people. */
-function* logLines(): Generator<string> {
-  for (let n = 0; n < LOG_EVENTS; n++) {
-    const day = String((n % 28) + 1).padStart(2, '0');
-    const time = `${day}/Mar/2025:${String(n % 24).padStart(2, '0')}:00:00 +0000`;
-    yield `198.51.100.7 - person-${n % 100} [${time}] "GET /watch/v${n} HTTP/1.1" 200 512\n`;
-  }
-}
-
-test('a log whose import is killed is in whole and once, from where it was', {
+test('a log whose import is killed between its batches, twice, is in whole and once, from where it was', {
   timeout: TIMEOUT_MS * 10,
 }, async () => {
   await using user = await asUser();
   await user.worker();
-  const path = join(user.folder, 'access.log');
-  await pipeline(Readable.from(logLines()), createWriteStream(path));
-  const rules = join(user.folder, 'rules.json');
-  await writeFile(rules, JSON.stringify([{ path: '/watch/:item', type: 'view', value: 100 }]));
-  const args = ['import', 'log', path, '--rules', rules];
-  const load = user.start('jobs/cli/bin.mjs', args);
-  // The bar goes in leaps of its own; what it has shown is there (later lines are no shorter than earlier ones).
-  const shown = Number(/ (\d0) %/.exec(await load.line(/ \d0 %/))![1]);
-  const atLeast = await user.services.store.events.count('main');
-  await kill(load);
-  expect(atLeast).toBeGreaterThanOrEqual((LOG_EVENTS * shown) / 100);
-  // A run that was quicker than the kill is whole already, and leaves nothing to go on from.
-  const { code } = await load.ended;
-  const resumed = code === null ? /Goes on after line [\d,]{5,}/ : /./;
-  const last = await user.millrace(...args);
-  expect(last).toMatchObject({ code: 0, stderr: expect.stringMatching(resumed) as string });
-  expect(await stored(user)).toEqual({ view: LOG_EVENTS });
+  const events = LOG_EVENTS_OF_THE_SUITE;
+  const log = await writeLog(user.folder, events);
+  const { stops, last } = await importWithStops(user, log, [25_000, 30_000]);
+  expect(stops).toHaveLength(2);
+  for (const { shown, stored: atLeast } of stops) expect(atLeast).toBeGreaterThanOrEqual(events * shown);
+  expect(stops[1]!.goesOnAfter).toBeGreaterThanOrEqual(5_000);
+  expect(last).toMatchObject({ code: 0, said: expect.stringContaining('Goes on after line') as string });
+  expect(last.goesOnAfter).toBeGreaterThan(stops[1]!.goesOnAfter);
+  expect(await stored(user)).toEqual({ view: events });
   const scales = await user.json<object[]>('source', 'scales');
-  expect(scales).toMatchObject([{ source: 'access-log', month: '2025-03', people: 100, median: LOG_EVENTS / 100 }]);
+  expect(scales).toMatchObject([{ source: 'access-log', month: '2025-03', people: 100, median: events / 100 }]);
   // Once whole, it is read again when it is asked for again, and is known.
-  const again = await user.json<Report>(...args);
-  expect(again.events).toEqual({ accepted: 0, duplicates: LOG_EVENTS, rejected: 0 });
+  const again = await user.json<Report>(...log.args);
+  expect(again.events).toEqual({ accepted: 0, duplicates: events, rejected: 0 });
 });
