@@ -13,6 +13,7 @@ import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
+import { registerLinks } from './commands/links.ts';
 import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerPerson } from './commands/person.ts';
@@ -88,6 +89,7 @@ export function buildProgram(): Command {
   registerStatus(cli);
   registerRecommend(cli);
   registerPrompts(cli);
+  registerLinks(cli);
   registerTrace(cli);
   registerFeatures(cli);
   registerPerson(cli);

@@ -31,6 +31,7 @@ import { recommender } from './recommend.ts';
 import { registerClaims } from './routes/claims.ts';
 import { registerDeadLetters } from './routes/dead-letters.ts';
 import { registerFeedback } from './routes/feedback.ts';
+import { registerIdentities } from './routes/identities.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerMobile } from './routes/mobile.ts';
 import { registerPeople } from './routes/people.ts';
@@ -178,6 +179,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerReads(app, recommender(store, now));
   registerPrompts(app, store, now);
   registerPeople(app, store, tenants);
+  registerIdentities(app, store, now);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

@@ -31,7 +31,7 @@ async function promptsFor(users: readonly string[], until: number): Promise<stri
     users.map((user) => ({ subject: subjectOf(user), ...one })),
   );
   const limits = { perPersonMax: 2, withinDays: 30, pauseHours: 24 };
-  await store.prompts.publish(TENANT, { version, asOf, limits });
+  await store.prompts.publish(TENANT, { version, asOf, madeAt: asOf, limits });
   return version;
 }
 

@@ -73,6 +73,14 @@ function subjectOf(store: Store, tenant: string, user: string): SubjectKey {
   return subject;
 }
 
+/** Whose list a name is shown: the person's, as long as the link holds. */
+async function personOf(store: Store, tenant: string, subject: SubjectKey): Promise<SubjectKey> {
+  const word = await store.identities.of(tenant, subject);
+  const isLinked =
+    word?.state === 'given' && word.relation === 'same-person' && word.purposes.includes('recommendation');
+  return isLinked ? word.main : subject;
+}
+
 export interface ShownItem {
   readonly key: ItemKey;
   readonly item: StoredItem;
@@ -98,10 +106,17 @@ export function listReader(
   store: Store,
   withdrawn = new WithdrawnSince(store),
 ): (tenant: string, user: string, k: number) => Promise<ShownList> {
-  const listFor = async (tenant: string, version: string, subject: SubjectKey): Promise<ServedCandidates> => {
-    const own = await store.served.candidates(tenant, version, subject);
-    if (own !== undefined && own.items.length > 0 && !(await withdrawn.has(tenant, version, 'recommendation', subject)))
-      return own;
+  const hasWithdrawn = (tenant: string, version: string, subject: SubjectKey): Promise<boolean> =>
+    withdrawn.has(tenant, version, 'recommendation', subject);
+  const listFor = async (
+    tenant: string,
+    version: string,
+    subject: SubjectKey,
+    person: SubjectKey,
+  ): Promise<ServedCandidates> => {
+    const own = await store.served.candidates(tenant, version, person);
+    const isTheirs = own !== undefined && own.items.length > 0 && !(await hasWithdrawn(tenant, version, person));
+    if (isTheirs && (person === subject || !(await hasWithdrawn(tenant, version, subject)))) return own;
     const fallback = await store.served.fallback(tenant, version);
     if (fallback === undefined)
       throw new AppError('NOT_PUBLISHED', { message: 'The release has no list for newcomers.', details: { version } });
@@ -116,7 +131,7 @@ export function listReader(
         details: { part: 'candidates' },
       });
     const subject = subjectOf(store, tenant, user);
-    const list = await listFor(tenant, candidates, subject);
+    const list = await listFor(tenant, candidates, subject, await personOf(store, tenant, subject));
     const keys = list.items.slice(0, k);
     const reasons = list.reasons?.slice(0, k) ?? [];
     const known = await store.items.read(tenant, [...keys, ...reasons.filter((key) => key !== undefined)]);

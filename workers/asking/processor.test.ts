@@ -12,6 +12,10 @@ const HOUR = 3600_000;
 const USERS = ['ann', 'bob', 'cleo', 'dan', 'eve'] as const;
 let world: World;
 let dataset: string;
+/** Of two versions that speak of one moment the order of their names decides: each run speaks of a later one. */
+let asOf = NOW;
+const ask = (input: object = {}, options = {}) =>
+  runOnce(world.ports, asking, { dataset, asOf: asOf++, ...input }, options);
 beforeAll(async () => {
   world = await openWorld();
   const consents = USERS.map((user) => ({ user, purposes: [...PURPOSES], source: SOURCE, at: NOW - 500 * HOUR }));
@@ -47,7 +51,7 @@ async function promptOf(user: string): Promise<Prompt | undefined> {
 }
 
 test('asks after the finished view, for stars, of whoever has said nothing about it and is not to be left alone', async () => {
-  const { output } = await runOnce(world.ports, asking, { dataset });
+  const { output } = await ask();
   expect(output).toMatchObject({ users: 5, prompts: 4, leftAlone: { noMoment: 1, optedOut: 0, askedLately: 0 } });
   const [item] = world.store.items.keys(TENANT, ['v5']);
   const found = await promptOf('ann');
@@ -63,19 +67,19 @@ async function leavesAlone(): Promise<void> {
   await prompts.optOut(TENANT, key('ann'), NOW);
   await prompts.noteShown(TENANT, key('bob'), NOW - 71 * HOUR);
   for (const days of [10, 20]) await prompts.noteShown(TENANT, key('cleo'), NOW - days * 24 * HOUR);
-  const { output } = await runOnce(world.ports, asking, { dataset });
+  const { output } = await ask();
   expect(output).toMatchObject({ users: 5, prompts: 1, leftAlone: { optedOut: 1, askedLately: 2, noMoment: 1 } });
   const before = async (verb: string): Promise<void> => {
     if (verb === 'commit') await withdraw(world.ports, 'dan', 'recommendation');
   };
-  await runOnce(world.ports, asking, { dataset, pauseHours: 24, perPersonMax: 9 }, { before, asOf: NOW + 1 });
+  await ask({ pauseHours: 24, perPersonMax: 9 }, { before });
   expect(await promptOf('dan')).toBeUndefined();
   expect(await promptOf('bob')).toMatchObject({ ask: 'stars' });
   await withdraw(world.ports, 'bob', 'recommendation');
-  const last = await runOnce(world.ports, asking, { dataset, pauseHours: 24, perPersonMax: 9 });
+  const last = await ask({ pauseHours: 24, perPersonMax: 9 });
   expect(last.output).toMatchObject({ users: 3, prompts: 1 });
   await prompts.optOut(TENANT, key('ann'), undefined);
-  expect((await runOnce(world.ports, asking, { dataset })).output.prompts).toBe(1);
+  expect((await ask()).output.prompts).toBe(1);
 }
 
 test('a late follow of an earlier moment takes nothing back, and what is over is gone', async () => {
@@ -84,12 +88,12 @@ test('a late follow of an earlier moment takes nothing back, and what is over is
   const limits = { perPersonMax: 1, withinDays: 1, pauseHours: 1 };
   const versions = ['prompts-a', 'prompts-b'] as const;
   for (const version of versions) await prompts.write('other', version, [{ subject: key('ann'), ...one }]);
-  await prompts.publish('other', { version: 'prompts-b', asOf: 2, limits });
-  for (let n = 0; n < 2; n++) await prompts.publish('other', { version: 'prompts-a', asOf: 1, limits });
-  expect(await prompts.current('other')).toEqual({ version: 'prompts-b', asOf: 2, limits });
+  await prompts.publish('other', { version: 'prompts-b', asOf: 2, madeAt: 1, limits });
+  for (let n = 0; n < 2; n++) await prompts.publish('other', { version: 'prompts-a', asOf: 1, madeAt: 2, limits });
+  expect(await prompts.current('other')).toEqual({ version: 'prompts-b', asOf: 2, madeAt: 1, limits });
   const left = await Promise.all(versions.map((version) => prompts.read('other', version, key('ann'))));
   expect(left.map((found) => found?.ask)).toEqual([undefined, 'stars']);
-  for (let n = 0; n < 2; n++) await prompts.publish('other', { version: 'prompts-b', asOf: 2, limits });
+  for (let n = 0; n < 2; n++) await prompts.publish('other', { version: 'prompts-b', asOf: 2, madeAt: 1, limits });
   expect(await prompts.read('other', 'prompts-b', key('ann'))).toMatchObject({ ask: 'stars' });
 });
 

@@ -35,7 +35,7 @@ interface Computed {
 const keyAt = (keys: Uint8Array, n: number): Uint8Array => keys.slice(n * KEY_BYTES, (n + 1) * KEY_BYTES);
 
 async function load(input: Input, context: RunContext): Promise<Loaded> {
-  const events = await loadEvents(input.dataset, context);
+  const events = await loadEvents(input.dataset, 'recommendation', context);
   const asOf = input.asOf ?? events.dataset.asOf;
   return { ...events, input, asOf, marks: await context.store.prompts.marks(context.tenant) };
 }
@@ -135,9 +135,9 @@ export default defineProcessor({
   compute,
   write,
   withdraw: ({ output }, subjects, { store, tenant }) => store.prompts.drop(tenant, output.version, subjects),
-  async follow({ tenant, version, plan, output }, { store }) {
+  async follow({ tenant, version, plan, output, createdAt: madeAt }, { store }) {
     const { asOf, limits } = plan as Plan;
-    await store.prompts.publish(tenant, { version: version!, asOf, limits });
+    await store.prompts.publish(tenant, { version: version!, asOf, madeAt, limits });
     return output as never;
   },
 });

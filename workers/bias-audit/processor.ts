@@ -56,7 +56,7 @@ interface Computed {
 
 async function load(input: Input, context: RunContext): Promise<Loaded> {
   const candidates = await readCandidates(input.candidates, context);
-  const events = await loadEvents(input.dataset, context);
+  const events = await loadEvents(input.dataset, 'audit', context);
   const audited = await whoIsAudited(candidates.subjects, events, context.signal);
   const people = audited.reduce((sum, mark) => sum + mark, 0);
   if (people === 0)

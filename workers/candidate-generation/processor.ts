@@ -67,7 +67,7 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const since = embeddings.version.consentEpoch ?? 0;
   const { subjects } = await store.consents.withdrawnSince(tenant, since, ['recommendation']);
   const { name: engine } = await loadEngine({});
-  const events = await loadEvents(input.dataset, context);
+  const events = await loadEvents(input.dataset, 'recommendation', context);
   const payload = { embeddingItems: embeddings.itemKeys, columns: events.columns };
   const keys = await inThread<Uint8Array>(SERVABLE, 'itemsToServe', payload, context);
   const catalogue = { keys, expiresAt: await readExpiry(keys, context) };

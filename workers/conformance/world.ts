@@ -10,6 +10,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { RunDocument, Store } from '../../shared/store/ports.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
+import { authoriseAgain } from '../runtime/authorise.ts';
 import type { Ports, Processor, RunContext, Written } from '../runtime/processor.ts';
 
 export const TENANT = 'main';
@@ -122,10 +123,9 @@ async function commit<C extends Contract>(
   written: Written<C>,
   context: RunContext,
 ): Promise<void> {
-  const { store, tenant, runKey, fence, consentEpoch } = context;
+  const { store, runKey, fence, consentEpoch } = context;
   const { contract } = processor;
-  const { subjects } = await store.consents.withdrawnSince(tenant, consentEpoch, contract.purposes);
-  if (subjects.length > 0) await processor.withdraw?.(written, subjects, context);
+  await authoriseAgain(context, written, processor);
   const output = contract.output.parse(written.output);
   const { version, plan } = written;
   const done = await store.ledger.commit({

@@ -53,7 +53,7 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const warm = await findWarmStart(input, context);
   if (warm?.refused != null)
     context.log.warn({ runKey: context.runKey, ...warm }, 'training begins at the beginning instead of going on');
-  return { input, model, params, warm, tuning, ...(await loadEvents(input.dataset, context)) };
+  return { input, model, params, warm, tuning, ...(await loadEvents(input.dataset, 'recommendation', context)) };
 }
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {

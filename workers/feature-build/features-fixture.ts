@@ -122,7 +122,11 @@ export async function build(
   };
   const dataset = { version: 'v', asOf } as DatasetVersion;
   try {
-    const admitted = await admitFor('segmentation', { dataset, columns, consents, held: new Set() }, context);
+    const admitted = await admitFor(
+      'segmentation',
+      { dataset, columns, consents, held: new Set(), accounts: new Map() },
+      context,
+    );
     const loaded: Loaded = {
       view,
       dataset: 'v',

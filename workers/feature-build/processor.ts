@@ -35,7 +35,7 @@ interface Computed extends OwnShape {
 }
 
 async function load(input: ContractParsed<typeof featureBuild>, context: RunContext): Promise<Loaded> {
-  const loaded = await loadEvents(input.dataset, context);
+  const loaded = await loadEvents(input.dataset, 'segmentation', context);
   const { columns, dataset } = loaded;
   const admitted = await admitFor('segmentation', loaded, context);
   const { view, halfLifeDays, seed, asOf = dataset.asOf } = input;

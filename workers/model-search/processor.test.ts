@@ -39,7 +39,7 @@ describe('model-search', () => {
 
   test('measures on a validation part that has nothing of the holdout, and learns from neither', async () => {
     const context = { ...world.ports, tenant: TENANT, signal: new AbortController().signal } as unknown as RunContext;
-    const events = await loadEvents(dataset, context);
+    const events = await loadEvents(dataset, 'recommendation', context);
     const view = await interactionView(await admitFor('recommendation', events, context), context);
     const asked = { holdout: 0.2, seed: 1 };
     const pairs = ({ indptr, items, users }: { indptr: Int32Array; items: Int32Array; users: Int32Array }) =>

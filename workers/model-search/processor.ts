@@ -32,7 +32,7 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const given = typeof asked.params === 'number' ? drawParams(asked.model, asked.seed, asked.params) : asked.params;
   // Wrong parameters are refused before anything is read.
   const params = await model.parseParams(given);
-  return { asked, model, params, events: await loadEvents(asked.dataset, context) };
+  return { asked, model, params, events: await loadEvents(asked.dataset, 'recommendation', context) };
 }
 
 /** A share of the epochs, at least one. */

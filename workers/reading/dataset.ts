@@ -11,6 +11,7 @@ import type {
 } from '../../shared/store/ports.ts';
 import { sourceOf } from '../../shared/sources/registry.ts';
 import type { RunContext } from '../runtime/processor.ts';
+import { type Accounts, linksFor, readLinked } from './identities.ts';
 
 /** A version of the kind that is asked for. Throws DATASET_NOT_FOUND, DATASET_ERASED, INPUT_INVALID. */
 export async function readVersion(version: string, kind: VersionKind, context: RunContext): Promise<DatasetVersion> {
@@ -31,28 +32,38 @@ export interface LoadedEvents {
   readonly consents: ConsentSnapshot;
   /** Subject keys (hex) whose events are kept out: they are not taken for people. */
   readonly held: ReadonlySet<string>;
+  readonly accounts: Accounts;
 }
 
-/** Events of a data set version and what their people allow. Throws DATASET_EMPTY and what `readVersion` throws. */
-export async function loadEvents(version: string, context: RunContext): Promise<LoadedEvents> {
+/**
+ * Events of a data set version and what their people allow, linked names read as one person where they allow it for the purpose. Throws DATASET_EMPTY and
+ * what `readVersion` throws.
+ */
+export async function loadEvents(version: string, purpose: Purpose, context: RunContext): Promise<LoadedEvents> {
   const dataset = await readVersion(version, 'events', context);
   const consents = await context.store.consents.snapshot(context.tenant);
   const held =
     context.holdsAccounts === true ? await context.store.verdicts.heldAt(context.tenant, dataset.asOf) : NONE;
-  const columns = await context.store.events.read(context.tenant, version);
-  if (columns.rows === 0) throw new AppError('DATASET_EMPTY', { details: { dataset: version } });
-  return { dataset, columns, consents, held };
+  const { same, accounts } = await linksFor(purpose, context);
+  const apart = await context.store.events.read(context.tenant, version);
+  if (apart.rows === 0) throw new AppError('DATASET_EMPTY', { details: { dataset: version } });
+  const columns = await readLinked(apart, { purpose, same, consents, held }, context);
+  return { dataset, columns, consents, held, accounts };
 }
 
 /** Whether rows of a source about a person may be read for a purpose: the source serves it, the person allows it, and is taken for a person. */
 export function allowsFor(
   purpose: Purpose,
-  { consents, held }: Pick<LoadedEvents, 'consents' | 'held'>,
+  { consents, held, accounts }: Pick<LoadedEvents, 'consents' | 'held' | 'accounts'>,
 ): (subject: Uint8Array, source: string) => boolean {
-  return (subject, source) =>
-    sourceOf(source).purposes.includes(purpose) &&
-    consents.allows(subject, purpose, source) &&
-    (held.size === 0 || !held.has(Buffer.from(subject).toString('hex')));
+  return (subject, source) => {
+    if (!sourceOf(source).purposes.includes(purpose) || !consents.allows(subject, purpose, source)) return false;
+    if (held.size === 0 && accounts.size === 0) return true;
+    const name = Buffer.from(subject).toString('hex');
+    const account = accounts.get(name);
+    // A profile is read apart, and only where its account allows it too.
+    return !held.has(name) && (account === undefined || consents.allows(account, purpose, source));
+  };
 }
 
 /** Which rows may be read for a purpose. Throws CONSENT_MISSING when there is none. */

@@ -14,13 +14,15 @@ export async function authoriseAgain(
 ): Promise<number> {
   const { contract } = processor;
   if (contract.purposes.length === 0) return context.consentEpoch;
-  const { epoch, subjects } = await context.store.consents.withdrawnSince(
+  const { epoch, subjects: withdrawn } = await context.store.consents.withdrawnSince(
     context.tenant,
     context.consentEpoch,
     contract.purposes,
   );
-  if (subjects.length === 0) return epoch;
-  if (contract.strict) throw new AppError('CONSENT_CHANGED', { details: { withdrawn: subjects.length } });
+  if (withdrawn.length === 0) return epoch;
+  if (contract.strict) throw new AppError('CONSENT_CHANGED', { details: { withdrawn: withdrawn.length } });
+  // Of whom they are linked with, something may be made from their events.
+  const subjects = [...withdrawn, ...(await context.store.identities.relatives(context.tenant, withdrawn))];
   await processor.withdraw?.(written, subjects, context);
   if (written.version !== undefined) await context.store.versions.markStale(context.tenant, written.version);
   return epoch;

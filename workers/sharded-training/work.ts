@@ -65,7 +65,7 @@ export async function readCut(
   context: RunContext,
 ): Promise<{ readonly params: unknown; readonly asOf: number; readonly view: Viewer }> {
   const parsed = await findModel(model).parseParams(params);
-  const events = await loadEvents(dataset, context);
+  const events = await loadEvents(dataset, 'recommendation', context);
   const view: Viewer = async (later) => interactionView(await admitFor('recommendation', events, later), later);
   return { params: parsed, asOf: events.dataset.asOf, view };
 }

@@ -20,6 +20,7 @@ export const COLLECTIONS = {
   prompts: 'prompts',
   currentPrompts: 'prompts_current',
   promptMarks: 'prompt_marks',
+  identities: 'identities',
   checkpoints: 'checkpoints',
   tunings: 'tunings',
   claims: 'claims',

@@ -17,6 +17,7 @@ import { createErasureIndexes, mongoErasures, signingKeyOf } from './erasure/era
 import { mongoEvents } from './events.ts';
 import { createExposureIndexes, mongoExposures } from './exposures.ts';
 import { createFormatIndexes, mongoFormats, WriteFormat } from './formats.ts';
+import { createIdentityIndexes, mongoIdentities } from './identities.ts';
 import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
 import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
@@ -150,6 +151,7 @@ async function createIndexes(db: Db): Promise<void> {
     createPipelineRunIndexes(db),
     createQuarantineIndexes(db),
     createLineageIndexes(db),
+    createIdentityIndexes(db),
     createVerdictIndexes(db),
     createErasureIndexes(db),
     createExposureIndexes(db),
@@ -185,6 +187,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     people: port('people', people),
     items: port('items', mongoItems(db)),
     consents: port('consents', consents),
+    identities: port('identities', mongoIdentities(db, people)),
     events: port('events', mongoEvents({ partitions, blocks, versions, personal, writes })),
     erasures: port('erasures', mongoErasures(erasing)),
     versions: port('versions', versions),

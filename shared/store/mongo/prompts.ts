@@ -61,15 +61,22 @@ class MongoPrompts implements Prompts {
     } catch (thrown) {
       if (!isDuplicateKey(thrown)) throw thrown;
     }
-    const { asOf, version } = current;
-    // Of two that speak of one moment the order of their names decides, whoever is told first.
-    const notLater = { _id: tenant, $or: [{ asOf: { $lt: asOf } }, { asOf, version: { $lte: version } }] };
+    const { asOf, madeAt, version } = current;
+    // One order for all, whoever is told first.
+    const before = [
+      { asOf: { $lt: asOf } },
+      { asOf, madeAt: { $lt: madeAt } },
+      { asOf, madeAt, version: { $lte: version } },
+    ];
+    const notLater = { _id: tenant, $or: before };
     return (await this.#current.updateOne(notLater, { $set: { ...current } })).matchedCount === 1;
   }
 
   async current(tenant: string): Promise<CurrentPrompts | undefined> {
     const found = await this.#current.findOne({ _id: tenant });
-    return found === null ? undefined : { version: found.version, asOf: found.asOf, limits: found.limits };
+    return found === null
+      ? undefined
+      : { version: found.version, asOf: found.asOf, madeAt: found.madeAt, limits: found.limits };
   }
 
   async read(tenant: string, version: string, subject: SubjectKey): Promise<Prompt | undefined> {

@@ -29,6 +29,8 @@ export interface PromptMarks {
 export interface CurrentPrompts {
   readonly version: string;
   readonly asOf: number;
+  /** When its run was first claimed: of two that speak of one moment the later one holds. */
+  readonly madeAt: number;
   readonly limits: PromptLimits;
 }
 

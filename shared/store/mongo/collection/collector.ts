@@ -34,6 +34,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.exposures,
   COLLECTIONS.prompts,
   COLLECTIONS.promptMarks,
+  COLLECTIONS.identities,
   COLLECTIONS.people,
   COLLECTIONS.texts,
   COLLECTIONS.items,

@@ -30,6 +30,9 @@ export async function removeOwn(db: Db, { tenant, subject }: Person): Promise<Er
     [COLLECTIONS.texts, { _id: idsUnder(own) }],
     [COLLECTIONS.verdicts, { _id: own }],
     [COLLECTIONS.promptMarks, { _id: own }],
+    // Both ends of a link are theirs: as a name of somebody, and as somebody with names.
+    [COLLECTIONS.identities, { _id: own }],
+    [COLLECTIONS.identities, { tenant, main: hexOf(subject) }],
     [COLLECTIONS.exposures, { tenant, subject: Buffer.from(subject) }],
   ];
   const removed: ErasedArtefact[] = [];
