@@ -98,6 +98,12 @@ export const DATA_CODES = {
     what: 'An event names an item that is not in the catalogue.',
     todo: 'Import items before events, or allow unknown items.',
   },
+  FEATURE_SKEW: {
+    retry: 'never',
+    status: 409,
+    what: 'Features that are served are not as the live model learned them.',
+    todo: 'See which with `millrace features skew`; train the model on what is served: `millrace run refresh-segments --wait`.',
+  },
   FILE_MALFORMED: {
     retry: 'never',
     status: 422,

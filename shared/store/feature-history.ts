@@ -81,9 +81,10 @@ export async function featuresAsOf(
   for (const [place, rows] of rowsOf) {
     const version = history[place];
     if (version === undefined) continue;
-    const known = await openVersion(store, tenant, version);
+    const known = await openFeatures(store, tenant, version);
+    const index = KeyIndex.of(known.subjects);
     for (const row of rows) {
-      const from = known.index.find(subjects, row);
+      const from = index.find(subjects, row);
       if (from < 0 || known.withdrawn.has(keyAt(subjects, row))) continue;
       knownAt[row] = version.asOf;
       for (const [column, name] of known.names.entries()) {
@@ -98,7 +99,8 @@ export async function featuresAsOf(
 const keyAt = (keys: Uint8Array, row: number): string =>
   Buffer.from(keys.subarray(row * KEY_BYTES, (row + 1) * KEY_BYTES)).toString('hex');
 
-async function openVersion({ versions, consents }: FeatureStore, tenant: string, version: DatasetVersion) {
+/** A version's features, and who has withdrawn since (hex). */
+export async function openFeatures({ versions, consents }: FeatureStore, tenant: string, version: DatasetVersion) {
   const arrays = await versions.arrays(tenant, version);
   const [subjects, matrix] = [arrays.get('subjects'), arrays.get('matrix')];
   if (!(subjects instanceof Uint8Array && matrix instanceof Float32Array))
@@ -108,5 +110,5 @@ async function openVersion({ versions, consents }: FeatureStore, tenant: string,
     });
   const { subjects: gone } = await consents.withdrawnSince(tenant, version.consentEpoch ?? 0, ['segmentation']);
   const withdrawn = new Set(gone.map((key) => Buffer.from(key).toString('hex')));
-  return { names: version.meta['features'] as readonly string[], index: KeyIndex.of(subjects), matrix, withdrawn };
+  return { names: version.meta['features'] as readonly string[], subjects, matrix, withdrawn };
 }

@@ -76,6 +76,13 @@ async function runAgain(user: User, run: string): Promise<void> {
   );
 }
 
+/** What is served right after a refresh is what the live segments learned from. */
+async function checkSkew(user: User): Promise<void> {
+  const found = await user.json<{ isSkewed: boolean; features: { compared: number }[] }>('features', 'skew', '--check');
+  expect(found.isSkewed).toBe(false);
+  for (const { compared } of found.features) expect(compared).toBeGreaterThan(100);
+}
+
 /** Audits of two days ago and of yesterday: both are there, and what is live stays. */
 async function backfill(user: User): Promise<void> {
   const { releases, pipelineRuns } = user.services.store;
@@ -125,6 +132,7 @@ describe('run refresh', { timeout: TIMEOUT_MS }, () => {
     const segments = await user.millrace('export', 'segments', '--format', 'csv');
     expect(segments.stdout.trim().split('\n')).toHaveLength(1 + 120);
     await checkAudit(user, live);
+    await checkSkew(user);
     const status = await user.json<{ pipelines: { id: string; state: string }[] }>('status');
     expect(status.pipelines).toMatchObject([{ id: run, state: 'committed' }]);
     await runAgain(user, run);

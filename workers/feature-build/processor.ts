@@ -16,6 +16,8 @@ import { buildPersonView, type Catalogue, readCatalogue } from './person-view.ts
 import { type Profiles, readProfiles } from './profiles.ts';
 import { buildTextView } from './text-view.ts';
 import { readTexts, type Written } from './texts.ts';
+import { compareWithLive, type LearnedFeatures, readLearned } from './skew.ts';
+import type { SkewReport } from '../../shared/store/feature-skew.ts';
 
 export interface Loaded {
   readonly view: FeatureView;
@@ -29,8 +31,12 @@ export interface Loaded {
   readonly catalogue?: Catalogue;
   readonly profiles?: Profiles;
   readonly written?: Written;
+  readonly learned?: LearnedFeatures;
 }
 interface Computed extends OwnShape {
+  /** Names of the columns. */
+  readonly features: readonly string[];
+  readonly skew: SkewReport | undefined;
   readonly loaded: Pick<Loaded, 'view' | 'dataset' | 'asOf' | 'halfLifeDays' | 'seed'>;
 }
 
@@ -40,6 +46,7 @@ async function load(input: ContractParsed<typeof featureBuild>, context: RunCont
   const admitted = await admitFor('segmentation', loaded, context);
   const { view, halfLifeDays, seed, asOf = dataset.asOf } = input;
   const events: FeatureEvents = { ...admitted, columns };
+  const learned = await readLearned(view, context);
   const reads = new Set<string>(VIEWS[view].needs.reads);
   return {
     view,
@@ -52,6 +59,7 @@ async function load(input: ContractParsed<typeof featureBuild>, context: RunCont
     ...(reads.has('catalogue') ? { catalogue: await readCatalogue(columns, asOf, context) } : {}),
     ...(reads.has('profiles') ? { profiles: await readProfiles(events, asOf, context) } : {}),
     ...(reads.has('texts') ? { written: await readTexts(events, asOf, 'words', context) } : {}),
+    ...(learned === undefined ? {} : { learned }),
   };
 }
 
@@ -61,7 +69,10 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   // That nobody is tied to anybody, or has said anything, is something to know; that nobody has done anything is a wrong moment.
   if (shaped.rows === 0 && isPersonView(view))
     throw new AppError('DATASET_EMPTY', { message: 'Nobody had done anything by then.', details: { asOf } });
-  return { ...shaped, loaded: { view, dataset, asOf, halfLifeDays, seed } };
+  const features = shaped.kept.map((column) => featuresOfView(view)[column]!);
+  const built = { ...shaped, asOf, names: features };
+  const skew = loaded.learned && (await compareWithLive(built, loaded.learned, context));
+  return { ...shaped, features, skew, loaded: { view, dataset, asOf, halfLifeDays, seed } };
 }
 
 async function buildView(loaded: Loaded, context: RunContext): Promise<OwnShape> {
@@ -74,9 +85,8 @@ async function buildView(loaded: Loaded, context: RunContext): Promise<OwnShape>
 
 async function write(computed: Computed, context: RunContext): Promise<WrittenRun<typeof featureBuild>> {
   const { store, tenant, runKey, fence, consentEpoch, codeVersion } = context;
-  const { rows, subjects, matrix } = computed;
+  const { features, matrix, rows, skew, subjects } = computed;
   const { view, dataset, asOf, halfLifeDays, seed } = computed.loaded;
-  const features = computed.kept.map((column) => featuresOfView(view)[column]!);
   const draft = await store.versions.draft(tenant, runKey, fence, rows, [
     { name: 'subjects', data: subjects },
     { name: 'matrix', data: matrix },
@@ -106,9 +116,10 @@ async function write(computed: Computed, context: RunContext): Promise<WrittenRu
       seed,
       missing: 'NaN',
       ...computed.facts,
+      ...(skew !== undefined && { skew }),
     },
   });
-  return { output: { version, rows, features, consentEpoch }, version, lineage };
+  return { output: { version, rows, features: [...features], consentEpoch }, version, lineage };
 }
 
 // Nothing of a features version is served; segmentation asks for consent again, and the executor marks it stale.

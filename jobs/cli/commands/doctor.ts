@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { type Config, PROJECT_DIR, readConfig } from '../../../shared/config.ts';
 import { toAppError } from '../../../shared/errors.ts';
+import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import { openStore } from '../../../shared/store/mongo/open.ts';
 import type { Store } from '../../../shared/store/ports.ts';
@@ -91,12 +92,14 @@ async function probeServices(): Promise<Finding[]> {
       await using store = await openStore({ url, database, masterKey, tenantKey });
       const { server, ms } = await store.ping();
       const old = oldModelLine(await modelAge(store, config.tenant, config.modelAgeMsMax, Date.now()));
+      const skew = skewLine(await foundSkew(store, config.tenant));
       return [
         redis,
         { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
         ...(await probeFormats(store, config.tenant)),
         ...(redis.state === 'ready' ? await probeSchedules(config) : []),
         ...(old === undefined ? [] : [{ name: 'live model', state: 'failed' as const, detail: old, optional: true }]),
+        ...(skew === undefined ? [] : [{ name: 'features', state: 'failed' as const, detail: skew, optional: true }]),
       ];
     } catch (thrown) {
       return [

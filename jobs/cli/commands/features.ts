@@ -13,6 +13,7 @@ import type { Store } from '../../../shared/store/ports.ts';
 import { moment, wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { count, table } from '../output.ts';
+import { registerFeaturesSkew } from './features-skew.ts';
 
 const LAST_MAX = 20;
 const when = (ms: number): string => new Date(ms).toISOString();
@@ -204,4 +205,5 @@ export function registerFeatures({ program, run }: Cli): void {
   registerList(features, run);
   registerShow(features, run);
   registerJoin(features, run);
+  registerFeaturesSkew(features, run);
 }

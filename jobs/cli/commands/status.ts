@@ -5,6 +5,7 @@ import type { Config } from '../../../shared/config.ts';
 import type { PipelineRunDocument, Release, RunDocument, Store } from '../../../shared/store/ports.ts';
 import { RedisConnection } from '../../client/redis-connection.ts';
 import { JOB_KINDS } from '../../registry.ts';
+import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import type { Cli } from '../cli.ts';
 import type { Session } from '../session.ts';
@@ -73,7 +74,7 @@ function stepWords(steps: PipelineRunDocument['steps']): string[] {
 
 async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
-  const [schedules, queues, runs, pipelines, live, people, items, events, model, held] = await Promise.all([
+  const [schedules, queues, runs, pipelines, live, people, items, events, model, held, skew] = await Promise.all([
     client().schedules.list(),
     countQueues(config),
     store.ledger.latest(tenant, limit),
@@ -84,8 +85,9 @@ async function gather({ config, client }: Pick<Session, 'config' | 'client'>, st
     store.events.count(tenant),
     modelAge(store, tenant, config.modelAgeMsMax, Date.now()),
     store.verdicts.count(tenant),
+    foundSkew(store, tenant),
   ]);
-  return { tenant, stored: { people, items, events, held }, queues, runs, pipelines, live, model, schedules };
+  return { tenant, stored: { people, items, events, held }, queues, runs, pipelines, live, model, skew, schedules };
 }
 
 export function registerStatus({ program, run }: Cli): void {
@@ -107,7 +109,9 @@ export function registerStatus({ program, run }: Cli): void {
           ...(missed.length === 0 ? [] : ['Missed ticks', ...missed.map((line) => `  ${line}`)]),
           'Published',
           ...releaseLines(status.live),
-          ...[oldModelLine(status.model)].filter((line) => line !== undefined).map((line) => `  ${line}`),
+          ...[oldModelLine(status.model), skewLine(status.skew)]
+            .filter((line) => line !== undefined)
+            .map((line) => `  ${line}`),
           'Queues',
           ...table([
             ['  kind', 'waiting', 'active', 'delayed', 'failed', 'completed'],

@@ -87,6 +87,16 @@ describe('findSkew', () => {
     expect(findSkew(empty, empty)[0]).toMatchObject({ distance: null, isSkewed: false });
   });
 
+  test('lets a drift pass that is beyond chance but smaller than what was asked for, and never a value that differs', () => {
+    const trained = changed(table(4000, 7), 'age', (_, row) => row / 4000);
+    const served = changed(trained, 'age', (value) => value + 0.06);
+    expect(findSkew(trained, served)[0]).toMatchObject({ name: 'age', isSkewed: true });
+    expect(findSkew(trained, served, { distanceMin: 0.1 })[0]!.isSkewed).toBe(false);
+    expect(findSkew(trained, served, { distanceMin: 0.05 })[0]!.isSkewed).toBe(true);
+    const ids = Array.from({ length: 4000 }, (_, n) => `person ${n}`);
+    expect(findSkew({ ...trained, ids }, { ...served, ids }, { distanceMin: 0.1 })[0]!.isSkewed).toBe(true);
+  });
+
   test('gives the distance that is seen by eye', () => {
     const of = (...values: number[]): FeatureTable => ({
       names: ['x'],

@@ -21,6 +21,8 @@ export interface SkewOptions {
   readonly alpha?: number;
   /** How far two values of one entity may lie apart, as a share of the larger one. */
   readonly tolerance?: number;
+  /** How far distributions must lie apart, or shares of what is missing, 0..1: of many people the slightest drift is beyond chance. Default 0. */
+  readonly distanceMin?: number;
 }
 
 export interface FeatureSkew {
@@ -33,7 +35,7 @@ export interface FeatureSkew {
   /** Of the entities that both sides hold, those whose values differ. */
   readonly compared: number;
   readonly different: number;
-  /** Distributions differ beyond chance, or an entity's values differ. */
+  /** Distributions differ beyond chance and by as much as was asked for, or an entity's values differ. */
   readonly isSkewed: boolean;
 }
 
@@ -44,7 +46,7 @@ const TOLERANCE = 1e-5;
 export function findSkew(
   trained: FeatureTable,
   served: FeatureTable,
-  { alpha = ALPHA, tolerance = TOLERANCE }: SkewOptions = {},
+  { alpha = ALPHA, tolerance = TOLERANCE, distanceMin = 0 }: SkewOptions = {},
 ): readonly FeatureSkew[] {
   checkTable(trained, 'trained');
   checkTable(served, 'served');
@@ -72,7 +74,8 @@ export function findSkew(
   const corrected = correct(rows.map(({ pValue }) => pValue));
   return rows.map((row, n) => {
     const pValue = corrected[n]!;
-    return { ...row, pValue, isSkewed: pValue < alpha || row.different > 0 };
+    const apart = Math.max(row.distance ?? 0, Math.abs(row.missing.trained - row.missing.served));
+    return { ...row, pValue, isSkewed: (pValue < alpha && apart >= distanceMin) || row.different > 0 };
   });
 }
 
