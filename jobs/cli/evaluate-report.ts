@@ -1,4 +1,5 @@
 /** Owns what `millrace evaluate` prints: tables for people, and one JSON object, alone with `--json`, else as the last line. */
+import type { Dataset } from '../../shared/numerics/evaluation/dataset.ts';
 import type { Difference } from '../../shared/numerics/evaluation/compare.ts';
 import type { Evaluation, Measured, Trial } from '../../shared/numerics/evaluation/evaluate-model.ts';
 import type { EvaluateTask } from './evaluate-task.ts';
@@ -26,10 +27,12 @@ export function printResult(
   json: boolean,
 ): void {
   const { dataset, final } = tasks[0]!;
+  const { explanations } = first.measured.evaluation;
   const facts = {
     ...factsOf(first),
     items: dataset.itemIds.length,
     interactions: final.train.interactions.indices.length,
+    ...(explanations === undefined ? {} : { explanations: named(explanations, dataset) }),
     newUsers: final.newcomers?.test.users.length ?? 0,
     ...(against === undefined ? {} : { against: { ...factsOf(against), differences: against.differences } }),
   };
@@ -39,12 +42,21 @@ export function printResult(
       `${evaluation.model} on ${facts.interactions} interactions of ${facts.items} items, ${evaluation.users} users to test`,
     );
     for (const line of [...figureLines(evaluation, against), ...breakdownLines(evaluation)]) console.log(line);
-    for (const line of sourceLines(evaluation)) console.log(line);
+    for (const line of [...sourceLines(evaluation), ...explanationLines(evaluation, dataset)]) console.log(line);
     if (first.folds.length > 1) console.log(foldLine(first.folds));
     for (const one of against === undefined ? [first] : [first, against])
       console.log(ranLines(one.measured.evaluation));
   }
   console.log(JSON.stringify(facts));
+}
+
+/** By the ids of the files. */
+function named(explanations: NonNullable<Evaluation['explanations']>, { itemIds, userIds }: Dataset) {
+  return explanations.map(({ branches, items, user }) => ({
+    user: userIds[user],
+    branches,
+    items: items.map(({ item, ...rest }) => ({ item: itemIds[item], ...rest })),
+  }));
 }
 
 function factsOf({ folds, measured, trials }: Evaluated) {
@@ -113,12 +125,44 @@ function breakdownLines({ breakdown, k }: Evaluation): string[] {
   return [shown, ...table([...items, ...people])];
 }
 
+const signed = (value: number): string => `${value > 0 ? '+' : ''}${value.toFixed(4)}`;
+
 /** Is a source a net gain, and for whom? */
 function sourceLines({ k, sources = [] }: Evaluation): string[] {
-  const signed = (value: number) => `${value > 0 ? '+' : ''}${value.toFixed(4)}`;
   return sources.flatMap(({ gain, gate, groups, name, permutation, weight }) => [
     `  source ${name}: ndcg@${k} ${signed(gain.difference)} (${range(gain.interval, true)}), mean weight ${weight.toFixed(3)}, gate ${gate}, rows permuted ${signed(-permutation)}`,
-    ...table(groups.map((row) => ['    people', row.name, `${row.users}`, signed(row.difference)])),
+    ...table(
+      groups.map((row) => [
+        '    people',
+        row.name,
+        `${row.users}`,
+        signed(row.difference),
+        row.weight === undefined ? '' : `mean weight ${row.weight.toFixed(3)}`,
+        `rows permuted ${signed(-row.permutation)}`,
+      ]),
+    ),
+  ]);
+}
+
+/** Why somebody is shown what they are shown: of each item its score, the part of each branch, and what the score loses without it. */
+function explanationLines({ explanations = [] }: Evaluation, { itemIds, userIds }: Dataset): string[] {
+  return explanations.flatMap(({ branches, items, user }) => [
+    `  for ${userIds[user]}:`,
+    ...table(
+      branches.map(({ by, listChanged, name, weight }) => [
+        `    ${name}`,
+        `weight ${weight.toFixed(3)}`,
+        `${(100 * listChanged).toFixed(0)} % of the list goes by ${by}`,
+      ]),
+    ),
+    ...table([
+      ['    item', 'score', ...branches.flatMap(({ name }) => [name, 'without'])],
+      ...items.map(({ branches: parts, item, score }) => [
+        `    ${itemIds[item]}`,
+        score.toFixed(3),
+        ...parts.flatMap(({ importance, part }) => [part.toFixed(3), signed(-importance)]),
+      ]),
+    ]),
   ]);
 }
 

@@ -21,6 +21,7 @@ export interface DataOptions {
   readonly maturity?: string;
   readonly groups?: string;
   readonly source: readonly string[];
+  readonly explain: readonly string[];
   readonly k: string;
   readonly exclude: readonly string[];
   readonly valid?: string;
@@ -72,6 +73,7 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
       ...(histories.users.length === 0 ? {} : { histories }),
       ...(groups === undefined ? {} : { groups }),
       ...(sources.length === 0 ? {} : { sources }),
+      ...(options.explain.length === 0 ? {} : { explain: options.explain }),
     });
     const from = valid === undefined ? { holdout: TUNE_HOLDOUT, seed: TUNE_SEED } : { valid: valid.likings };
     const validation = asked.tune ? validationTask(prepared, from, [train.others]) : undefined;

@@ -157,6 +157,16 @@ describe('millrace evaluate', () => {
     expect(outcome.stdout).toMatch(/source social: ndcg@5/);
     expect(lastJson(outcome).sources).toMatchObject([{ name: 'social', gain: { difference: expect.any(Number) } }]);
     expect((await millrace(...files(), '--source', 'social')).stderr).toMatch(/USAGE.*--source/);
+
+    const fusion = [...files(), '--k', '5', '--model', 'fusion', ...source];
+    const why = await millrace(...fusion, '--explain', '3', '4');
+    expect(why.stdout).toMatch(/for 3:\n +on-site +weight/);
+    expect(lastJson(why).explanations).toMatchObject([
+      { user: '3', branches: [{ name: 'on-site' }, { name: 'social' }], items: expect.any(Array) },
+      { user: '4' },
+    ]);
+    expect((await millrace(...fusion, '--explain', 'nobody')).stderr).toMatch(/NOT_FOUND.*explained/);
+    expect((await millrace(...files(), '--explain', '3')).stderr).toMatch(/USAGE.*--explain/);
   });
 
   test('groups of a file have figures of their own', async () => {

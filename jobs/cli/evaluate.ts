@@ -74,6 +74,12 @@ export function registerEvaluate(program: Command): void {
       (source: string, all: string[]) => [...all, source],
       [],
     )
+    .option(
+      '--explain <user...>',
+      'with --source: why this person is shown what they are shown, by branch; repeatable',
+      (user: string, all: string[]) => [...all, user],
+      [],
+    )
     .option('--valid <file>', 'interactions that --tune measures on; never masked')
     .option('--tune', 'choose parameters on --valid, or on a tenth of the training interactions')
     .option('--json', 'print one JSON object and nothing else')
@@ -108,6 +114,8 @@ async function evaluate(options: Options, signal: AbortSignal): Promise<void> {
     options.threads === undefined ? availableParallelism() : wholeNumber('threads', options.threads, 1, 64);
   const seed = wholeNumber('seed', options.seed, 0, 2 ** 32 - 1);
   const memoryBytesMax = wholeNumber('memory', options.memory, 1, 4096) * 2 ** 20;
+  if (options.explain.length > 0 && (options.model !== 'fusion' || options.source.length === 0))
+    throw new AppError('USAGE', { message: '--explain goes with --model fusion and --source.' });
   const tasks = await readTasks(options, {
     seed,
     tune: options.tune === true,

@@ -1,6 +1,7 @@
 /** Features as they are served beside those that the live segments learned from, in a real store. */
 import { expect, test } from 'vitest';
 import { findSkew } from '../../shared/numerics/evaluation/feature-skew.ts';
+import { VIEWS } from '../../shared/numerics/features/registry.ts';
 import { foundSkew, readSkewTables, type SkewReport, skewLine } from '../../shared/store/feature-skew.ts';
 import { peopleByConsent, withdraw } from '../conformance/consents.ts';
 import { freeze, loadPlatform, SOURCE } from '../conformance/platform.ts';
@@ -35,7 +36,12 @@ test('is told of by what was built next, and not before anything is live', async
   expect(first.skew).toBeUndefined();
   expect(await foundSkew(world.store, TENANT)).toBeUndefined();
   const again = await build(world, dataset);
-  expect(again.skew).toMatchObject({ segments, trained: first.version, meaning: { trained: 1, served: 1 } });
+  const meaning = VIEWS.behaviour.version;
+  expect(again.skew).toMatchObject({
+    segments,
+    trained: first.version,
+    meaning: { trained: meaning, served: meaning },
+  });
   expect(again.skew!.features.length).toBeGreaterThan(10);
   // The same moment: people are compared one by one, and nobody differs.
   for (const row of again.skew!.features) expect(row).toMatchObject({ distance: 0, different: 0, isSkewed: false });

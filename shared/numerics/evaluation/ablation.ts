@@ -18,9 +18,18 @@ export interface SourceReport {
   readonly weight: number;
   /** NDCG with the branch minus without it. */
   readonly gain: Pick<Difference, 'difference' | 'interval' | 'better' | 'worse'>;
-  /** The same for each group. */
-  readonly groups: readonly { readonly name: string; readonly users: number; readonly difference: number }[];
+  /** The same for each group, with the branch's mean weight there and what permuting costs it. */
+  readonly groups: readonly SourceGroup[];
   /** NDCG minus that with the source's rows given to other people. */
+  readonly permutation: number;
+}
+
+export interface SourceGroup {
+  readonly name: string;
+  readonly users: number;
+  readonly difference: number;
+  /** Absent where groups are not known person by person. */
+  readonly weight?: number;
   readonly permutation: number;
 }
 
@@ -60,22 +69,32 @@ export async function ablateSources(
     const differences = await once<readonly Difference[]>('compareLists', compared);
     const { better, difference, interval, worse } = differences.find(({ metric }) => metric === 'ndcg')!;
     const branches = fitted.branches.length;
+    const weightOf = (user: number): number => weights[user * branches + place]!;
     reports.push({
       name: source.name,
       gate: fitted.branches[place]!.gate,
-      weight:
-        task.test.users.reduce((sum, user) => sum + weights[user * branches + place]!, 0) / task.test.users.length,
+      weight: meanOver(task.test.users, weightOf),
       gain: { better, difference, interval, worse },
-      groups: whole.breakdown!.groups.map(({ name, ndcg, users }) => ({
-        name,
-        users,
-        difference: ndcg - less.breakdown!.groups.find((row) => row.name === name)!.ndcg,
-      })),
+      groups: whole.breakdown!.groups.map(({ name, ndcg, users }) => {
+        const of = (other: MeasuredLists) => other.breakdown!.groups.find((row) => row.name === name)!.ndcg;
+        const place = task.groups?.names.indexOf(name) ?? -1;
+        const members = task.test.users.filter((_, n) => task.groups?.of[n] === place);
+        return {
+          name,
+          users,
+          difference: ndcg - of(less),
+          ...(place >= 0 && { weight: meanOver(members, weightOf) }),
+          permutation: ndcg - of(permuted),
+        };
+      }),
       permutation: whole.metrics.ndcg - permuted.metrics.ndcg,
     });
   }
   return reports;
 }
+
+const meanOver = (users: Int32Array, of: (user: number) => number): number =>
+  users.length === 0 ? 0 : users.reduce((sum, user) => sum + of(user), 0) / users.length;
 
 /** The same rows, each somebody else's; a tie keeps its other end. */
 export function permute(source: ExternalSource, seed: number): ExternalSource {

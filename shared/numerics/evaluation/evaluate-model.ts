@@ -7,6 +7,7 @@ import type { FittedFusion } from '../models/fusion.ts';
 import type { Model } from '../models/registry.ts';
 import type { FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
 import { ablateSources, type SourceReport } from './ablation.ts';
+import { type Explanation, explainPeople } from './explain.ts';
 import type { TrainCounts } from './breakdown.ts';
 import type { Difference, Intervals } from './compare.ts';
 import type { Breakdown, MeasuredLists, MeasureRequest } from './measure.task.ts';
@@ -22,6 +23,8 @@ export interface EvaluationTask {
   readonly k: number;
   /** Groups of people with test items, newcomers after the others. */
   readonly groups?: MeasureRequest['groups'];
+  /** People (rows of training) whose lists a model that fuses sources is to explain. */
+  readonly explain?: readonly number[];
 }
 
 export interface NewcomerTask {
@@ -46,6 +49,8 @@ export interface Evaluation extends RankingMetrics {
   readonly breakdown: Breakdown;
   /** Of a model that fuses sources: what each is worth. */
   readonly sources?: readonly SourceReport[];
+  /** Of such a model, where it was asked for: why those people are shown what they are shown. */
+  readonly explanations?: readonly Explanation[];
 }
 
 /** An evaluation with what comparing needs. */
@@ -90,8 +95,9 @@ export async function measureModel(
     ...(task.groups === undefined ? {} : { groups: task.groups }),
   };
   const [measured] = await pool.runPhase<MeasuredLists>([{ module: TASKS, name: 'measureLists', payload }], signal);
-  const fuses = 'branches' in fitted && (task.train.sources ?? []).length > 0 && task.test.users.length > 0;
-  const sources = fuses ? await ablateSources(fitted as FittedFusion, lists, task, context) : undefined;
+  const fusion = isFusion(fitted) && (task.train.sources ?? []).length > 0 ? fitted : undefined;
+  const sources = fusion && task.test.users.length > 0 && (await ablateSources(fusion, lists, task, context));
+  const explanations = fusion && task.explain && (await explainPeople(fusion, task, task.explain, context));
   const evaluation = {
     model: fitted.name,
     params: fitted.params,
@@ -102,10 +108,13 @@ export async function measureModel(
     engine: fitted.engine,
     intervals: measured!.intervals,
     breakdown: measured!.breakdown!,
-    ...(sources === undefined ? {} : { sources }),
+    ...(sources ? { sources } : {}),
+    ...(explanations === undefined ? {} : { explanations }),
   };
   return { evaluation, own: measured!.own, parts };
 }
+
+const isFusion = (fitted: FittedModel): fitted is FittedFusion => 'branches' in fitted;
 
 /** `first` minus `second`, on the same people; both come from the same task. */
 export async function compareMeasured(

@@ -33,6 +33,8 @@ export interface TaskFiles {
   /** What other sources know of the people: lines `user key [value]`. */
   readonly sources?: readonly SourceFile[];
   readonly k: number;
+  /** Ids of people whose lists are to be explained. */
+  readonly explain?: readonly string[];
 }
 
 export interface SourceFile {
@@ -68,8 +70,18 @@ export function prepareTask(files: TaskFiles): PreparedTask {
     },
     k: files.k,
     groups: files.groups === undefined ? groupsByHistory(dataset, found) : groupsOf(files.groups, dataset, found),
+    ...(files.explain === undefined ? {} : { explain: files.explain.map((id) => knownUser(dataset, id)) }),
   };
   return { task, dataset };
+}
+
+function knownUser({ userOf }: Dataset, id: string): number {
+  const user = userOf(id);
+  if (user !== undefined) return user;
+  throw new AppError('NOT_FOUND', {
+    message: 'Somebody whose list is to be explained is not in the training data.',
+    details: { field: 'explain', user: id },
+  });
 }
 
 /** People whom training never saw are left out; a tie binds both. */

@@ -20,7 +20,7 @@ export interface BranchLists {
   readonly support: Int32Array;
 }
 
-interface Branches {
+export interface Branches {
   /** The on-site branch first. */
   readonly branches: readonly BranchLists[];
   readonly users: number;
@@ -29,7 +29,7 @@ interface Branches {
 }
 
 /** A person's branch list on the scale of the head. */
-function scaledList(
+export function scaledList(
   { items, k, scores }: RankedLists,
   user: number,
 ): { readonly items: number[]; readonly values: number[] } {

@@ -22,6 +22,7 @@ import type {
 import { easeParams, fitEase } from './ease.ts';
 import type { BranchLists, FusePayload, TrainedHead, TrainHeadPayload, WeighPayload } from './fusion.task.ts';
 import { type FusionParams, HISTORY_BOUNDS, HISTORY_SEGMENTS } from './fusion-params.ts';
+import type { AskedPerson, ExplainedPerson, ExplainPayload } from './fusion-explain.task.ts';
 import type { ProfileRequest, Profiles } from './fusion-profile.task.ts';
 import { entityWords } from './tensorflow/two-tower-memory.ts';
 import { fitPopularity } from './popularity.ts';
@@ -43,13 +44,15 @@ export interface FittedFusion extends FittedModel {
   readonly branches: readonly BranchRecord[];
   /** Users * branches. */
   weights(): Promise<Float32Array>;
+  /** Takes lists apart by branch. */
+  explain(options: RankOptions, people: readonly AskedPerson[]): Promise<readonly ExplainedPerson[]>;
   /** The same model with these branches masked for everybody; nothing is trained. `on-site` is a branch too. */
   without(names: readonly string[]): FittedFusion;
   /** The same model with another source in the place of the one of that name; nothing else is made anew. */
   replaceSource(source: ExternalSource): Promise<FittedFusion>;
 }
 
-const [TASKS, PROFILES] = ['./fusion.task.ts', './fusion-profile.task.ts'].map(
+const [TASKS, PROFILES, EXPLAIN] = ['./fusion.task.ts', './fusion-profile.task.ts', './fusion-explain.task.ts'].map(
   (path) => new URL(path, import.meta.url).href,
 ) as [string, string, string];
 export const ON_SITE = 'on-site';
@@ -282,15 +285,30 @@ class Fusion implements FittedFusion {
     return weights!;
   }
 
-  async rank(options: RankOptions): Promise<RankedLists> {
+  /** What lists are put together from. */
+  async #ingredients(options: RankOptions) {
     checkListLength(options.k);
-    const { context, input, params, profiles, trunk } = this.#parts;
-    const { pool } = context;
+    const { input, params, profiles, trunk } = this.#parts;
     const { columns: items, rows: users } = input.interactions;
     const k = Math.min(items, Math.max(params.depth, options.k));
     const branches = await listBranches(trunk, profiles, input, { ...options, k });
     const weights = await this.#weigh(branches, options.signal);
     const prior = await trunk.prior.rank({ ...options, k: Math.min(items, options.k) });
+    const { itemKeys, userKeys } = input;
+    return { branches, users, items, userKeys, itemKeys, weights, prior };
+  }
+
+  async explain(options: RankOptions, people: readonly AskedPerson[]): Promise<readonly ExplainedPerson[]> {
+    const payload: ExplainPayload = { ...(await this.#ingredients(options)), people, k: options.k };
+    const task = { module: EXPLAIN, name: 'explain', payload };
+    const [explained] = await this.#parts.context.pool.runPhase<ExplainedPerson[]>([task], options.signal);
+    return explained!;
+  }
+
+  async rank(options: RankOptions): Promise<RankedLists> {
+    const { pool } = this.#parts.context;
+    const made = await this.#ingredients(options);
+    const { users } = made;
     const into = {
       users,
       k: options.k,
@@ -298,8 +316,7 @@ class Fusion implements FittedFusion {
       scores: sharedFloat32(users * options.k),
     };
     const share = Math.ceil(users / pool.threads);
-    const { itemKeys, userKeys } = input;
-    const common = { branches, users, items, userKeys, itemKeys, weights, prior, into };
+    const common = { ...made, into };
     const tasks = Array.from({ length: pool.threads }, (_, thread) => {
       const payload: FusePayload = {
         ...common,
