@@ -1,11 +1,12 @@
 /**
  * Owns who is seen on the simulated platform, where the truth is known: the minority culture's share of the exposure in everybody's lists
- * beside its share of true relevance, for plain factorisation and for prototypes. `npm run bench -- exposure [--people 1500 --videos 1500
+ * beside its share of true relevance and of lists that know the truth, for plain factorisation and for prototypes. `npm run bench -- exposure [--people 1500 --videos 1500
  * --events 200000]`.
  */
 import { parseArgs } from 'node:util';
 import { computePool } from '../../shared/compute/pool.ts';
 import { measureModel } from '../../shared/numerics/evaluation/evaluate-model.ts';
+import type { Dataset } from '../../shared/numerics/evaluation/dataset.ts';
 import type { InteractionFile } from '../../shared/numerics/evaluation/interaction-file.ts';
 import { splitInteractions } from '../../shared/numerics/evaluation/splits.ts';
 import { prepareTask } from '../../shared/numerics/evaluation/task.ts';
@@ -44,6 +45,11 @@ export async function main(args: string[]): Promise<void> {
   console.log(
     `\n  ${dataset.userIds.length} people, ${dataset.itemIds.length} videos; the minority culture's share of true relevance: ${wanted.toFixed(4)}`,
   );
+  const learned = new Float64Array(dataset.itemIds.length);
+  for (const item of dataset.train.interactions.indices) learned[item]!++;
+  console.log(
+    `  its share of what is learned from: ${shareOf(learned, isMinority).toFixed(4)}, of the exposure in lists by true relevance: ${shareOf(perfectExposure(platform, dataset), isMinority).toFixed(4)}`,
+  );
   for (const [name, params] of Object.entries(VARIANTS)) {
     const { evaluation, parts } = await measureModel(findModel('proto-mf'), params, task, {
       pool,
@@ -73,6 +79,22 @@ function likings(platform: Simulation): InteractionFile {
   }
   const ones = new Float64Array(users.length).fill(1);
   return { users, items, values: ones, times: ones.map(() => Number.NaN) };
+}
+
+/** Of lists that know the truth: the most relevant videos that a person is not known to like. */
+function perfectExposure(platform: Simulation, { itemIds, train, userIds }: Dataset): Float64Array {
+  const rows = [...platform.truth.relevanceRows()];
+  const people = new Map([...platform.truth.people()].map(({ id }, place) => [id, place]));
+  const places = new Map([...platform.truth.items()].map(({ id }, place) => [id, place]));
+  const { indices, indptr } = train.interactions;
+  const lists = userIds.flatMap((id, user) => {
+    const known = new Set(indices.subarray(indptr[user], indptr[user + 1]));
+    const row = rows[people.get(id)!]!;
+    const relevance = itemIds.map((item) => row[places.get(item)!]!);
+    const others = [...itemIds.keys()].filter((item) => !known.has(item));
+    return others.sort((a, b) => relevance[b]! - relevance[a]!).slice(0, K);
+  });
+  return itemExposure(Int32Array.from(lists), K, itemIds.length);
 }
 
 /** The minority's share of the relevance of the catalogue to everybody. */
