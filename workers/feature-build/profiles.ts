@@ -94,7 +94,7 @@ function placeOf({ attributes = {} }: Person): [number, number] | undefined {
 
 function coarse(point: Point): [number, number] | undefined {
   const [latitude, longitude] = [point.latitude, point.longitude].map(
-    (degrees) => Math.round(degrees / PLACE_DEGREES) * PLACE_DEGREES,
+    (degrees) => Math.round(degrees / PLACE_DEGREES) * PLACE_DEGREES + 0, // + 0: never -0
   );
   return Math.abs(latitude!) <= 90 && Math.abs(longitude!) <= 180 ? [latitude!, longitude!] : undefined;
 }
