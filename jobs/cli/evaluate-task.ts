@@ -22,6 +22,8 @@ export interface DataOptions {
   readonly groups?: string;
   readonly source: readonly string[];
   readonly explain: readonly string[];
+  readonly itemFacts?: string;
+  readonly userFacts?: string;
   readonly k: string;
   readonly exclude: readonly string[];
   readonly valid?: string;
@@ -58,6 +60,10 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
   const masks = [train.others];
   for (const path of options.exclude) masks.push(await readInteractions(path, { signed: true }));
   const groups = options.groups === undefined ? undefined : await readInteractions(options.groups);
+  const facts = {
+    users: options.userFacts === undefined ? undefined : await readInteractions(options.userFacts),
+    items: options.itemFacts === undefined ? undefined : await readInteractions(options.itemFacts),
+  };
   const sources: SourceFile[] = [];
   for (const { path, ...source } of options.source.map(parseSource))
     sources.push({ ...source, file: await readInteractions(path) });
@@ -73,6 +79,7 @@ export async function readTasks(options: DataOptions, asked: Asked): Promise<rea
       ...(histories.users.length === 0 ? {} : { histories }),
       ...(groups === undefined ? {} : { groups }),
       ...(sources.length === 0 ? {} : { sources }),
+      ...(facts.users === undefined && facts.items === undefined ? {} : { facts }),
       ...(options.explain.length === 0 ? {} : { explain: options.explain }),
     });
     const from = valid === undefined ? { holdout: TUNE_HOLDOUT, seed: TUNE_SEED } : { valid: valid.likings };

@@ -74,6 +74,8 @@ export function registerEvaluate(program: Command): void {
       (source: string, all: string[]) => [...all, source],
       [],
     )
+    .option('--item-facts <file>', '`item feature [value]` lines: genres, creators; read by two-tower')
+    .option('--user-facts <file>', '`user feature [value]` lines of what people allow; read by two-tower')
     .option(
       '--explain <user...>',
       'with --source: why this person is shown what they are shown, by branch; repeatable',

@@ -84,8 +84,16 @@ export interface TrainInput {
   readonly times?: Float64Array;
   /** Where each interaction came from, parallel to `interactions.indices`. */
   readonly origins?: Origins;
+  /** What is known of people and items besides what people do; only models with side features read it. */
+  readonly facts?: EntityFacts;
   /** What other sources know of the users; only models that fuse sources read it. */
   readonly sources?: readonly ExternalSource[];
+}
+
+/** A row for each entity, a column for each thing that may be known; values > 0. An empty row: nothing is known, or the person does not allow it. */
+export interface EntityFacts {
+  readonly users?: SparseRows;
+  readonly items?: SparseRows;
 }
 
 /** The sources of interactions: `of[at]` is a place in `names`. */

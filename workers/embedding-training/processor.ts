@@ -17,6 +17,7 @@ import { defineProcessor, type RunContext, type Written } from '../runtime/proce
 import { DIGEST, fitCheckpoints } from './checkpoints.ts';
 import { fitContext, type Input, isWatched, originOf, type Training } from './fitting.ts';
 import { type Measured, measure } from './measured.ts';
+import { withItemFacts } from './side-facts.ts';
 import { findWarmStart, type FoundStart } from './warm-start.ts';
 import { EpochLimit } from './watch.ts';
 
@@ -58,12 +59,13 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
 
 async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   const { input, model, params, warm } = loaded;
-  const view = await interactionView(await admitFor('recommendation', loaded, context), context);
-  if (view.interactions.indices.length === 0)
+  const liked = await interactionView(await admitFor('recommendation', loaded, context), context);
+  if (liked.interactions.indices.length === 0)
     throw new AppError('DATASET_EMPTY', {
       message: 'Nobody who allows recommendations has liked anything yet.',
       details: { dataset: input.dataset },
     });
+  const view = await withItemFacts(liked, params, context);
   const evaluated = input.holdout > 0;
   const measured = evaluated ? await measure(view, loaded, context) : undefined;
   const began = performance.now();

@@ -11,6 +11,7 @@ import { findModel, type Model } from '../../shared/numerics/models/registry.ts'
 import { drawParams } from '../../shared/numerics/models/search-space.ts';
 import type { Tuning } from '../../shared/store/ports.ts';
 import { validationSplit } from '../embedding-training/holdouts.ts';
+import { withItemFacts } from '../embedding-training/side-facts.ts';
 import { admitFor, type LoadedEvents, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
 
@@ -45,7 +46,8 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   if ('choose' in loaded) return loaded;
   const { asked, events, model, params } = loaded;
   const { pool, progress, signal, tfjsNative } = context;
-  const view = await interactionView(await admitFor('recommendation', events, context), context);
+  const liked = await interactionView(await admitFor('recommendation', events, context), context);
+  const view = await withItemFacts(liked, params, context);
   const { data, known, test } = await validationSplit(view, asked, context);
   if (test.users.length === 0)
     throw new AppError('DATASET_EMPTY', {

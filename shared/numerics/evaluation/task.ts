@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../errors.ts';
 import { fromTriples } from '../sparse.ts';
-import type { ExternalSource } from '../types.ts';
+import type { ExternalSource, SparseRows } from '../types.ts';
 import {
   buildDataset,
   compareIds,
@@ -33,6 +33,8 @@ export interface TaskFiles {
   /** What other sources know of the people: lines `user key [value]`. */
   readonly sources?: readonly SourceFile[];
   readonly k: number;
+  /** What is known of people and items: lines `id feature [value]`. */
+  readonly facts?: { readonly users?: InteractionFile | undefined; readonly items?: InteractionFile | undefined };
   /** Ids of people whose lists are to be explained. */
   readonly explain?: readonly string[];
 }
@@ -50,7 +52,8 @@ export interface PreparedTask {
 
 /** @throws AppError DATASET_EMPTY when there is nothing to learn from, or nothing to find. */
 export function prepareTask(files: TaskFiles): PreparedTask {
-  const built = buildDataset(files.train);
+  const learned = buildDataset(files.train);
+  const built = files.facts === undefined ? learned : withFacts(learned, files.facts);
   const sources = files.sources?.map((source) => sourceRows(source, built));
   const dataset = sources === undefined ? built : { ...built, train: { ...built.train, sources } };
   const found = testItems(dataset, files.test);
@@ -73,6 +76,31 @@ export function prepareTask(files: TaskFiles): PreparedTask {
     ...(files.explain === undefined ? {} : { explain: files.explain.map((id) => knownUser(dataset, id)) }),
   };
   return { task, dataset };
+}
+
+/** Of those who are not in training nothing is kept. */
+function withFacts(dataset: Dataset, files: NonNullable<TaskFiles['facts']>): Dataset {
+  const rowsOf = (file: InteractionFile, count: number, placeOf: (id: string) => number | undefined): SparseRows => {
+    const names = [...new Set(file.items)].sort(compareIds);
+    const columns = new Map(names.map((name, place) => [name, place]));
+    const lines = file.users.flatMap((id, n) => {
+      const row = placeOf(id);
+      return row === undefined ? [] : [{ row, column: columns.get(file.items[n]!)!, value: file.values[n]! }];
+    });
+    return fromTriples(
+      count,
+      names.length,
+      lines.map(({ row }) => row),
+      lines.map(({ column }) => column),
+      lines.map(({ value }) => value),
+    );
+  };
+  const { itemIds, itemOf, train, userIds, userOf } = dataset;
+  const facts = {
+    ...(files.users && { users: rowsOf(files.users, userIds.length, userOf) }),
+    ...(files.items && { items: rowsOf(files.items, itemIds.length, itemOf) }),
+  };
+  return { ...dataset, train: { ...train, facts } };
 }
 
 function knownUser({ userOf }: Dataset, id: string): number {

@@ -6,6 +6,7 @@
 import { randomStream } from '../../../random.ts';
 import { sharedFloat32 } from '../../sparse.ts';
 import { KEY_BYTES } from '../../types.ts';
+import type { Facts } from './two-tower-facts.ts';
 
 /** A trainable matrix with Adam's two moments, each rows * width, row-major. */
 export interface Table {
@@ -22,6 +23,9 @@ export interface TwoTowerMemory {
   readonly items: Table;
   /** The item tower's MLP: `up` is dimensions x hidden, `bias` 1 x hidden, `down` hidden x dimensions. Absent for a plain tower. */
   readonly hidden?: { readonly up: Table; readonly bias: Table; readonly down: Table };
+  /** Side features; absent where there are none. */
+  readonly userFacts?: Facts | undefined;
+  readonly itemFacts?: Facts | undefined;
 }
 
 export interface AdamOptions {

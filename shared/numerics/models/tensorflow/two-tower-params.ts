@@ -7,6 +7,8 @@ export const twoTowerParams = z
     dimensions: z.int().min(2).max(512).default(64),
     /** Width of the item tower's hidden layer; 0 is a plain embedding. */
     itemHidden: z.int().min(0).max(1024).default(0),
+    /** Learn from what is known of items and people besides (`facts` of the input), where there is anything. */
+    sideFeatures: z.boolean().default(true),
     /** Divides the cosine; lower is sharper. In (0, 10]. */
     temperature: z.number().positive().max(10).default(0.2),
     /** Pairs a step, 2..8192; the others in the batch are the negatives. */

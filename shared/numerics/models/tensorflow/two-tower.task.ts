@@ -21,6 +21,7 @@ import {
   toPairs,
 } from './two-tower-batches.ts';
 import { itemTower, lossAndGradients, normaliseRows, product } from './two-tower-loss.ts';
+import { type Facts, factsStep, openFacts, towerRows } from './two-tower-facts.ts';
 import { adamStep, everyRow, gatherRows, newMemory, type Table, type TwoTowerMemory } from './two-tower-memory.ts';
 import type { TwoTowerParams } from './two-tower-params.ts';
 import { meanNdcg } from './validation.ts';
@@ -67,8 +68,14 @@ export function begin(payload: {
       positive.map((yes, at) => yes & trains[at]!),
     ),
   );
+  const { columns: items, rows: users } = interactions;
+  const facts = params.sideFeatures ? input.facts : undefined;
   return {
-    memory: newMemory({ users: interactions.rows, items: interactions.columns, ...params, ...keys, seed }),
+    memory: {
+      ...newMemory({ users, items, ...params, ...keys, seed }),
+      userFacts: openFacts(facts?.users, 'users', users, params.dimensions),
+      itemFacts: openFacts(facts?.items, 'items', items, params.dimensions),
+    },
     train,
     all,
     held: toPairs(
@@ -133,17 +140,19 @@ function trainOnce(
   step: number,
 ): number {
   const batch = batches.make(positions);
-  const { users, items, hidden } = memory;
+  const { hidden, itemFacts, items, userFacts, users } = memory;
   const rows = {
     dimensions: params.dimensions,
-    users: gatherRows(users, batch.userIds),
-    items: gatherRows(items, batch.itemIds),
+    users: towerRows(users, userFacts, batch.userIds),
+    items: towerRows(items, itemFacts, batch.itemIds),
     hidden: hidden && { up: copy(hidden.up), bias: copy(hidden.bias), down: copy(hidden.down) },
   };
   const { loss, gradients } = lossAndGradients(tf, rows, batch, params.temperature);
   const adam = { learningRate: params.learningRate, weightDecay: params.weightDecay, step };
   adamStep(users, batch.userIds, gradients.users, adam);
   adamStep(items, batch.itemIds, gradients.items, adam);
+  factsStep(userFacts, batch.userIds, gradients.users, adam);
+  factsStep(itemFacts, batch.itemIds, gradients.items, adam);
   if (hidden !== undefined && gradients.hidden !== undefined) {
     for (const part of ['up', 'bias', 'down'] as const) {
       adamStep(hidden[part], everyRow(hidden[part]), gradients.hidden[part], adam);
@@ -178,11 +187,22 @@ export async function embed(payload: {
   return { users, items, finite: users.every(Number.isFinite) && items.every(Number.isFinite) };
 }
 
-function inChunks(tf: TensorFlow, from: Table, tower: (rows: Tensor2D) => Tensor2D): Float32Array {
+function inChunks(
+  tf: TensorFlow,
+  from: Table,
+  facts: Facts | undefined,
+  tower: (rows: Tensor2D) => Tensor2D,
+): Float32Array {
   const { width } = from;
   const out = sharedFloat32(from.values.length);
   for (let start = 0; start < out.length; start += ROWS_PER_PRODUCT * width) {
-    const rows = from.values.slice(start, start + ROWS_PER_PRODUCT * width);
+    const first = start / width;
+    const count = Math.min(ROWS_PER_PRODUCT, out.length / width - first);
+    const rows = towerRows(
+      from,
+      facts,
+      Int32Array.from({ length: count }, (_, n) => first + n),
+    );
     const embedded = tf.tidy(() => tower(tf.tensor2d(rows, [rows.length / width, width])));
     out.set(embedded.dataSync(), start);
     embedded.dispose();
@@ -191,11 +211,11 @@ function inChunks(tf: TensorFlow, from: Table, tower: (rows: Tensor2D) => Tensor
 }
 
 function embedUsers(tf: TensorFlow, memory: TwoTowerMemory): Float32Array {
-  return inChunks(tf, memory.users, (rows) => normaliseRows(rows));
+  return inChunks(tf, memory.users, memory.userFacts, (rows) => normaliseRows(rows));
 }
 
-function embedItems(tf: TensorFlow, { items, hidden }: TwoTowerMemory): Float32Array {
-  return inChunks(tf, items, (rows) => {
+function embedItems(tf: TensorFlow, { hidden, itemFacts, items }: TwoTowerMemory): Float32Array {
+  return inChunks(tf, items, itemFacts, (rows) => {
     if (hidden === undefined) return itemTower(rows, []);
     const weights = [hidden.up, hidden.bias, hidden.down].map((part) =>
       tf.tensor2d(copy(part), [part.values.length / part.width, part.width]),

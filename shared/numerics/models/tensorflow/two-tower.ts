@@ -1,7 +1,8 @@
 /**
  * Owns the fit of the two-tower model: a coordinator of phases, all maths in threads.
  *
- * User tower: an embedding per user. Item tower: an embedding per item, through a residual MLP if asked for. Both are
+ * User tower: an embedding per user. Item tower: an embedding per item, through a residual MLP if asked for. To each comes the mean of
+ * the embeddings of what is known of it (./two-tower-facts.ts), where the input has facts. Both are
  * scaled to unit length; the score is their dot product. Loss: batch softmax over s / temperature - log q, the
  * logQ correction in training only (Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
  * Recommendations", RecSys 2019). q is exact, an item's share of the training pairs: the whole data set is at
@@ -80,12 +81,13 @@ const BYTES_PER_PAIR = 2 * 3 * 4;
 
 /** Shared memory of a fit, the returned factors included. TensorFlow's own buffers are bounded by the batch. */
 function memoryBytes(
-  { interactions }: TrainInput,
-  { dimensions, itemHidden, validationShare }: TwoTowerParams,
+  { facts, interactions }: TrainInput,
+  { dimensions, itemHidden, sideFeatures, validationShare }: TwoTowerParams,
 ): number {
   const { rows, columns, indices } = interactions;
   const factors = (rows + columns) * dimensions;
-  const parameters = factors + itemHidden * (2 * dimensions + 1);
+  const features = sideFeatures ? (facts?.users?.columns ?? 0) + (facts?.items?.columns ?? 0) : 0;
+  const parameters = factors + features * dimensions + itemHidden * (2 * dimensions + 1);
   const copies = validationShare > 0 ? 2 : 1;
   return copies * parameters * BYTES_PER_PARAMETER + factors * 4 + indices.length * BYTES_PER_PAIR;
 }
@@ -204,7 +206,12 @@ function sharedRows(rows: SparseRows): SparseRows {
   };
 }
 
-function tablesOf({ hidden, items, users }: TwoTowerMemory): Tables {
-  if (hidden === undefined) return { users, items };
-  return { users, items, up: hidden.up, bias: hidden.bias, down: hidden.down };
+function tablesOf({ hidden, itemFacts, items, userFacts, users }: TwoTowerMemory): Tables {
+  return {
+    users,
+    items,
+    ...(hidden && { up: hidden.up, bias: hidden.bias, down: hidden.down }),
+    ...(userFacts && { userFacts: userFacts.table }),
+    ...(itemFacts && { itemFacts: itemFacts.table }),
+  };
 }
