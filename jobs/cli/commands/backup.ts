@@ -1,5 +1,8 @@
 /** Owns `millrace backup` and `millrace restore`: the whole store into a folder, and back into an empty database. */
+import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { AppError } from '../../../shared/errors.ts';
+import { readFiledErasures, reapplyErasures } from '../../../shared/store/reapply-erasures.ts';
 import {
   backUp,
   type BackupFile,
@@ -15,6 +18,14 @@ function optionsOf({ config, output, signal }: Session): BackupOptions {
   const onFile = ({ collection, documents, bytes }: BackupFile): void =>
     output.note(`${collection}: ${documents} documents, ${bytes} bytes`);
   return { url, database, masterKey, tenantKey, signal, onFile };
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new AppError('FILE_NOT_FOUND', { message: `${path} cannot be read.`, cause });
+  }
 }
 
 const documentsOf = ({ files }: BackupManifest): number => files.reduce((sum, { documents }) => sum + documents, 0);
@@ -37,11 +48,19 @@ export function registerBackup({ program, run }: Cli): void {
     .command('restore')
     .description('verify a backup and write it into an empty database (MILLRACE_DATABASE)')
     .argument('<folder>')
-    .action((folder: string, _options: unknown, command: Command) =>
+    .option('--erasures <file>', 'erase again whoever is in these reports (millrace person reports --json)')
+    .action((folder: string, options: { erasures?: string }, command: Command) =>
       run(command, async (session) => {
+        // Read before anything is written: a file that is none is refused first.
+        const filed = options.erasures === undefined ? undefined : readFiledErasures(await textOf(options.erasures));
         const manifest = await restore(folder, optionsOf(session));
-        session.output.result({ folder, database: session.config.database, ...manifest }, () => [
+        const again = filed && (await reapplyErasures(await session.store(), filed, session.signal));
+        const done = { folder, database: session.config.database, ...manifest, ...(again && { erasures: again }) };
+        session.output.result(done, () => [
           `${documentsOf(manifest)} documents of ${manifest.startedAt} are in the database ${session.config.database}.`,
+          again === undefined
+            ? 'Whoever was erased since the backup is in it again: give --erasures, or erase them before you serve it.'
+            : `${again.erased} people who were erased since were erased again.`,
           'Start it with an empty Redis: what waited there is not part of a backup.',
         ]);
       }),

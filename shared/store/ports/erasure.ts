@@ -64,4 +64,6 @@ export interface Erasures {
   list(tenant: string, limit: number): Promise<SignedErasureReport[]>;
   /** The person's name on the list of the erased. */
   mark(tenant: string, subject: SubjectKey): string;
+  /** Of the key that signs here, SPKI, PEM. */
+  publicKey(): string;
 }

@@ -73,6 +73,10 @@ class MongoErasures implements Erasures {
     return this.#parts.personal.mark(tenant, subject);
   }
 
+  publicKey(): string {
+    return createPublicKey(this.#parts.signingKey).export({ type: 'spki', format: 'pem' }).toString();
+  }
+
   async sweep(tenant: string, subject: SubjectKey, options: ErasureOptions): Promise<ErasureSweep> {
     const { db, ring, consents } = this.#parts;
     const { externalId, sources, signal } = options;
@@ -167,7 +171,7 @@ class MongoErasures implements Erasures {
     const signed: SignedErasureReport = {
       report,
       signature: sign(null, Buffer.from(canonicalJson(report)), signingKey).toString('base64'),
-      publicKey: createPublicKey(signingKey).export({ type: 'spki', format: 'pem' }).toString(),
+      publicKey: this.publicKey(),
     };
     const _id = idOf(report.tenant, report.id);
     const document = { tenant: report.tenant, at: report.finishedAt, ...signed };
