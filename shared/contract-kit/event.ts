@@ -133,6 +133,9 @@ const RULES: Readonly<Record<EventType, TypeRule>> = {
   survey: { item: 'optional', value: [0, 10] },
 };
 
+/** Least and most that `value` of a type may be; undefined: the type carries none. */
+export const valueRange = (type: EventType): readonly [min: number, max: number] | undefined => RULES[type].value;
+
 /** Most that `occurredAt` may lie ahead of our clock. */
 export const FUTURE_TOLERANCE_MS = 5 * 60_000;
 

@@ -5,8 +5,17 @@
 import { hash } from 'node:crypto';
 import { type CanonicalEvent, checkEvent, derivedEventId, type Rejection } from '../../shared/contract-kit/event.ts';
 import { type SourceDeclaration, sourceOf } from '../../shared/sources/registry.ts';
-import type { EventRow, ItemKey, PreparedEvents, Store, SubjectKey, VersionDraft } from '../../shared/store/ports.ts';
+import type {
+  BatchQuality,
+  EventRow,
+  ItemKey,
+  PreparedEvents,
+  Store,
+  SubjectKey,
+  VersionDraft,
+} from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
+import { batchQuality } from './batch-quality.ts';
 import { checkEach, inOrder, type Placed } from './batch.ts';
 import { knownPeople, withoutErased } from './known.ts';
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
@@ -34,6 +43,7 @@ export interface EventWork {
   /** Same event id twice in the batch. */
   readonly repeated: number;
   readonly rejected: readonly Rejection[];
+  readonly quality: BatchQuality;
 }
 
 interface KeptText {
@@ -111,8 +121,9 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
     return refusal === undefined;
   });
   const version = batch.schema === undefined ? {} : { schema: batch.schema };
-  const rows = rowsOf(admitted, named, batch.source, context);
-  return { what: 'events', source: batch.source, ...version, ...rows, rejected: inOrder(rejected) };
+  const made = rowsOf(admitted, named, batch.source, context);
+  const quality = batchQuality(batch.events.length, made.rows, made.repeated, rejected);
+  return { what: 'events', source: batch.source, ...version, ...made, rejected: inOrder(rejected), quality };
 }
 
 function namedIn(events: readonly Placed<CanonicalEvent>[], { store, tenant }: RunContext): Named {
@@ -164,7 +175,7 @@ function rowsOf(
   { people, items }: Named,
   source: string,
   { store, clock }: RunContext,
-): Omit<EventWork, 'what' | 'source' | 'schema' | 'rejected'> {
+): Omit<EventWork, 'what' | 'source' | 'schema' | 'rejected' | 'quality'> {
   const now = clock.now();
   const rows: EventRow[] = [];
   const ids = new Set<string>();
@@ -198,11 +209,12 @@ function withoutText({ text: _text, ...event }: CanonicalEvent): CanonicalEvent 
   return event;
 }
 
-/** Where the batch comes from, beside its blocks: of effect once the run commits, like them. */
-async function noteLineage({ source, schema, rows, eventIds }: EventWork, context: RunContext): Promise<void> {
-  if (rows.length === 0) return;
+/** Where the batch comes from and what was counted of it, beside its blocks: of effect once the run commits, like them. */
+async function noteLineage(work: EventWork, context: RunContext): Promise<void> {
+  const { source, schema, rows, eventIds, quality } = work;
+  if (quality.received === 0) return;
   const { store, tenant, runKey: run, consentEpoch, clock } = context;
-  let [from, until] = [Number.POSITIVE_INFINITY, 0];
+  let [from, until] = rows.length === 0 ? [clock.now(), clock.now()] : [Number.POSITIVE_INFINITY, 0];
   for (const { recordedAt } of rows) {
     from = Math.min(from, recordedAt);
     until = Math.max(until, recordedAt);
@@ -210,7 +222,7 @@ async function noteLineage({ source, schema, rows, eventIds }: EventWork, contex
   const licence = sourceOf(source).licence.name;
   const version = schema === undefined ? {} : { schema };
   const batch = { run, source, ...version, licence, receivedAt: clock.now(), consentEpoch, events: rows.length };
-  await store.lineage.record(tenant, { ...batch, recordedAt: [from, until] }, eventIds);
+  await store.lineage.record(tenant, { ...batch, recordedAt: [from, until], quality }, eventIds);
 }
 
 export async function writeEvents(work: EventWork, context: RunContext) {
@@ -240,6 +252,8 @@ export async function followEvents(
   const { accepted, duplicates } = await store.events.follow(tenant, plan.prepared);
   if (plan.pending !== undefined) await shredPending(tenant, plan.pending, store);
   const repeated = provisional.duplicates - plan.prepared.duplicates;
+  // Most batches bring nothing that was there: those cost nothing more.
+  if (duplicates > 0) await store.lineage.settle(tenant, plan.prepared.runKey, duplicates + repeated);
   return { accepted, duplicates: duplicates + repeated, rejected: provisional.rejected };
 }
 

@@ -14,6 +14,7 @@ import { Redis } from 'ioredis';
 import { connect } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, openOutput, table } from '../output.ts';
+import { sourceAlerts } from '../source-reports.ts';
 import { missedLine } from './schedules.ts';
 
 const findingSchema = z.object({
@@ -83,6 +84,18 @@ async function probeFormats(store: Store, tenant: string): Promise<Finding[]> {
   return [{ name, state: 'missing', detail, todo, optional: true }];
 }
 
+/** Sources of which something leapt today or yesterday. */
+async function probeSources(store: Store, tenant: string): Promise<Finding[]> {
+  const alerts = await sourceAlerts(store, tenant, Date.now());
+  return alerts.map(({ source, day, says }) => ({
+    name: `source ${source}`,
+    state: 'failed',
+    detail: `${day}: ${says}`,
+    todo: `millrace quality report --source ${source}`,
+    optional: true,
+  }));
+}
+
 async function probeServices(): Promise<Finding[]> {
   try {
     const config = readConfig();
@@ -97,6 +110,7 @@ async function probeServices(): Promise<Finding[]> {
         redis,
         { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
         ...(await probeFormats(store, config.tenant)),
+        ...(await probeSources(store, config.tenant)),
         ...(redis.state === 'ready' ? await probeSchedules(config) : []),
         ...(old === undefined ? [] : [{ name: 'live model', state: 'failed' as const, detail: old, optional: true }]),
         ...(skew === undefined ? [] : [{ name: 'features', state: 'failed' as const, detail: skew, optional: true }]),

@@ -1,10 +1,11 @@
-/** Owns `millrace quality`: accounts that are not taken for people, why, and letting them go. */
+/** Owns `millrace quality`: reports of sources; accounts that are not taken for people, why, and letting them go. */
 import type { Command } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
 import type { HeldAccount } from '../../../shared/store/ports.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { count, table } from '../output.ts';
+import { registerQualityReport } from './quality-report.ts';
 
 const SHOWN_MAX = 1_000;
 const SUBJECT = /^[0-9a-f]{32}$/;
@@ -18,7 +19,10 @@ const reasonWords = ({ reasons }: HeldAccount): string =>
     .join('; ');
 
 export function registerQuality({ program, run }: Cli): void {
-  const quality = program.command('quality').description('accounts that are not taken for people');
+  const quality = program
+    .command('quality')
+    .description('what comes from each source, and accounts that are not taken for people');
+  registerQualityReport(quality, run);
   quality
     .command('list')
     .description('whose events are kept out of learning, and why')

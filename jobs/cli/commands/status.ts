@@ -8,6 +8,7 @@ import { JOB_KINDS } from '../../registry.ts';
 import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import type { Cli } from '../cli.ts';
+import { sourceAlerts } from '../source-reports.ts';
 import type { Session } from '../session.ts';
 import { missedLine } from './schedules.ts';
 import { count, duration, table } from '../output.ts';
@@ -74,20 +75,23 @@ function stepWords(steps: PipelineRunDocument['steps']): string[] {
 
 async function gather({ config, client }: Pick<Session, 'config' | 'client'>, store: Store, limit: number) {
   const { tenant } = config;
-  const [schedules, queues, runs, pipelines, live, people, items, events, model, held, skew] = await Promise.all([
-    client().schedules.list(),
-    countQueues(config),
-    store.ledger.latest(tenant, limit),
-    store.pipelineRuns.latest(tenant, 5),
-    store.releases.live(tenant),
-    store.people.count(tenant),
-    store.items.count(tenant),
-    store.events.count(tenant),
-    modelAge(store, tenant, config.modelAgeMsMax, Date.now()),
-    store.verdicts.count(tenant),
-    foundSkew(store, tenant),
-  ]);
-  return { tenant, stored: { people, items, events, held }, queues, runs, pipelines, live, model, skew, schedules };
+  const [schedules, queues, runs, pipelines, live, people, items, events, model, held, skew, sources] =
+    await Promise.all([
+      client().schedules.list(),
+      countQueues(config),
+      store.ledger.latest(tenant, limit),
+      store.pipelineRuns.latest(tenant, 5),
+      store.releases.live(tenant),
+      store.people.count(tenant),
+      store.items.count(tenant),
+      store.events.count(tenant),
+      modelAge(store, tenant, config.modelAgeMsMax, Date.now()),
+      store.verdicts.count(tenant),
+      foundSkew(store, tenant),
+      sourceAlerts(store, tenant, Date.now()),
+    ]);
+  const stored = { people, items, events, held };
+  return { tenant, sources, stored, queues, runs, pipelines, live, model, skew, schedules };
 }
 
 export function registerStatus({ program, run }: Cli): void {
@@ -106,6 +110,9 @@ export function registerStatus({ program, run }: Cli): void {
             : [
                 `Held        ${count(status.stored.held)} accounts are not taken for people: \`millrace quality list\``,
               ]),
+          ...status.sources.map(
+            ({ source, day, says }) => `Source      ${source}, ${day}: ${says}: \`millrace quality report\``,
+          ),
           ...(missed.length === 0 ? [] : ['Missed ticks', ...missed.map((line) => `  ${line}`)]),
           'Published',
           ...releaseLines(status.live),

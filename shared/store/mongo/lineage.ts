@@ -4,15 +4,18 @@
  */
 import type { Collection, Db } from 'mongodb';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
-import type { BatchLineage, Lineage } from '../ports.ts';
+import type { BatchLineage, BatchQuality, Lineage } from '../ports.ts';
 import { isDuplicateKey } from './driver-errors.ts';
 import { COLLECTIONS, idOf } from './names.ts';
+import { SourceDays } from './source-days.ts';
 
 const ID_BYTES = 16;
 /** Batches that one event may have come with. */
 const FOUND_MAX = 20;
 
 interface LineageDocument extends BatchLineage {
+  /** Absent: noted before batches were counted. */
+  quality?: BatchQuality;
   _id: string;
   tenant: string;
   /** Earliest and latest moment of recording among its events. */
@@ -32,6 +35,7 @@ export function createLineageIndexes(db: Db): Promise<unknown> {
   return db.collection(COLLECTIONS.lineage).createIndexes([
     { key: { tenant: 1, source: 1, until: 1 }, name: 'recorded' },
     { key: { until: 1 }, name: 'age' },
+    { key: { tenant: 1, receivedAt: 1 }, name: 'received' },
   ]);
 }
 
@@ -59,6 +63,24 @@ class MongoLineage implements Lineage {
       if (!isDuplicateKey(thrown)) throw thrown;
       await this.#batches.replaceOne({ _id }, document); // an earlier attempt of the same run
     }
+  }
+
+  async settle(tenant: string, run: string, duplicates: number): Promise<void> {
+    await this.#batches.updateOne(
+      { _id: batchIdOf(tenant, run), quality: { $exists: true } },
+      { $set: { 'quality.duplicates': duplicates } },
+    );
+  }
+
+  async days(tenant: string, since: number): ReturnType<Lineage['days']> {
+    const days = new SourceDays();
+    const projection = { source: 1, receivedAt: 1, quality: 1 };
+    for await (const { source, receivedAt, quality } of this.#batches.find(
+      { tenant, receivedAt: { $gte: since } },
+      { projection },
+    ))
+      if (quality !== undefined && quality !== null) days.add(source, receivedAt, quality);
+    return days.all();
   }
 
   async find(...[tenant, { eventId, source, recordedAt }]: Parameters<Lineage['find']>): Promise<BatchLineage[]> {
