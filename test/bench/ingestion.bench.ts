@@ -1,6 +1,9 @@
 /**
  * Owns the benchmark of ingestion: batches of 1,000 events from the client's enqueue to the committed run (checked, consented,
  * de-duplicated, encrypted, in their manifests), beside plain unencrypted insertMany of the same events over one connection.
+ *
+ *   npm run bench -- ingestion                         the rate beside insertMany
+ *   npm run bench -- ingestion --memory 10000000       memory while as many events come in: bounded, or growing with them
  */
 import { randomBytes } from 'node:crypto';
 import { MongoClient } from 'mongodb';
@@ -43,7 +46,32 @@ function freshEvents(): (CanonicalEventInput & { id: string })[] {
   });
 }
 
-export async function main(): Promise<void> {
+const MB = 2 ** 20;
+/** Readings over a whole run. */
+const READINGS = 20;
+
+/** Memory while `events` events come in. Typed arrays hold the ids that duplicates are told by, which have a bound of their own, and blocks at work. */
+async function memoryOver(events: number, client: ReturnType<typeof connect>): Promise<void> {
+  const batches = Math.ceil(events / BATCH);
+  const readings: number[] = [];
+  for (let n = 1; n <= batches; n++) {
+    const { accepted } = await (await client.ingestion.enqueue({ source: 'bench', events: freshEvents() })).done();
+    if (accepted !== BATCH) throw new Error(`${accepted} of ${BATCH} accepted`);
+    if (n % Math.ceil(batches / READINGS) !== 0) continue;
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    readings.push(rss);
+    console.log(
+      `  ${String(n * BATCH).padStart(9)} events: ${(rss / MB).toFixed(0)} MB resident, of it heap ${(heapUsed / MB).toFixed(0)} MB, dictionaries and other typed arrays ${(arrayBuffers / MB).toFixed(0)} MB`,
+    );
+  }
+  const half = readings.length >> 1;
+  const most = (of: readonly number[]): number => of.reduce((a, b) => Math.max(a, b), 0);
+  console.log(
+    `  most of the second half over most of the first: x ${(most(readings.slice(half)) / most(readings.slice(0, half))).toFixed(2)}`,
+  );
+}
+
+export async function main(args: readonly string[] = []): Promise<void> {
   console.log(`ingestion benchmark on ${machine()}`);
   await using services = await testServices();
   await using host = await startHost({ config: services.config, log: silentLog, kinds: ['ingestion'] });
@@ -59,6 +87,12 @@ export async function main(): Promise<void> {
     at: START_MS,
   }));
   await (await client.ingestion.enqueue({ source: 'bench', consents })).done();
+
+  const memory = args.indexOf('--memory');
+  if (memory >= 0) {
+    await memoryOver(Number(args[memory + 1] ?? 1_000_000), client);
+    return;
+  }
 
   await using raw = await MongoClient.connect(mongodbUrl, { maxPoolSize: 1 });
   const plain = raw.db(services.database).collection('raw_events');
