@@ -91,6 +91,17 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   expect(await user.json('quarantine', 'release')).toMatchObject([{ released: true, accepted: 3 }]);
   expect(await user.json('quarantine', 'list')).toEqual([]);
   expect(await stored(user)).toEqual({ save: 3 });
+  const { sources } = await user.json<{ sources: { days: { received: number; passed: number }[] }[] }>(
+    'quality',
+    'report',
+    '--source',
+    'tv-app',
+  );
+  expect(sources).toMatchObject([{ source: 'tv-app', standing: 'unknown' }]);
+  const days = sources.flatMap((one) => one.days); // a test at midnight has two
+  // Refused under the table that forgot the type, then in.
+  expect(days.reduce((sum, { received }) => sum + received, 0)).toBe(6);
+  expect(days.reduce((sum, { passed }) => sum + passed, 0)).toBe(3);
   const traced = await user.json<object[]>('trace', 'asha', '--last', '2');
   expect(traced).toHaveLength(2);
   expect(traced[0]).toMatchObject({

@@ -1,6 +1,7 @@
 /**
  * Malformed events, files and HTTP requests: every one is answered with a code, every record is accounted for, and nothing crashes.
- * MILLRACE_FUZZ=10 makes ten times as many, with a seed of its own; without it the cases are always the same.
+ * Some 100,000 cases: 80,000 records in batches, 18,000 lines of 300 files, 4,000 mapping tables, 1,200 requests. MILLRACE_FUZZ=10 makes ten times as
+ * many, with a seed of its own; without it the cases are always the same.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -88,7 +89,7 @@ test('every record of a batch is either handed over or refused with its place an
       expect(places).toEqual(events.map((_, index) => index));
       for (const { code, reason } of rejected) expect(isCode(code) && reason !== '').toBe(true);
     }),
-    runs(1_200),
+    runs(1_600),
   );
 });
 
