@@ -89,6 +89,7 @@ test('who withdraws between load and commit takes what was made of both along', 
 });
 
 test('a profile is read apart, and only where its account allows it too', async () => {
+  await pair(); // others, who go on allowing it
   const { person: account, device: profile, dataset } = await pair();
   await say(profile, account, { relation: 'profile' });
   const users = async (): Promise<number> =>
