@@ -68,8 +68,14 @@ async function until(redis: Redis, prefix: string, name: string, add: () => Prom
 const shown = ({ ms, meanwhile }: { ms: number; meanwhile: number }): string =>
   `${ms.toFixed(1).padStart(10)} ms, ${meanwhile.toLocaleString('en')} of the other tenant's done meanwhile`;
 
+/** `--full`: a million; else the number that is given. */
 export async function main([count = '20000']: readonly string[] = []): Promise<void> {
-  const backlog = Number(count);
+  const backlog = count === '--full' ? 1_000_000 : Number(count);
+  if (!Number.isSafeInteger(backlog) || backlog < 1) {
+    console.error(`USAGE: npm run bench -- fairness [--full | JOBS]; "${count}" is no number of jobs.`);
+    process.exitCode = 2;
+    return;
+  }
   console.log(`fairness benchmark on ${machine()}: ten jobs of one tenant, ${backlog.toLocaleString('en')} of another`);
   await using services = await testServices();
   const { redis, prefix } = services;
