@@ -2,12 +2,22 @@
  * Owns the translation of the driver's failures: a store that does not answer becomes SERVICE_UNAVAILABLE, for every port at once.
  * The text never holds a connection string.
  */
-import { MongoBulkWriteError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb';
+import {
+  type Collection,
+  type Document,
+  MongoBulkWriteError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+  type OptionalUnlessRequiredId,
+} from 'mongodb';
 import { AppError, toAppError } from '../../errors.ts';
 
 export const DUPLICATE_KEY = 11_000;
 /** FerretDB 2.7 answers an upserting findAndModify that meets its key with the code 1 and PostgreSQL's own words. */
 const INTERNAL = 1;
+/** PostgreSQL's state 40P01, packed into a number as its own servers pack it: the writer that was let go so that another could go on. */
+const DEADLOCK = 0x102_0004;
 const UNREACHABLE = new Set([
   'MongoNotConnectedError',
   'MongoTopologyClosedError',
@@ -107,17 +117,54 @@ export function guarded<T extends object>(port: T, where: string, watch?: Watch)
 }
 
 /**
- * Indices of the documents that an unordered insertMany refused because their _id was there already; every other
- * failure is thrown. Empty: all went in.
+ * Inserts documents; indices of those that were refused because their _id was there already. Every other failure is thrown. Empty: all
+ * went in. They travel in the order of their ids, so that two writers never wait for each other. Where writers meet all the same, FerretDB at times
+ * answers for the whole command and names no document, or lets one writer go as deadlocked: what it has no answer for is inserted by itself, and a
+ * document that had gone in before is told as refused, as after an answer that was lost.
  */
-export async function refusedAsDuplicates(insert: Promise<unknown>): Promise<number[]> {
+export async function refusedAsDuplicates<T extends Document>(
+  collection: Collection<T>,
+  documents: readonly OptionalUnlessRequiredId<T>[],
+): Promise<number[]> {
+  const order = documents.map((_, index) => index);
+  order.sort((a, b) => (String(documents[a]!._id) < String(documents[b]!._id) ? -1 : 1));
   try {
-    await insert;
+    await collection.insertMany(
+      order.map((index) => documents[index]!),
+      { ordered: false },
+    );
     return [];
   } catch (thrown) {
     if (!(thrown instanceof MongoBulkWriteError)) throw thrown;
-    const errors = Array.isArray(thrown.writeErrors) ? thrown.writeErrors : [thrown.writeErrors];
-    if (errors.length === 0 || errors.some(({ code }) => code !== DUPLICATE_KEY)) throw thrown;
-    return errors.map(({ index }) => index);
+    const { refused, unanswered } = answerOf(thrown, order);
+    for (const index of unanswered) if (!(await insertedAlone(collection, documents[index]!))) refused.push(index);
+    return refused;
+  }
+}
+
+/** What a failed command says of each of its documents, by their indices; throws where the failure is another. */
+function answerOf(
+  thrown: MongoBulkWriteError,
+  order: readonly number[],
+): { readonly refused: number[]; readonly unanswered: readonly number[] } {
+  const errors = [thrown.writeErrors].flat();
+  if (errors.length === 0 && (isDuplicateKey(thrown) || thrown.code === DEADLOCK))
+    return { refused: [], unanswered: order };
+  if (errors.length === 0 || errors.some(({ code }) => code !== DUPLICATE_KEY && code !== DEADLOCK)) throw thrown;
+  const of = (wanted: number) => errors.filter(({ code }) => code === wanted).map(({ index }) => order[index]!);
+  return { refused: of(DUPLICATE_KEY), unanswered: of(DEADLOCK) };
+}
+
+/** False: a document of that _id is there. */
+async function insertedAlone<T extends Document>(
+  collection: Collection<T>,
+  document: OptionalUnlessRequiredId<T>,
+): Promise<boolean> {
+  try {
+    await collection.insertOne(document);
+    return true;
+  } catch (thrown) {
+    if (isDuplicateKey(thrown)) return false;
+    throw thrown;
   }
 }

@@ -27,7 +27,7 @@ class MongoExposures implements Exposures {
       items: keys,
       propensities: items.map(({ propensity }) => propensity),
     };
-    await refusedAsDuplicates(this.#exposures.insertMany([document], { ordered: false }));
+    await refusedAsDuplicates(this.#exposures, [document]);
   }
 
   async read(tenant: string, requestId: string): Promise<Exposure | undefined> {

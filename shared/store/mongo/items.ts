@@ -70,7 +70,7 @@ class MongoItems implements Items {
         item: withoutAbsent(item),
         order,
       }));
-      const refused = await refusedAsDuplicates(this.#items.insertMany(documents, { ordered: false }));
+      const refused = await refusedAsDuplicates(this.#items, documents);
       await this.#replace(
         refused.map((index) => documents[index]!),
         order,

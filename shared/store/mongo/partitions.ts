@@ -141,7 +141,7 @@ export class Partitions {
     const fresh = [...new Set(views)].filter(({ listed }) => !listed);
     for (const chunk of chunksOf(fresh)) {
       const documents = chunk.map(({ id }) => ({ _id: id, base: 0 }));
-      await refusedAsDuplicates(this.#partitions.insertMany(documents, { ordered: false }));
+      await refusedAsDuplicates(this.#partitions, documents);
       for (const view of chunk) view.listed = true;
     }
   }
@@ -158,7 +158,7 @@ export class Partitions {
 
   /** Inserts entries made by `entry`; returns the indices of those whose number was taken by somebody else. */
   async insert(entries: readonly ManifestDocument[]): Promise<number[]> {
-    const refused = new Set(await refusedAsDuplicates(this.#manifests.insertMany([...entries], { ordered: false })));
+    const refused = new Set(await refusedAsDuplicates(this.#manifests, entries));
     for (const [index, entry] of entries.entries()) {
       if (refused.has(index)) continue;
       const view = this.#views.get(entry._id.slice(0, entry._id.lastIndexOf('.')));

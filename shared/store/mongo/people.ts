@@ -116,7 +116,7 @@ class MongoPeople implements People {
       const { kid, key } = wrapKey(this.#ring, dataKey, envelopePlace(_id));
       return { _id, kid, key, box: this.#seal(_id, dataKey, person), at: this.#clock(), order };
     });
-    return refusedAsDuplicates(this.#people.insertMany(documents, { ordered: false }));
+    return refusedAsDuplicates(this.#people, documents);
   }
 
   #seal(id: string, dataKey: Uint8Array, person: Person): Buffer {
@@ -222,7 +222,7 @@ class MongoPeople implements People {
         const _id = `${owner}.${hexOf(eventId)}`;
         return held === undefined ? [] : [{ _id, box: encrypt(held.dataKey, Buffer.from(text), textPlace(_id)) }];
       });
-      if (documents.length > 0) await refusedAsDuplicates(this.#texts.insertMany(documents, { ordered: false }));
+      if (documents.length > 0) await refusedAsDuplicates(this.#texts, documents);
     }
   }
 

@@ -36,7 +36,7 @@ class MongoPrompts implements Prompts {
   async write(tenant: string, version: string, prompts: readonly Prompt[]): Promise<void> {
     for (const chunk of chunksOf(prompts)) {
       const documents = chunk.map(({ subject, ...rest }) => ({ _id: idOf(tenant, version, hexOf(subject)), ...rest }));
-      await refusedAsDuplicates(this.#prompts.insertMany(documents, { ordered: false }));
+      await refusedAsDuplicates(this.#prompts, documents);
     }
   }
 

@@ -3,7 +3,7 @@ import type { Collection, Db } from 'mongodb';
 import { hexOf } from '../../governance/keys.ts';
 import type { Served, ServedCandidates, SubjectKey } from '../ports.ts';
 import { refusedAsDuplicates } from './driver-errors.ts';
-import { CHUNK_DOCS, chunksOf, COLLECTIONS, idOf } from './names.ts';
+import { CHUNK_DOCS, chunksOf, COLLECTIONS, idOf, idsUnder } from './names.ts';
 
 interface CandidatesDocument {
   _id: string;
@@ -78,13 +78,13 @@ class MongoServed implements Served {
         const list = listOf(itemKeys, { ...own, reasons: reasons?.subarray(from, to) }, origin);
         return { _id: served(tenant, version, keyAt(subjects, person)), ...list };
       });
-      await refusedAsDuplicates(this.#candidates.insertMany(documents, { ordered: false }));
+      await refusedAsDuplicates(this.#candidates, documents);
     }
     const general = {
       _id: idOf(tenant, version, FALLBACK),
       ...listOf(itemKeys, { items: fallback, scores: fallbackScores ?? [] }, 'popularity'),
     };
-    await refusedAsDuplicates(this.#candidates.insertMany([general], { ordered: false }));
+    await refusedAsDuplicates(this.#candidates, [general]);
   }
 
   candidates(tenant: string, version: string, subject: SubjectKey): Promise<ServedCandidates | undefined> {
@@ -121,7 +121,7 @@ class MongoServed implements Served {
         _id: served(tenant, version, keyAt(subjects, at + index)),
         segment: value,
       }));
-      await refusedAsDuplicates(this.#segments.insertMany(documents, { ordered: false }));
+      await refusedAsDuplicates(this.#segments, documents);
     }
   }
 
@@ -140,4 +140,13 @@ class MongoServed implements Served {
 
 export function mongoServed(db: Db): Served {
   return new MongoServed(db);
+}
+
+/** Removes everything that is served of a version, by the id of its document: a small document a person, so they go in chunks. */
+export async function removeServed(db: Db, version: string): Promise<void> {
+  for (const name of [COLLECTIONS.candidates, COLLECTIONS.segments, COLLECTIONS.prompts]) {
+    const collection = db.collection<{ _id: string }>(name);
+    const ids = await collection.find({ _id: idsUnder(version) }, { projection: { _id: 1 } }).toArray();
+    for (const chunk of chunksOf(ids)) await collection.deleteMany({ _id: { $in: chunk.map(({ _id }) => _id) } });
+  }
 }
