@@ -32,7 +32,7 @@ export * from './ports/access.ts';
 export type * from './ports/checkpoints.ts';
 export type * from './ports/dead-letters.ts';
 export * from './ports/collection.ts';
-export type * from './ports/erasure.ts';
+export * from './ports/erasure.ts';
 export type * from './ports/events.ts';
 export type * from './ports/formats.ts';
 export * from './ports/identities.ts';

@@ -10,13 +10,14 @@ import { governance } from '../../jobs/governance/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
 import { AppError } from '../../shared/errors.ts';
-import type {
-  ErasedArtefact,
-  Intent,
-  RecordOrder,
-  RunDocument,
-  SubjectKey,
-  VersionDraft,
+import {
+  type ErasedArtefact,
+  type Intent,
+  type RecordOrder,
+  type RunDocument,
+  type SubjectKey,
+  type VersionDraft,
+  EVENT_ROWS,
 } from '../../shared/store/ports.ts';
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 import { defineProcessor, type Following, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
@@ -87,7 +88,7 @@ async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
   };
 }
 
-const [EVENT_ROWS, JOB_INPUTS] = ['events (rows)', 'inputs of jobs'];
+const JOB_INPUTS = 'inputs of jobs';
 
 const placesOf = (left: readonly ErasedArtefact[]): Record<string, number> =>
   Object.fromEntries(left.map((artefact) => [artefact.artefact, artefact.left]));
@@ -106,7 +107,11 @@ async function withdraw(act: Act<Asked & { act: 'withdraw' }>): Promise<Output> 
   const isQuiet = (await olderRuns(act, said.at)).length === 0;
   const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
   const sweep = gone.size === 0 ? undefined : await store.erasures.sweep(tenant, subject, options);
-  const events = removedOf(sweep?.artefacts ?? [], EVENT_ROWS);
+  const rows = sweep?.artefacts.find(({ artefact }) => artefact === EVENT_ROWS);
+  // Somebody merged the same blocks at the same moment: once more.
+  if (rows !== undefined && rows.left > 0)
+    throw new AppError('ERASURE_PENDING', { details: { left: placesOf([rows]) } });
+  const events = rows?.removed ?? 0;
   return { act: asked.act, consentEpoch, events, versions: sweep?.versions.length ?? 0 };
 }
 

@@ -74,6 +74,8 @@ export interface BlockStore {
   merge(inputs: readonly MergeInput[]): Promise<EventColumns>;
   /** Writes a successor in the newest format, of the same plain bytes. Undefined: there is none that would give them back. */
   renew(ref: BlockRef): Promise<(BlockRef & { readonly bytesBefore: number; readonly bytesAfter: number }) | undefined>;
+  /** Those of the blocks that are there and whose keys are, by whoever's name: with the hash of what is stored. One read each. */
+  openThere(ids: readonly string[]): Promise<(BlockRef & { readonly plain: Uint8Array })[]>;
   /** SHA-256 of the stored bytes, hex. */
   hashOf(block: string): Promise<string>;
 }
@@ -202,6 +204,17 @@ class MongoBlocks implements BlockStore {
     if (document.v < BLOCK_FORMAT) return undefined;
     await this.write([{ ...sealed, document: { ...document, from: ref.block } }]);
     return { block, hash, bytesBefore: task.box.length, bytesAfter: document.data.length };
+  }
+
+  async openThere(ids: readonly string[]): ReturnType<BlockStore['openThere']> {
+    const found = await this.#blocks.find({ _id: { $in: [...ids] }, key: { $exists: true } }).toArray();
+    return Promise.all(
+      found.map(async (document) => {
+        const ref = { block: document._id, hash: hash('sha256', document.data, 'hex') };
+        const task = this.#openTask(ref, document);
+        return { ...ref, plain: await this.#run('openBlock', openBlock, task, task.plainBytes) };
+      }),
+    );
   }
 
   async hashOf(block: string): Promise<string> {

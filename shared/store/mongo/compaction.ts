@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import type { MergeInput } from '../blocks/canonical.ts';
 import { decodeEvents } from '../blocks/event-block.ts';
 import type { BlockStore } from './block-store.ts';
 import { learnMerged } from './event-ids.ts';
@@ -89,12 +90,22 @@ async function compact(
   for (const group of groups) {
     const plains = await blocks.open(group, { shared: true });
     const inputs = group.map((block, index) => ({ plain: plains[index]!, masked: maskedRows(block.masked) }));
-    const made = await blocks.compact(blocks.newId(tenant), inputs, format);
-    await blocks.write([made]);
-    merged.push({ block: made.block, hash: made.hash, rows: made.rows, recordedAtMax: made.recordedAtMax });
+    merged.push(await writeSuccessor(tenant, inputs, blocks, format));
   }
   const gone = new Set(groups.flat().map(({ block }) => block));
   await replaceBlocks(view, gone, merged, partitions);
+}
+
+/** Writes what is left of blocks as one, which no manifest names yet. */
+export async function writeSuccessor(
+  tenant: string,
+  inputs: readonly MergeInput[],
+  blocks: BlockStore,
+  format: number,
+): Promise<ManifestBlock> {
+  const made = await blocks.compact(blocks.newId(tenant), inputs, format);
+  await blocks.write([made]);
+  return { block: made.block, hash: made.hash, rows: made.rows, recordedAtMax: made.recordedAtMax };
 }
 
 /**

@@ -5,7 +5,7 @@
 import { decodeEvents } from '../blocks/event-block.ts';
 import type { EventColumns, Retention } from '../ports.ts';
 import type { BlockStore } from './block-store.ts';
-import { replaceBlocks } from './compaction.ts';
+import { replaceBlocks, writeSuccessor } from './compaction.ts';
 import { liveRows, type ManifestBlock, maskedRows, type Partitions, type PartitionView } from './partitions.ts';
 
 const DAY_MS = 86_400_000;
@@ -58,9 +58,8 @@ export async function expirePartition(
       if (due.length === 0) kept.push({ ...block, oldest });
       else if (due.length < liveRows(block)) {
         const masked = Uint32Array.from([...maskedRows(block.masked), ...due]).sort();
-        const made = await blocks.compact(blocks.newId(tenant), [{ plain: plains[n]!, masked }], format);
-        await blocks.write([made]);
-        kept.push({ block: made.block, hash: made.hash, rows: made.rows, recordedAtMax: made.recordedAtMax, oldest });
+        const made = await writeSuccessor(tenant, [{ plain: plains[n]!, masked }], blocks, format);
+        kept.push({ ...made, oldest });
       }
     }
   }

@@ -11,6 +11,9 @@ export interface ErasedArtefact {
   readonly left: number;
 }
 
+/** The artefact that rows of events are told under. */
+export const EVENT_ROWS = 'events (rows)';
+
 export interface ErasureSweep {
   readonly artefacts: readonly ErasedArtefact[];
   /** Versions that the person's data went into, and which can be read no more. */

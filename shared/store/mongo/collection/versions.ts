@@ -7,7 +7,8 @@
  */
 import type { Collection } from 'mongodb';
 import { featureViewOf } from '../../../contract-kit/feature-views.ts';
-import { chunksOf, COLLECTIONS, idsUnder } from '../names.ts';
+import { COLLECTIONS } from '../names.ts';
+import { removeServed } from '../served.ts';
 import { type Names, versionHash, versionsIn } from './names.ts';
 import type { Pass } from './pass.ts';
 import { type ReleaseReferences, remark } from './releases.ts';
@@ -27,7 +28,6 @@ export interface VersionFacts {
 
 /** What is kept was made of what was made of ...: so far back. Longer chains are those of models that go on from earlier ones. */
 const LINEAGE_DEPTH_MAX = 4;
-const REMOVE_DOCS = 1000;
 
 /** Ids of those that went, or in a dry run would. */
 export async function collectVersions(
@@ -135,16 +135,7 @@ async function removeIf(
     if (taken.matchedCount === 0) return false;
   }
   if (pass.dryRun) return true;
-  for (const served of [COLLECTIONS.candidates, COLLECTIONS.segments, COLLECTIONS.prompts])
-    await removeServed(pass, served, _id);
+  await removeServed(pass.db, _id);
   await collection.deleteOne({ _id, state: 'collected' });
   return true;
-}
-
-/** What is served is a small document a person: they go in chunks. */
-async function removeServed(pass: Pass, name: string, version: string): Promise<void> {
-  const collection = pass.db.collection<{ _id: string }>(name);
-  const ids = await collection.find({ _id: idsUnder(version) }, { projection: { _id: 1 } }).toArray();
-  for (const chunk of chunksOf(ids, REMOVE_DOCS))
-    await collection.deleteMany({ _id: { $in: chunk.map(({ _id }) => _id) } });
 }

@@ -2,6 +2,7 @@
 import type { Db } from 'mongodb';
 import { decrypt, encrypt, type MasterRing, newDataKey, unwrapKey, wrapKey } from '../../../governance/crypto.ts';
 import { hexOf } from '../../../governance/keys.ts';
+import { mentions } from '../../../governance/mentions.ts';
 import type { ErasedArtefact, SubjectKey } from '../../ports.ts';
 import { placeOfIds } from '../lineage.ts';
 import { placeOfBody } from '../quarantine.ts';
@@ -31,8 +32,7 @@ export async function removeOwn(db: Db, { tenant, subject }: Person): Promise<Er
     [COLLECTIONS.verdicts, { _id: own }],
     [COLLECTIONS.promptMarks, { _id: own }],
     // Both ends of a link are theirs: as a name of somebody, and as somebody with names.
-    [COLLECTIONS.identities, { _id: own }],
-    [COLLECTIONS.identities, { tenant, main: hexOf(subject) }],
+    [COLLECTIONS.identities, { $or: [{ _id: own }, { tenant, main: hexOf(subject) }] }],
     [COLLECTIONS.exposures, { tenant, subject: Buffer.from(subject) }],
   ];
   const removed: ErasedArtefact[] = [];
@@ -138,15 +138,6 @@ export async function forgetQuarantined(
     await batches.updateOne({ _id, key }, { $set: { ...sealed, records: events.length } });
   }
   return { artefact: COLLECTIONS.quarantine, checked, removed, left: 0 };
-}
-
-const DEPTH_MAX = 32;
-
-/** Whether a value, or anything inside it, is the person's id; a number is compared as it is written. */
-export function mentions(value: unknown, externalId: string, depth = 0): boolean {
-  if (typeof value === 'string' || typeof value === 'number') return String(value) === externalId;
-  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return false;
-  return Object.values(value).some((inside) => mentions(inside, externalId, depth + 1));
 }
 
 /** What trainings could go on from: they may have learned from the person. */

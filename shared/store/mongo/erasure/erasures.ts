@@ -9,20 +9,21 @@ import type { Collection, Db } from 'mongodb';
 import type { MasterRing } from '../../../governance/crypto.ts';
 import type { PersonalKeys } from '../../../governance/keys.ts';
 import { canonicalJson } from '../../../governance/signing.ts';
-import type {
-  Consents,
-  ErasedArtefact,
-  ErasureOptions,
-  ErasureReport,
-  Erasures,
-  ErasureSweep,
-  SignedErasureReport,
-  SubjectKey,
+import {
+  type Consents,
+  type ErasedArtefact,
+  type ErasureOptions,
+  type ErasureReport,
+  type Erasures,
+  type ErasureSweep,
+  EVENT_ROWS,
+  type SignedErasureReport,
+  type SubjectKey,
 } from '../../ports.ts';
-import type { BlockRef, BlockStore } from '../block-store.ts';
+import type { BlockStore } from '../block-store.ts';
 import { isDuplicateKey } from '../driver-errors.ts';
 import type { WriteFormat } from '../formats.ts';
-import { chunksOf, COLLECTIONS, idOf } from '../names.ts';
+import { COLLECTIONS, idOf } from '../names.ts';
 import type { Partitions } from '../partitions.ts';
 import { checkDocuments } from './checking.ts';
 import {
@@ -33,13 +34,9 @@ import {
   removeOwn,
   removeServedTo,
 } from './documents.ts';
-import { rewritePartitions, rowsAbout, type Whose } from './events.ts';
-import { searchBlocks } from './searching.ts';
+import { rewritePartitions } from './events.ts';
+import { blocksOf, type Search, searchBlocks } from './searching.ts';
 import { eraseVersions } from './versions.ts';
-
-const ID_BYTES = 16;
-/** Blocks that lie in memory at once. */
-const BLOCKS_AT_ONCE = 8;
 
 interface ReportDocument extends Partial<SignedErasureReport> {
   _id: string;
@@ -98,52 +95,40 @@ class MongoErasures implements Erasures {
 
   async #sweepBlocks(person: Person, options: ErasureOptions): Promise<ErasureSweep> {
     const { db, ring, blocks } = this.#parts;
-    const { tenant, subject } = person;
-    const found = await searchBlocks({ db, blocks, ...person, ...options });
-    const whose = { subject, sources: options.sources };
-    const { ids, ofPerson } = await this.#eventsOf(whose, found.ofPerson);
-    const lineage = await forgetLineage(db, ring, person, ids);
+    const { tenant, subject, externalId } = person;
+    const { sources, isQuiet, keep, signal, onProgress } = options;
+    const whose = { subject, sources };
+    const search: Search = { blocks, ...whose, externalId, signal };
+    const found = await searchBlocks(await blocksOf(db, tenant), { ...search, onProgress });
+    const lineage = await forgetLineage(db, ring, person, found.eventIds);
     const format = await this.#parts.writes.current();
-    const rewritten = await rewritePartitions({ ...this.#parts, format }, tenant, whose, ofPerson);
+    const rewritten = await rewritePartitions({ ...this.#parts, format }, tenant, whose, found.ofPerson);
     const named = await this.#named(tenant);
-    const erased = await eraseVersions(db, tenant, (block) => ofPerson.has(block), named);
+    const erased = await eraseVersions(db, tenant, (block) => found.ofPerson.has(block), named);
     const checkpoints = await removeCheckpoints(db, person);
     const doomed = new Set([...rewritten.gone, ...erased.blocks, ...checkpoints.blocks]);
-    const naming = options.sources === undefined ? found.naming : [];
-    const floating = [...ofPerson.keys(), ...naming].filter((block) => !doomed.has(block) && !named.has(block));
-    const waiting = await this.#withoutNamed(
-      tenant,
-      floating.filter((block) => !options.keep.has(block)),
+    const naming = sources === undefined ? found.naming : [];
+    const floating = [...found.ofPerson.keys(), ...naming].filter(
+      (block) => !doomed.has(block) && !erased.kept.has(block) && !keep.has(block),
     );
-    if (options.isQuiet) for (const block of waiting) doomed.add(block);
+    if (isQuiet) for (const block of floating) doomed.add(block);
+    // What a manifest names stays, whatever it is: nobody could read the rows of others in it any more.
+    for (const block of named) doomed.delete(block);
     await blocks.shred([...doomed].map((block) => ({ block, hash: '' })));
-    const left = [...ofPerson.keys(), ...waiting].filter((block) => !doomed.has(block) && !options.keep.has(block));
+    const left = [...found.ofPerson.keys(), ...floating].filter((block) => !doomed.has(block) && !keep.has(block));
+    // Others may have merged the person's blocks since they were looked into.
+    const since = [...named].filter((block) => !found.seen.has(block) && !rewritten.successors.has(block));
+    const again = await searchBlocks(since, search);
     return {
       artefacts: [
-        artefact('events (rows)', found.checked, rewritten.removed, 0),
+        artefact(EVENT_ROWS, found.seen.size, rewritten.removed, rewritten.missed + again.ofPerson.size),
         lineage,
         artefact('versions', erased.checked, erased.versions.length, 0),
         checkpoints.artefact,
-        artefact('blocks', found.checked, doomed.size, new Set(left).size),
+        artefact('blocks', found.seen.size, doomed.size, new Set(left).size),
       ],
       versions: erased.versions,
     };
-  }
-
-  /** Ids of the events that go, and the blocks that hold them; where all of the person goes, every block that holds anything of theirs. */
-  async #eventsOf(
-    whose: Whose,
-    blocks: ReadonlyMap<string, BlockRef>,
-  ): Promise<{ readonly ids: ReadonlySet<string>; readonly ofPerson: ReadonlyMap<string, BlockRef> }> {
-    const ids = new Set<string>();
-    const ofPerson = new Map(whose.sources === undefined ? blocks : []);
-    for (const refs of chunksOf([...blocks.values()], BLOCKS_AT_ONCE))
-      for (const [index, plain] of (await this.#parts.blocks.open(refs)).entries()) {
-        const found = eventRowsAbout(plain, whose);
-        if (found.length > 0) ofPerson.set(refs[index]!.block, refs[index]!);
-        for (let id = 0; id < found.length; id += ID_BYTES) ids.add(found.toString('latin1', id, id + ID_BYTES));
-      }
-    return { ids, ofPerson };
   }
 
   /** Blocks that the manifests of events name. */
@@ -152,18 +137,6 @@ class MongoErasures implements Erasures {
     const views = await partitions.views(tenant, await partitions.names(tenant));
     await partitions.refresh(views);
     return new Set(views.flatMap((view) => [...view.blocks.keys()]));
-  }
-
-  /** Those of the blocks that no version names, which is all that is left to name one. */
-  async #withoutNamed(tenant: string, ids: readonly string[]): Promise<string[]> {
-    if (ids.length === 0) return [];
-    const versions = this.#parts.db.collection<{ _id: string; blocks: readonly { readonly block: string }[] }>(
-      COLLECTIONS.versions,
-    );
-    const named = new Set<string>();
-    for await (const { blocks } of versions.find({ tenant }, { projection: { blocks: 1 } }))
-      for (const { block } of blocks) named.add(block);
-    return ids.filter((block) => !named.has(block));
   }
 
   async keep(report: ErasureReport): Promise<SignedErasureReport> {
@@ -232,15 +205,6 @@ const artefact = (name: string, checked: number, removed: number, left: number):
   removed,
   left,
 });
-
-/** Empty for a block that is none of events: arrays of versions, parts that wait. */
-function eventRowsAbout(plain: Uint8Array, whose: Whose): Buffer {
-  try {
-    return rowsAbout(plain, whose).ids;
-  } catch {
-    return Buffer.alloc(0);
-  }
-}
 
 /** RFC 8410: the octets of an Ed25519 private key follow this in PKCS #8. */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');

@@ -5,11 +5,11 @@
 import { decodeEvents } from '../../blocks/event-block.ts';
 import type { SubjectKey } from '../../ports.ts';
 import type { BlockRef, BlockStore } from '../block-store.ts';
-import { replaceBlocks } from '../compaction.ts';
-import { type ManifestBlock, maskedRows, type Partitions, type PartitionView } from '../partitions.ts';
+import { replaceBlocks, writeSuccessor } from '../compaction.ts';
+import { chunksOf } from '../names.ts';
+import { type ManifestBlock, maskedRows, type Partitions } from '../partitions.ts';
 
 const KEY_BYTES = 16;
-/** Others may compact the same partition meanwhile: what they made of the person's blocks is found by the next look. */
 const PARTITIONS_AT_ONCE = 8;
 
 /** Whose rows go: all that are of the person or name them, or those of some sources that are of the person. */
@@ -39,11 +39,24 @@ function isAt(keys: Uint8Array, row: number, key: Uint8Array): boolean {
   return true;
 }
 
+/** Ids of the events of a block that go; empty for a block that is none of events: arrays of versions, parts that wait. */
+export function eventRowsAbout(plain: Uint8Array, whose: Whose): Buffer {
+  try {
+    return rowsAbout(plain, whose).ids;
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
 export interface RewrittenEvents {
   /** Rows that went. */
   readonly removed: number;
   /** Blocks that no manifest names any more. */
   readonly gone: ReadonlySet<string>;
+  /** What came in their place. */
+  readonly successors: ReadonlySet<string>;
+  /** Blocks that somebody else replaced at the same moment: they stay as they are for another pass. */
+  readonly missed: number;
 }
 
 /** Gives the blocks that are live successors without the person. */
@@ -54,41 +67,44 @@ export async function rewritePartitions(
   ofPerson: ReadonlyMap<string, BlockRef>,
 ): Promise<RewrittenEvents> {
   const { partitions } = parts;
-  const names = await partitions.names(tenant);
-  const gone = new Set<string>();
-  let removed = 0;
-  for (let at = 0; at < names.length; at += PARTITIONS_AT_ONCE) {
-    const views = await partitions.views(tenant, names.slice(at, at + PARTITIONS_AT_ONCE));
+  const [gone, successors] = [new Set<string>(), new Set<string>()];
+  let [removed, missed] = [0, 0];
+  for (const names of chunksOf(await partitions.names(tenant), PARTITIONS_AT_ONCE)) {
+    const views = await partitions.views(tenant, names);
     await partitions.refresh(views);
     for (const view of views) {
       const old = [...view.blocks.values()].filter(({ block }) => ofPerson.has(block));
       if (old.length === 0) continue;
-      removed += await rewrite(parts, tenant, whose, view, old);
+      const left = await withoutPerson(parts, tenant, whose, old);
+      const isDone = await replaceBlocks(view, new Set(old.map(({ block }) => block)), left.blocks, partitions);
+      if (!isDone) {
+        missed += old.length;
+        continue;
+      }
+      removed += left.removed;
       for (const { block } of old) gone.add(block);
+      for (const { block } of left.blocks) successors.add(block);
     }
   }
-  return { removed, gone };
+  return { removed, gone, successors, missed };
 }
 
-async function rewrite(
-  { partitions, blocks, format }: Parameters<typeof rewritePartitions>[0],
+async function withoutPerson(
+  { blocks, format }: Parameters<typeof rewritePartitions>[0],
   tenant: string,
   whose: Whose,
-  view: PartitionView,
   old: readonly ManifestBlock[],
-): Promise<number> {
-  const successors: ManifestBlock[] = [];
+): Promise<{ readonly removed: number; readonly blocks: ManifestBlock[] }> {
+  const left: ManifestBlock[] = [];
   let removed = 0;
   for (const block of old) {
     const [plain] = await blocks.open([block], { shared: true });
-    const hidden = new Set([...maskedRows(block.masked), ...rowsAbout(plain!, whose).rows]);
-    removed += hidden.size - maskedRows(block.masked).length;
+    const before = maskedRows(block.masked);
+    const hidden = new Set([...before, ...rowsAbout(plain!, whose).rows]);
+    removed += hidden.size - before.length;
     if (hidden.size === block.rows) continue;
-    const masked = Uint32Array.from([...hidden].sort((a, b) => a - b));
-    const made = await blocks.compact(blocks.newId(tenant), [{ plain: plain!, masked }], format);
-    await blocks.write([made]);
-    successors.push({ block: made.block, hash: made.hash, rows: made.rows, recordedAtMax: made.recordedAtMax });
+    const masked = Uint32Array.from(hidden).sort();
+    left.push(await writeSuccessor(tenant, [{ plain: plain!, masked }], blocks, format));
   }
-  await replaceBlocks(view, new Set(old.map(({ block }) => block)), successors, partitions);
-  return removed;
+  return { removed, blocks: left };
 }

@@ -3,7 +3,8 @@
  * live release to other people stays until a release that never knew the person takes its place; nobody can roll back to it.
  */
 import type { Collection, Db } from 'mongodb';
-import { chunksOf, COLLECTIONS, idOf, idsUnder } from '../names.ts';
+import { COLLECTIONS, idOf, idsUnder } from '../names.ts';
+import { removeServed } from '../served.ts';
 
 interface VersionFacts {
   readonly _id: string;
@@ -15,8 +16,6 @@ interface VersionFacts {
 
 /** Reports about groups; what they say is about nobody alone. */
 const AGGREGATES: ReadonlySet<string> = new Set(['audit']);
-const SERVED = [COLLECTIONS.candidates, COLLECTIONS.segments] as const;
-const REMOVE_DOCS = 1000;
 
 export interface ErasedVersions {
   readonly checked: number;
@@ -24,6 +23,8 @@ export interface ErasedVersions {
   readonly versions: readonly string[];
   /** Blocks that only versions named which are erased now. */
   readonly blocks: ReadonlySet<string>;
+  /** Blocks that are still named, by manifests of events or by other versions. */
+  readonly kept: ReadonlySet<string>;
 }
 
 /** `isOfPerson`: whether a block holds the person. `named`: blocks that manifests of events name. */
@@ -47,8 +48,9 @@ export async function eraseVersions(
       await collection.updateOne({ _id: version._id }, { $set: { state: 'erased', blocks: [] } });
   }
   const erased = facts.filter(({ _id, kind }) => tainted.has(_id) && !AGGREGATES.has(kind)).map(({ _id }) => _id);
-  await removeServed(db, tenant, erased);
-  return { checked: facts.length, versions: erased.map((id) => id.slice(tenant.length + 1)).sort(), blocks };
+  const live = await livePartsOf(db, tenant);
+  for (const version of erased) if (!live.has(version)) await removeServed(db, version);
+  return { checked: facts.length, versions: erased.map((id) => id.slice(tenant.length + 1)).sort(), blocks, kept };
 }
 
 async function markStale(collection: Collection<VersionFacts>, { _id }: VersionFacts): Promise<void> {
@@ -71,28 +73,21 @@ function taintedBy(
   return tainted;
 }
 
-/** What is served goes with its version, but for the lists of others in the live release. */
-async function removeServed(db: Db, tenant: string, versions: readonly string[]): Promise<void> {
-  const live = await livePartsOf(db, tenant);
-  for (const version of versions) {
-    if (live.has(version)) continue;
-    for (const name of SERVED) {
-      const collection = db.collection<{ _id: string }>(name);
-      const ids = await collection.find({ _id: idsUnder(version) }, { projection: { _id: 1 } }).toArray();
-      for (const chunk of chunksOf(ids, REMOVE_DOCS))
-        await collection.deleteMany({ _id: { $in: chunk.map(({ _id }) => _id) } });
-    }
-  }
-}
-
+/** What is served goes with its version, but for what others are served just now: lists, segments and questions. */
 async function livePartsOf(db: Db, tenant: string): Promise<ReadonlySet<string>> {
   const pointer = await db
     .collection<{ _id: string; version: string }>(COLLECTIONS.pointers)
     .findOne({ _id: idOf(tenant, 'release') });
-  if (pointer === null) return new Set();
-  const release = await db
-    .collection<{ _id: string; candidates?: string; segments?: string }>(COLLECTIONS.releases)
-    .findOne({ _id: idOf(tenant, pointer.version) });
-  const parts = [release?.candidates, release?.segments].filter((part) => typeof part === 'string');
+  const release =
+    pointer === null
+      ? null
+      : await db
+          .collection<{ _id: string; candidates?: string; segments?: string }>(COLLECTIONS.releases)
+          .findOne({ _id: idOf(tenant, pointer.version) });
+  const prompts = await db
+    .collection<{ _id: string; version: string }>(COLLECTIONS.currentPrompts)
+    .findOne({ _id: tenant });
+  const named = [release?.candidates, release?.segments, prompts?.version];
+  const parts = named.filter((part) => typeof part === 'string');
   return new Set(parts.map((part) => idOf(tenant, part)));
 }
