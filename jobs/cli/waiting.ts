@@ -1,7 +1,9 @@
-/** Owns the word to somebody who waits for nobody: where no worker is there to take a job, the command says so and goes on waiting. */
+/** Owns waiting for a job: where no worker is there to take it the command says so and goes on waiting, and a bar shows how far it is. */
 import { Queue } from 'bullmq';
 import { RedisConnection } from '../client/redis-connection.ts';
+import type { JobProgress } from '../client/job-handle.ts';
 import type { JobKind } from '../registry.ts';
+import { progressBar, tailOf } from './progress-bar.ts';
 import type { Session } from './session.ts';
 
 /** Notes that no worker listens to the queue of a kind. Throws SERVICE_UNAVAILABLE when Redis is away. */
@@ -16,4 +18,23 @@ export async function noteMissingWorkers({ config, output }: Session, kind: JobK
   } finally {
     connection.close();
   }
+}
+
+interface Followed<T> {
+  progress(): AsyncIterable<JobProgress>;
+  done(options: { readonly signal: AbortSignal }): Promise<T>;
+}
+
+/** The output of a job that was enqueued, with a bar until then. */
+export async function followJob<T>(session: Session, kind: JobKind, title: string, job: Followed<T>): Promise<T> {
+  const { output, signal } = session;
+  await noteMissingWorkers(session, kind);
+  const bar = progressBar({ title, silent: output.json });
+  const watching = (async () => {
+    for await (const progress of job.progress()) bar.update(progress.done, progress.total, tailOf(progress));
+  })();
+  const done = await job.done({ signal });
+  await watching;
+  bar.end('done');
+  return done;
 }

@@ -5,33 +5,17 @@
 import { hexOf } from '../../shared/governance/keys.ts';
 import { effectOfEvent } from '../../shared/sources/feedback/schema.ts';
 import { feedback } from '../../shared/sources/feedback/source.ts';
-import type {
-  CurrentPrompts,
-  ItemKey,
-  PersonEvent,
-  PromptMarks,
-  Release,
-  Store,
-  StoredItem,
-  SubjectKey,
-} from '../../shared/store/ports.ts';
+import type { ItemKey, PersonEvent, Release, Store, StoredItem, SubjectKey } from '../../shared/store/ports.ts';
+import { isAskedLately } from '../asking/limits.ts';
 import type { EffectsResponse, PromptNote, PromptResponse } from '../client/responses.ts';
 import { WithdrawnSince } from './recommend.ts';
 
-const HOUR_MS = 3600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Answers that are told of, releases that are looked through, and items of a list. */
 const ANSWERS_MAX = 20;
 const RELEASES_MAX = 50;
 const LIST_MAX = 20;
 
 type Because = NonNullable<PromptResponse['because']>;
-
-function askedLately({ limits }: CurrentPrompts, { shown }: PromptMarks, now: number): boolean {
-  const { perPersonMax, withinDays, pauseHours } = limits;
-  const lately = shown.filter((at) => at > now - withinDays * DAY_MS);
-  return lately.length >= perPersonMax || shown.some((at) => at > now - pauseHours * HOUR_MS);
-}
 
 export class PromptDesk {
   readonly #store: Store;
@@ -53,7 +37,7 @@ export class PromptDesk {
     const current = await prompts.current(tenant);
     if (current === undefined) return none('no-moment');
     if (await this.#withdrawn.has(tenant, current.version, 'recommendation', subject)) return none('no-consent');
-    if (askedLately(current, marks, this.#now())) return none('asked-lately');
+    if (isAskedLately(current.limits, marks.shown, this.#now())) return none('asked-lately');
     const found = await prompts.read(tenant, current.version, subject);
     if (found === undefined || found.until <= this.#now()) return none('no-moment');
     const item = (await items.read(tenant, [found.item])).get(hexOf(found.item));

@@ -5,9 +5,8 @@
 import { EVENT_TYPES } from '../../shared/contract-kit/event-fields.ts';
 import { GIVEN_ON_PURPOSE } from '../../shared/sources/define-source.ts';
 import { SESSION_GAP_MS } from '../../shared/sources/sessions.ts';
-import { isAbsent, sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
+import { compareKeys, isAbsent, sharedBytes } from '../../shared/numerics/interactions/key-index.ts';
 import type { AdmittedEvents } from '../../shared/numerics/interactions/columns.ts';
-import { KEY_BYTES } from '../../shared/numerics/types.ts';
 
 /** A moment loses half its worth in so long. */
 const HALF_LIFE_MS = 12 * 3600_000;
@@ -85,11 +84,7 @@ function markStated(
   counts: (row: number) => boolean,
   stated: Uint8Array,
 ): void {
-  const isSame = (a: number, b: number): boolean => {
-    for (let at = 0; at < KEY_BYTES; at++)
-      if (columns.item[a * KEY_BYTES + at] !== columns.item[b * KEY_BYTES + at]) return false;
-    return true;
-  };
+  const isSame = (a: number, b: number): boolean => compareKeys(columns.item, a, columns.item, b) === 0;
   for (let from = first; from < end; ) {
     let to = from;
     let isStated = false;

@@ -3,6 +3,7 @@
  * and the wish not to be asked are read with it, and once more whenever a service asks for a prompt.
  */
 import { ASKED_AFTER, asking } from '../../jobs/asking/contract.ts';
+import { type AskingLimits, isAskedLately } from '../../jobs/asking/limits.ts';
 import type { ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { EVENT_TYPES } from '../../shared/contract-kit/event.ts';
 import { hexOf } from '../../shared/governance/keys.ts';
@@ -16,7 +17,6 @@ import { PROMPT_RULES, PROMPT_RULES_VERSION } from './rules.ts';
 
 const TASKS = new URL('./moments.task.ts', import.meta.url).href;
 const HOUR_MS = 3600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 type Input = ContractParsed<typeof asking>;
 interface Loaded extends LoadedEvents {
@@ -42,15 +42,12 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
 
 /** By person: why they must not be asked, whatever they did. */
 function barredOf({ marks, input, asOf }: Loaded, { runs }: AdmittedEvents): Uint8Array {
-  const { perPersonMax, withinDays, pauseHours } = input;
   const barred = new Uint8Array(new SharedArrayBuffer(runs.subjects)).fill(ASKED);
   for (let s = 0; s < runs.subjects; s++) {
     const mark = marks.get(hexOf(keyAt(runs.keys, s)));
     if (mark === undefined) continue;
-    const lately = mark.shown.filter((at) => at > asOf - withinDays * DAY_MS);
-    const isPausing = mark.shown.some((at) => at > asOf - pauseHours * HOUR_MS);
     if (mark.optedOut !== undefined) barred[s] = LEFT_ALONE.indexOf('optedOut');
-    else if (lately.length >= perPersonMax || isPausing) barred[s] = LEFT_ALONE.indexOf('askedLately');
+    else if (isAskedLately(input, mark.shown, asOf)) barred[s] = LEFT_ALONE.indexOf('askedLately');
   }
   return barred;
 }
@@ -126,7 +123,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
 
 interface Plan {
   readonly asOf: number;
-  readonly limits: { readonly perPersonMax: number; readonly withinDays: number; readonly pauseHours: number };
+  readonly limits: AskingLimits;
 }
 
 export default defineProcessor({

@@ -1,8 +1,8 @@
 /** Owns where people stand in the network of their ties: a coordinator of the passes over ties and over the network. */
-import { setImmediate as breathe } from 'node:timers/promises';
 import { type FeatureOf, featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { type Centralities, centralities } from '../../shared/numerics/graph/centrality.ts';
 import type { Communities } from '../../shared/numerics/graph/communities.task.ts';
+import { askEach } from '../../shared/numerics/interactions/interaction-view.ts';
 import { sharedFloat32 } from '../../shared/numerics/sparse.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import type { RunContext } from '../runtime/processor.ts';
@@ -11,8 +11,6 @@ import type { Network, NetworkRequest, SaidTies, TieRequest } from './ties.task.
 
 const TIES = new URL('./ties.task.ts', import.meta.url).href;
 const COMMUNITIES = new URL('../../shared/numerics/graph/communities.task.ts', import.meta.url).href;
-/** People asked about between two turns of the event loop. */
-const ASKED_PER_TURN = 5_000;
 
 export interface NetworkViewRequest {
   readonly events: FeatureEvents;
@@ -53,17 +51,7 @@ async function askPeople(
     named[from[n]! * sources + source[n]!] = 1;
     named[to[n]! * sources + source[n]!] = 1;
   }
-  const allowed = new Uint8Array(new SharedArrayBuffer(named.length));
-  for (let person = 0; person < people; person++) {
-    if (person % ASKED_PER_TURN === ASKED_PER_TURN - 1) {
-      await breathe();
-      signal.throwIfAborted();
-    }
-    const key = keys.slice(person * KEY_BYTES, (person + 1) * KEY_BYTES);
-    for (let n = 0; n < sources; n++)
-      if (named[person * sources + n] === 1 && allows(key, sourceNames[n]!)) allowed[person * sources + n] = 1;
-  }
-  return allowed;
+  return askEach({ keys, present: named, sourceNames }, allows, signal);
 }
 
 export async function buildNetworkView(request: NetworkViewRequest, context: RunContext): Promise<OwnShape> {

@@ -7,6 +7,7 @@ import type { Job, JobType } from 'bullmq';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { type Envelope, envelopeSchema } from '../../shared/contract-kit/envelope.ts';
 import { seal, type SealRing } from '../../shared/contract-kit/seal.ts';
+import { mentions } from '../../shared/governance/mentions.ts';
 import type { Claims } from '../../shared/store/ports.ts';
 import { readInputText } from '../../jobs/client/make-job.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
@@ -112,8 +113,6 @@ export class JobPayloads implements Payloads {
   }
 }
 
-const DEPTH_MAX = 32;
-
 /** The input with everything about the person blanked; the same object where there is nothing. */
 export function withoutPerson(input: unknown, user: string): unknown {
   if (typeof input !== 'object' || input === null) return input;
@@ -135,12 +134,8 @@ const BLANK = 'erased';
 const NOT_PEOPLE: ReadonlySet<string> = new Set(['item', 'type', 'source']);
 
 /** A record that is not canonical may name the person anywhere. */
-function isAbout(value: unknown, user: string, depth = 0): boolean {
-  if (typeof value === 'string' || typeof value === 'number') return String(value) === user;
-  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return false;
-  if (depth === 0 && ('user' in value || 'type' in value))
-    return Object.entries(value).some(
-      ([field, inside]) => !NOT_PEOPLE.has(field) && typeof inside === 'string' && inside === user,
-    );
-  return Object.values(value).some((inside) => isAbout(inside, user, depth + 1));
+function isAbout(record: unknown, user: string): boolean {
+  if (typeof record !== 'object' || record === null || !('user' in record || 'type' in record))
+    return mentions(record, user);
+  return Object.entries(record).some(([field, value]) => !NOT_PEOPLE.has(field) && value === user);
 }

@@ -1,7 +1,5 @@
 /** Owns `millrace backup` and `millrace restore`: the whole store into a folder, and back into an empty database. */
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { AppError } from '../../../shared/errors.ts';
 import { readFiledErasures, reapplyErasures } from '../../../shared/store/reapply-erasures.ts';
 import {
   backUp,
@@ -10,6 +8,7 @@ import {
   type BackupOptions,
 } from '../../../shared/store/mongo/backup.ts';
 import { restore } from '../../../shared/store/mongo/restore.ts';
+import { readText } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import type { Session } from '../session.ts';
 
@@ -18,14 +17,6 @@ function optionsOf({ config, output, signal }: Session): BackupOptions {
   const onFile = ({ collection, documents, bytes }: BackupFile): void =>
     output.note(`${collection}: ${documents} documents, ${bytes} bytes`);
   return { url, database, masterKey, tenantKey, signal, onFile };
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new AppError('FILE_NOT_FOUND', { message: `${path} cannot be read.`, cause });
-  }
 }
 
 const documentsOf = ({ files }: BackupManifest): number => files.reduce((sum, { documents }) => sum + documents, 0);
@@ -52,7 +43,7 @@ export function registerBackup({ program, run }: Cli): void {
     .action((folder: string, options: { erasures?: string }, command: Command) =>
       run(command, async (session) => {
         // Read before anything is written: a file that is none is refused first.
-        const filed = options.erasures === undefined ? undefined : readFiledErasures(await textOf(options.erasures));
+        const filed = options.erasures === undefined ? undefined : readFiledErasures(await readText(options.erasures));
         const manifest = await restore(folder, optionsOf(session));
         const again = filed && (await reapplyErasures(await session.store(), filed, session.signal));
         const done = { folder, database: session.config.database, ...manifest, ...(again && { erasures: again }) };

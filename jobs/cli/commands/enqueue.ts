@@ -5,8 +5,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../../registry.ts';
 import { jsonObject } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
-import { noteMissingWorkers } from '../waiting.ts';
-import { progressBar, tailOf } from '../progress-bar.ts';
+import { followJob } from '../waiting.ts';
 
 interface Options {
   readonly input: string;
@@ -35,7 +34,7 @@ export function registerEnqueue({ program, run }: Cli): void {
     .option('--wait', 'wait for the output')
     .action((kind: string, options: Options, command: Command) =>
       run(command, async (session) => {
-        const { output, client, signal } = session;
+        const { output, client } = session;
         contractOf(kind);
         const input = readInput(options.input);
         const jobs = client().job(kind as JobKind);
@@ -45,14 +44,7 @@ export function registerEnqueue({ program, run }: Cli): void {
           output.result({ ids }, () => `Enqueued ${kind}: ${ids.join(', ')}`);
           return;
         }
-        await noteMissingWorkers(session, kind as JobKind);
-        const bar = progressBar({ title: kind, silent: output.json });
-        const watching = (async () => {
-          for await (const progress of handle.progress()) bar.update(progress.done, progress.total, tailOf(progress));
-        })();
-        const result = await handle.done({ signal });
-        await watching;
-        bar.end('done');
+        const result = await followJob<unknown>(session, kind as JobKind, kind, handle);
         output.result(result, () => JSON.stringify(result, undefined, 2));
       }),
     );

@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import type { FormatStatus } from '../../../shared/store/ports.ts';
 import type { Cli } from '../cli.ts';
-import { progressBar, tailOf } from '../progress-bar.ts';
 import type { Session } from '../session.ts';
-import { noteMissingWorkers } from '../waiting.ts';
+import { followJob } from '../waiting.ts';
 
 export function formatLines({ writes, newest, lagging, blocks }: FormatStatus): string[] {
   const state = `Merged blocks of events are written in format ${writes}; the newest is ${newest}. ${lagging} of ${blocks} are in an older one.`;
@@ -41,17 +40,10 @@ export function registerMigrate({ program, run }: Cli): void {
 }
 
 async function runMigration(session: Session): Promise<void> {
-  const { config, output, client, store, signal } = session;
+  const { config, output, client, store } = session;
   const { newest } = await (await store()).formats.status(config.tenant);
-  const handle = await client().migration.enqueue({ format: newest });
-  await noteMissingWorkers(session, 'migration');
-  const bar = progressBar({ title: 'migration', silent: output.json });
-  const watching = (async () => {
-    for await (const progress of handle.progress()) bar.update(progress.done, progress.total, tailOf(progress));
-  })();
-  const done = await handle.done({ signal });
-  await watching;
-  bar.end('done');
+  const job = await client().migration.enqueue({ format: newest });
+  const done = await followJob(session, 'migration', 'migration', job);
   output.result(done, () => {
     const { blocks, versions, bytesBefore, bytesAfter } = done;
     return `${blocks} blocks (${bytesBefore} bytes, now ${bytesAfter}) and ${versions} data sets are up to date. The old blocks are collected later.`;

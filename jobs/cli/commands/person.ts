@@ -9,26 +9,15 @@ import type { InputOf, OutputOf } from '../../registry.ts';
 import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { count, table } from '../output.ts';
-import { progressBar, tailOf } from '../progress-bar.ts';
 import type { Session } from '../session.ts';
-import { noteMissingWorkers } from '../waiting.ts';
+import { followJob } from '../waiting.ts';
 
 const SHOWN_EVENTS = 10;
 const when = (ms: number): string => new Date(ms).toISOString();
 
 /** Enqueues and waits for the end, with a bar. */
 async function carryOut(session: Session, input: InputOf<'governance'>): Promise<OutputOf<'governance'>> {
-  const { client, output, signal } = session;
-  const handle = await client().governance.enqueue(input);
-  await noteMissingWorkers(session, 'governance');
-  const bar = progressBar({ title: input.act, silent: output.json });
-  const watching = (async () => {
-    for await (const progress of handle.progress()) bar.update(progress.done, progress.total, tailOf(progress));
-  })();
-  const done = await handle.done({ signal });
-  await watching;
-  bar.end('done');
-  return done;
+  return followJob(session, 'governance', input.act, await session.client().governance.enqueue(input));
 }
 
 function eventLine({ occurredAt, type, item, value, source, text }: HeldEvent): string[] {

@@ -39,19 +39,33 @@ export async function admitEvents(
   const sources = columns.sources.length;
   const runs = await inThread<SubjectRuns>('findSubjects', { columns }, context);
   const present = await inThread<Uint8Array>('findSources', { columns, runs, sources }, context);
+  const allowed = await askEach({ keys: runs.keys, present, sourceNames: columns.sources }, allows, context.signal);
+  return { columns, runs, sources, sourceNames: columns.sources, allowed };
+}
+
+/**
+ * Asks for each person and source that occur together (`present`: 1 at [person * sources + source]) whether the one may be read for the other; on shared
+ * memory. `allows` is called on the event loop, with room for others in between.
+ */
+export async function askEach(
+  asked: { readonly keys: Uint8Array; readonly present: Uint8Array; readonly sourceNames: readonly string[] },
+  allows: (subject: Uint8Array, source: string) => boolean,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const { keys, present, sourceNames } = asked;
   const allowed = new Uint8Array(new SharedArrayBuffer(present.length));
-  for (let s = 0; s < runs.subjects; s++) {
-    if (s % ASKED_PER_TURN === ASKED_PER_TURN - 1) {
+  for (let person = 0; person * KEY_BYTES < keys.length; person++) {
+    if (person % ASKED_PER_TURN === ASKED_PER_TURN - 1) {
       await breathe();
-      if (context.signal?.aborted) throw cancellation(context.signal);
+      if (signal?.aborted) throw cancellation(signal);
     }
-    const key = runs.keys.slice(s * KEY_BYTES, (s + 1) * KEY_BYTES);
-    for (let source = 0; source < sources; source++) {
-      const at = s * sources + source;
-      if (present[at] === 1 && allows(key, columns.sources[source]!)) allowed[at] = 1;
+    const key = keys.slice(person * KEY_BYTES, (person + 1) * KEY_BYTES);
+    for (const [source, name] of sourceNames.entries()) {
+      const at = person * sourceNames.length + source;
+      if (present[at] === 1 && allows(key, name)) allowed[at] = 1;
     }
   }
-  return { columns, runs, sources, sourceNames: columns.sources, allowed };
+  return allowed;
 }
 
 /** True when any of the person's rows may be read; `s` is their place in the runs. */
