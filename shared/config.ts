@@ -66,6 +66,15 @@ const environmentSchema = z.object({
     .optional(),
   MILLRACE_OUTBOX_URL: z.url({ protocol: /^mongodb(\+srv)?$/ }).optional(),
   MILLRACE_WEBHOOK_PRIVATE: z.stringbool().default(false),
+  MILLRACE_OPENLINEAGE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MILLRACE_OPENLINEAGE_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,4096}$/, 'must be printable characters without spaces')
+    .optional(),
+  MILLRACE_OPENLINEAGE_NAMESPACE: z
+    .string()
+    .regex(/^[A-Za-z0-9._/:-]{1,100}$/)
+    .default('millrace'),
   MILLRACE_QUALITY: z.enum(['observe', 'hold']).default('observe'),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
@@ -78,6 +87,13 @@ export interface CheckpointRules {
   readonly everyMs: number;
   /** A larger state is not kept; 0 keeps none. */
   readonly bytesMax: number;
+}
+
+/** Where events of lineage are sent. */
+export interface OpenLineageAddress {
+  readonly url: string;
+  /** Sent as bearer. */
+  readonly token?: string;
 }
 
 export interface Config {
@@ -118,6 +134,9 @@ export interface Config {
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
   readonly outbox: { readonly url: string; readonly collections: readonly string[] };
+  /** Of jobs and data sets in events of lineage; the tenant is added. */
+  readonly lineageNamespace: string;
+  readonly openLineage?: OpenLineageAddress;
   /** Webhooks may go to private addresses, and over http. */
   readonly webhookPrivate: boolean;
   /** Whether accounts that are judged not to be people are kept out of what is learned, or told only. */
@@ -140,6 +159,8 @@ function fromFiles(environment: Environment): Record<string, string> {
     const path = environment[`MILLRACE_${name}_KEY_FILE`] ?? join(state, 'keys', `${name.toLowerCase()}.key`);
     if (existsSync(path)) found[`MILLRACE_${name}_KEY`] = readFileSync(path, 'utf8').trim();
   }
+  const token = environment.MILLRACE_OPENLINEAGE_TOKEN_FILE;
+  if (token !== undefined && existsSync(token)) found.MILLRACE_OPENLINEAGE_TOKEN = readFileSync(token, 'utf8').trim();
   const services = join(state, 'services.json');
   if (!existsSync(services)) return found;
   try {
@@ -166,6 +187,12 @@ function nativeEngine(environment: Environment, named: string | undefined): { re
   const path = named ?? join(cache, 'millrace', 'tfjs-native', 'node_modules', '@tensorflow', 'tfjs-node');
   return existsSync(path) ? { tfjsNative: path } : {};
 }
+
+const openLineage = (
+  url: string | undefined,
+  token: string | undefined,
+): { readonly openLineage?: OpenLineageAddress } =>
+  url === undefined ? {} : { openLineage: Object.freeze({ url, ...(token === undefined ? {} : { token }) }) };
 
 /** Parses the environment; throws CONFIG_INVALID that lists every problem without echoing a value. */
 export function readConfig(environment: Environment = process.env): Config {
@@ -221,6 +248,8 @@ export function readConfig(environment: Environment = process.env): Config {
       collections: e.MILLRACE_OUTBOX?.split(',') ?? [],
     }),
     webhookPrivate: e.MILLRACE_WEBHOOK_PRIVATE,
+    lineageNamespace: e.MILLRACE_OPENLINEAGE_NAMESPACE,
+    ...openLineage(e.MILLRACE_OPENLINEAGE_URL, e.MILLRACE_OPENLINEAGE_TOKEN),
     quality: e.MILLRACE_QUALITY,
     demo: e.MILLRACE_DEMO,
     stateDir: stateDirOf(environment),

@@ -80,6 +80,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     checkpoints: { everyEpochs: 1, everyMs: 30_000, bytesMax: 2 ** 30 },
     log: 'silent',
     outbox: { url: mongodbUrl, collections: [] },
+    lineageNamespace: 'millrace',
     webhookPrivate: false,
     quality: 'observe',
     demo: false,

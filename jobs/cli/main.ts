@@ -13,6 +13,7 @@ import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
 import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
+import { registerLineage } from './commands/lineage.ts';
 import { registerLinks } from './commands/links.ts';
 import { registerModels } from './commands/models.ts';
 import { registerPassword } from './commands/password.ts';
@@ -91,6 +92,7 @@ export function buildProgram(): Command {
   registerPrompts(cli);
   registerLinks(cli);
   registerTrace(cli);
+  registerLineage(cli);
   registerFeatures(cli);
   registerPerson(cli);
   registerEvaluate(program);

@@ -33,6 +33,7 @@ import { registerDeadLetters } from './routes/dead-letters.ts';
 import { registerFeedback } from './routes/feedback.ts';
 import { registerIdentities } from './routes/identities.ts';
 import { Jobs, registerJobs } from './routes/jobs.ts';
+import { registerLineage } from './routes/lineage.ts';
 import { registerMobile } from './routes/mobile.ts';
 import { registerPeople } from './routes/people.ts';
 import { registerPipelines } from './routes/pipelines.ts';
@@ -79,6 +80,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
         { name: 'dead letters', description: 'What ended without an effect' },
         { name: 'pipelines', description: 'Several jobs as one run' },
         { name: 'published', description: 'What is served' },
+        { name: 'lineage', description: 'What was told of runs' },
         { name: 'people', description: 'What people ask of their data' },
         { name: 'webhooks', description: 'Who is told of ended runs' },
       ],
@@ -180,6 +182,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerPrompts(app, store, now);
   registerPeople(app, store, tenants);
   registerIdentities(app, store, now);
+  registerLineage(app, store);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

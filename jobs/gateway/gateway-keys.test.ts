@@ -15,6 +15,7 @@ const ROUTES = [
   ['POST', '/v1/people', 'events:write'],
   ['POST', '/v1/consents', 'events:write'],
   ['POST', '/v1/claims', 'claims:write'],
+  ['GET', '/v1/lineage/events', 'lineage:read'],
   ['POST', '/v1/webhooks', 'webhooks:write'],
   ['GET', '/v1/webhooks', 'webhooks:write'],
   ['DELETE', '/v1/webhooks/w1', 'webhooks:write'],

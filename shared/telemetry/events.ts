@@ -102,6 +102,7 @@ export const EVENTS = {
       exposures: 'number',
       quarantine: 'number',
       lineage: 'number',
+      lineageEvents: 'number',
     },
   },
   'events.expired': {

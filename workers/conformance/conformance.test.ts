@@ -4,10 +4,18 @@ import { CONTRACTS, JOB_KINDS } from '../../jobs/registry.ts';
 import { parseInput } from '../../jobs/client/make-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import { type RunDocument, type Store, VERSION_KINDS } from '../../shared/store/ports.ts';
+import type { RunEvent } from '../../shared/governance/open-lineage/facets.ts';
+import { runIdOf } from '../../shared/governance/open-lineage/run-events.ts';
+import { lineageChecker } from '../../test/open-lineage.ts';
+import { LineageRecorder } from '../runtime/lineage-recorder.ts';
 import type { AnyProcessor, Ports } from '../runtime/processor.ts';
 import { bytesOf, hexKeys, peopleByConsent, withdraw } from './consents.ts';
 import { ENTRIES, type Made, madeIn } from './entries.ts';
 import { openWorld, runOnce, TENANT, type World } from './world.ts';
+
+/** Kinds whose entry here reads and makes no data set that has a name. */
+const NO_DATA: ReadonlySet<string> = new Set(['governance', 'migration']);
+const problemsOf = lineageChecker(process.env.OPENLINEAGE_SPEC);
 
 let world: World;
 let made: Made;
@@ -96,6 +104,25 @@ describe.for(CASES)('$name', ({ input, kind, name }) => {
     await expect(run({ key, before: stopping('follow') })).rejects.toMatchObject({ code: 'WORKER_STOPPING' });
     const { output } = await run({ key });
     expect(await run({ key })).toMatchObject({ output });
+  });
+
+  test('is told of as OpenLineage, with what it read and made', async () => {
+    const { run: done } = await run({ key: `${name} told` });
+    const enqueuer = { make: () => expect.fail('nothing is sent'), add: () => expect.fail('nothing is sent') };
+    const { store, clock } = world.ports;
+    const recorder = new LineageRecorder({ store, clock, enqueuer, namespace: 'millrace', sends: false });
+    await recorder.ended({ ...done, followed: false });
+    const told = await store.lineageEvents.of(TENANT, runIdOf(done.runKey, 0));
+    const events = told.map((one) => JSON.parse(one.text) as RunEvent);
+    expect(events.flatMap(problemsOf)).toEqual([]);
+    // Deliveries alone are not told of.
+    expect(events.map(({ eventType }) => eventType)).toEqual(kind === 'webhook-delivery' ? [] : ['START', 'COMPLETE']);
+    const versionsOf = (sets: RunEvent['inputs'] = []) => sets.map(({ facets }) => facets.version?.datasetVersion);
+    const end = events[1];
+    expect(versionsOf(end?.inputs)).toEqual(expect.arrayContaining([...(done.lineage?.inputs ?? [])]));
+    expect(versionsOf(end?.outputs)).toEqual(expect.arrayContaining(done.version == null ? [] : [done.version]));
+    const sets = [...(end?.inputs ?? []), ...(end?.outputs ?? [])];
+    expect(sets.length > 0).toBe(kind !== 'webhook-delivery' && !NO_DATA.has(kind));
   });
 
   test('refuses bad payloads by code', () => {

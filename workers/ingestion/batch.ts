@@ -1,6 +1,14 @@
 /** Owns what every batch has: places in the caller's array, and the list of refusals. */
 import type { Checked, Rejection } from '../../shared/contract-kit/event.ts';
 import { AppError } from '../../shared/errors.ts';
+import type { StandingSet } from '../../shared/store/ports.ts';
+
+/** A source as what a run read. */
+export const sourceSet = (source: string, rows: number, schema: string | undefined): StandingSet => ({
+  name: `source.${source}`,
+  rows,
+  ...(schema === undefined ? {} : { schema }),
+});
 
 export interface Placed<T> {
   /** Place in the caller's array. */

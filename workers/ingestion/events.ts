@@ -16,7 +16,7 @@ import type {
 } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
 import { batchQuality } from './batch-quality.ts';
-import { checkEach, inOrder, type Placed } from './batch.ts';
+import { checkEach, inOrder, type Placed, sourceSet } from './batch.ts';
 import { knownPeople, withoutErased } from './known.ts';
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 
@@ -237,7 +237,12 @@ export async function writeEvents(work: EventWork, context: RunContext) {
   ]);
   const accepted = prepared.parts.reduce((sum, part) => sum + part.rows, 0);
   const plan: EventPlan = { what: 'events', prepared, ...(pending === undefined ? {} : { pending }) };
-  return { output: { accepted, duplicates: prepared.duplicates + work.repeated, rejected: [...rejected] }, plan };
+  const lineage = {
+    reads: [sourceSet(work.source, work.quality.received, work.schema)],
+    writes: [{ name: 'event-log', rows: accepted }],
+  };
+  const output = { accepted, duplicates: prepared.duplicates + work.repeated, rejected: [...rejected] };
+  return { output, plan, lineage };
 }
 
 /** Envelopes first, so that no event is there without its person; then the manifests; then the waiting part is shredded. */

@@ -71,7 +71,8 @@ async function compact(asOf: number, context: RunContext): Promise<Written<typeo
   });
   const dataset = { version: made.version, rows: draft.rows, blocks: draft.blocks.length };
   const plan = await judge({ version: made.version, rows: draft.rows, asOf }, context);
-  return { output: { accepted: 0, duplicates: 0, rejected: [], dataset }, version: made.version, plan };
+  const lineage = { reads: [{ name: 'event-log', rows: draft.rows }] };
+  return { output: { accepted: 0, duplicates: 0, rejected: [], dataset }, version: made.version, plan, lineage };
 }
 
 async function follow(run: RunDocument, ports: Ports): Promise<Output | undefined> {

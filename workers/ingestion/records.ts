@@ -31,6 +31,9 @@ type Records =
 
 export type RecordWork = Records & { readonly repeated: number; readonly rejected: readonly Rejection[] };
 
+/** What lineage calls what the records go into. */
+const SETS = { items: 'catalogue', people: 'people', consents: 'consents' } as const;
+
 export interface RecordPlan {
   readonly what: Records['what'];
   /** Absent when no record was good. */
@@ -79,7 +82,12 @@ export async function writeRecords(work: RecordWork, context: RunContext) {
   const { what, records, repeated, rejected } = work;
   const pending = records.length === 0 ? undefined : await keepPending(records, records.length, context);
   const plan: RecordPlan = pending === undefined ? { what } : { what, pending };
-  return { output: { accepted: records.length, duplicates: repeated, rejected: [...rejected] }, plan };
+  const writes = [{ name: SETS[what], rows: records.length }];
+  return {
+    output: { accepted: records.length, duplicates: repeated, rejected: [...rejected] },
+    plan,
+    lineage: { writes },
+  };
 }
 
 export async function followRecords(plan: RecordPlan, run: RunDocument, ports: Ports): Promise<void> {

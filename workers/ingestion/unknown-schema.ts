@@ -6,6 +6,7 @@ import type { EventMapping } from '../../shared/sources/mapping.ts';
 import { sourceOf } from '../../shared/sources/registry.ts';
 import type { RunDocument } from '../../shared/store/ports.ts';
 import type { Ports, RunContext } from '../runtime/processor.ts';
+import { sourceSet } from './batch.ts';
 import type { EventBatch } from './events.ts';
 
 export interface HeldWork extends EventBatch {
@@ -40,7 +41,9 @@ export async function writeHeld({ source, schema, events, allowUnknownItems }: H
   const batch = { id, source, schema, reason: 'SCHEMA_UNKNOWN', records: events.length };
   await store.quarantine.prepare(tenant, batch, body);
   const plan: HeldPlan = { what: 'held', held: id };
-  return { output: { accepted: 0, duplicates: 0, rejected: [], quarantined: events.length }, plan };
+  const rows = events.length;
+  const lineage = { reads: [sourceSet(source, rows, schema)], writes: [{ name: 'quarantine', rows }] };
+  return { output: { accepted: 0, duplicates: 0, rejected: [], quarantined: rows }, plan, lineage };
 }
 
 export async function followHeld({ held }: HeldPlan, { tenant }: RunDocument, { store }: Ports): Promise<void> {

@@ -136,7 +136,10 @@ export default defineProcessor({
   compute: async (plan: Plan): Promise<Plan> => plan,
 
   async write(plan): Promise<Written<typeof pipeline>> {
-    if ('publish' in plan) return { output: {}, plan, lineage: { inputs: Object.values(partsOf(plan.publish.parts)) } };
+    if ('publish' in plan) {
+      const lineage = { inputs: Object.values(partsOf(plan.publish.parts)), writes: [{ name: 'release' }] };
+      return { output: {}, plan, lineage };
+    }
     const { id } = plan.start;
     return { output: { run: id }, plan, next: [{ type: 'advance', run: id }] };
   },

@@ -17,10 +17,11 @@ export type Relay = (intent: Intent, run: RunDocument) => Promise<void>;
 export async function nothingFollows(
   { tenant, kind, step }: Envelope,
   processor: Pick<AnyProcessor, 'follow'>,
-  { announcer }: Ports,
+  { announcer, lineage }: Ports,
   next: readonly Intent[],
 ): Promise<boolean> {
   if (processor.follow !== undefined || next.length > 0 || step !== undefined) return false;
+  if (lineage?.isWanted(kind) === true) return false;
   return announcer === undefined || !(await announcer.isWanted(tenant, kind));
 }
 
@@ -48,14 +49,26 @@ export async function follow(
   }
   await ports.announcer?.announce(run);
   if (run.step !== undefined) {
+    await ports.lineage?.ended({ ...run, output });
     // The pipeline reads the final output from the ledger, so it must stand there first.
     await ports.store.ledger.markFollowed(run.runKey, output, version);
     await relay({ type: 'advance', run: run.step.run }, run);
     return output;
   }
-  const mark = ports.store.ledger.markFollowed(run.runKey, output, version);
+  const mark = told(run, output, version, ports);
   await (marks === undefined ? mark : marks.add(run.runKey, mark));
   return output;
+}
+
+/** What lineage tells of it is kept before the ledger takes note: until then it is followed again. */
+async function told(
+  run: RunDocument,
+  output: unknown,
+  version: number | undefined,
+  { lineage, store }: Ports,
+): Promise<void> {
+  await lineage?.ended({ ...run, output });
+  await store.ledger.markFollowed(run.runKey, output, version);
 }
 
 /** A run of an older version is followed as one of today's; of a newer one CONTRACT_VERSION_UNKNOWN is thrown: a newer process follows it. */

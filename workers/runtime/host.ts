@@ -27,6 +27,7 @@ import { Duty } from './duty.ts';
 import { Enqueuer } from './enqueuer.ts';
 import type { Relay } from './follow.ts';
 import { AloneCounts, Isolation } from './isolation.ts';
+import { LineageRecorder } from './lineage-recorder.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
@@ -138,6 +139,14 @@ export async function startHost({
     codeVersion: codeVersion(),
     announcer: new Announcer(store, enqueuer, systemClock),
     payloads: new JobPayloads(enqueuer, store.claims, ring),
+    lineage: new LineageRecorder({
+      store,
+      enqueuer,
+      clock: systemClock,
+      namespace: config.lineageNamespace,
+      sends: config.openLineage !== undefined,
+    }),
+    ...(config.openLineage === undefined ? {} : { openLineage: config.openLineage }),
     webhookPrivate: config.webhookPrivate,
     holdsAccounts: config.quality === 'hold',
     checkpoints: config.checkpoints,
@@ -150,7 +159,17 @@ export async function startHost({
       if (run !== undefined) void orchestrator?.advance(run).catch(() => {}); // the sweeper advances too
     }),
   );
-  orchestrator = new Orchestrator({ store, redis, prefix, enqueuer, cancels, log, telemetry });
+  const { lineage } = ports;
+  orchestrator = new Orchestrator({
+    store,
+    redis,
+    prefix,
+    enqueuer,
+    cancels,
+    log,
+    telemetry,
+    ...(lineage === undefined ? {} : { lineage }),
+  });
   const relay = relayOf(orchestrator, enqueuer);
   await adoptSchedulers(enqueuer.queue('pipeline'), redis, prefix);
   await declareSourceRates(redis, prefix);

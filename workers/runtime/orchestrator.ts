@@ -24,6 +24,7 @@ import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { CancelWatch } from './cancellation.ts';
 import type { Enqueuer } from './enqueuer.ts';
+import type { LineageRecorder } from './lineage-recorder.ts';
 import { tellAdvance } from './pipeline-events.ts';
 import { mirrorOf } from './pipeline-mirror.ts';
 import { newRun, paramsOf, partsOf } from './pipeline-start.ts';
@@ -42,6 +43,8 @@ export interface OrchestratorOptions {
   readonly cancels: CancelWatch;
   readonly log: Log;
   readonly telemetry?: Telemetry;
+  /** Told of runs that have ended; absent: nobody is. */
+  readonly lineage?: Pick<LineageRecorder, 'endedPipeline'>;
   /** Where pipelines come from; tests bring their own. */
   readonly pipelineOf?: (name: string) => Pipeline;
 }
@@ -100,6 +103,7 @@ export class Orchestrator {
       if (after.state !== 'running') await this.#cancelSteps(after);
       if (!(await this.#options.store.pipelineRuns.advance(before, after))) continue;
       tellAdvance(this.#options.telemetry, before, after);
+      if (after.state !== 'running') await this.#tellEnd(after);
       await this.#mirror(after);
       if (after.state === 'running') await this.#enqueueSteps(after, before.steps);
       else if (after.parent !== undefined) this.#related.add(after.parent);
@@ -109,6 +113,16 @@ export class Orchestrator {
       message: `The pipeline run ${id} is advanced by too many at once.`,
       details: { id },
     });
+  }
+
+  /** Should it fail, the document says that it is to be told of, and the sweeper does. */
+  async #tellEnd(run: PipelineRunDocument): Promise<void> {
+    try {
+      await this.#options.lineage?.endedPipeline(run);
+    } catch (thrown) {
+      const error = toAppError(thrown).toJSON();
+      this.#options.log.warn({ pipelineRun: run.id, error }, 'a pipeline run could not be told of yet');
+    }
   }
 
   /** Cancels a pipeline run and the steps at work. */
@@ -133,6 +147,7 @@ export class Orchestrator {
       steps,
       changedAt: now,
       endedAt: now,
+      ...(this.#options.lineage === undefined ? {} : { told: false }),
       ...(error === undefined ? {} : { error }),
     });
     const observed = await this.#observe(before, now);

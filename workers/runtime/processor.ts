@@ -10,12 +10,13 @@
  *          another process may do it after a crash. May return the final output.
  */
 import type { ComputePool, OnProgress } from '../../shared/compute/task.ts';
-import type { CheckpointRules } from '../../shared/config.ts';
+import type { CheckpointRules, OpenLineageAddress } from '../../shared/config.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Contract, ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import type { ConsentSnapshot, Intent, RunDocument, RunLineage, Store, SubjectKey } from '../../shared/store/ports.ts';
 import type { Payloads } from './payloads.ts';
 import type { Announcer } from './announcer.ts';
+import type { LineageRecorder } from './lineage-recorder.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Telemetry } from '../../shared/telemetry/stream.ts';
 
@@ -37,6 +38,10 @@ export interface Ports {
   readonly announcer?: Pick<Announcer, 'isWanted' | 'announce'>;
   /** Inputs of jobs, for who is to be taken out of them; absent: there are none. */
   readonly payloads?: Payloads;
+  /** Told of runs as OpenLineage; absent: nobody is. */
+  readonly lineage?: Pick<LineageRecorder, 'isWanted' | 'ended' | 'started' | 'startedPipeline' | 'endedPipeline'>;
+  /** Where events of lineage are sent; absent: nowhere. */
+  readonly openLineage?: OpenLineageAddress;
   /** Webhooks may go to private addresses. */
   readonly webhookPrivate?: boolean;
   /** Accounts that are judged not to be people are kept out of what is learned; absent: they are told only. */

@@ -5,7 +5,7 @@
 import type { Job } from 'bullmq';
 import { retryFailed } from '../../jobs/client/retry-failed.ts';
 import { jobIdOf } from '../../shared/contract-kit/names.ts';
-import type { RunDocument } from '../../shared/store/ports.ts';
+import type { PipelineRunDocument, RunDocument } from '../../shared/store/ports.ts';
 import { ClaimCollector } from './claim-collector.ts';
 import type { Enqueuer } from './enqueuer.ts';
 import { codedFailure } from './failure.ts';
@@ -19,6 +19,8 @@ const INTERVAL_MS = 5_000;
 const FOLLOW_GRACE_MS = 5_000;
 /** Claimed runs are compared with BullMQ after this long. */
 const CLAIM_GRACE_MS = 30_000;
+/** A run that is at work for so long is told of before it ends. */
+const START_GRACE_MS = 5_000;
 const BATCH_MAX = 100;
 
 export interface SweeperOptions {
@@ -73,6 +75,7 @@ export class Sweeper implements AsyncDisposable {
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
     for (const run of await ledger.running(ports.clock.now() - CLAIM_GRACE_MS, BATCH_MAX))
       await this.#each('a run could not be compared with its job', run.runKey, () => this.#reconcile(run));
+    await this.#each('starts of runs could not be told', 'lineage', () => this.#tellStarts());
     for (const run of await this.#failed.sweep())
       await this.#each('an ended run could not be followed yet', run.runKey, () => this.#follow(run));
     await this.#each('checkpoints could not be collected', 'checkpoints', () => this.#collectCheckpoints());
@@ -83,6 +86,7 @@ export class Sweeper implements AsyncDisposable {
     this.#swept = running.length < BATCH_MAX ? '' : (running.at(-1)?.id ?? '');
     for (const run of running)
       await this.#each('a pipeline run could not be repaired', run.id, () => orchestrator.repair(run));
+    await this.#each('pipeline runs could not be told of', 'lineage', () => this.#tellPipelines(running));
   }
 
   /** One that cannot be helped must not keep the others from it. */
@@ -106,6 +110,20 @@ export class Sweeper implements AsyncDisposable {
     const { checkpoints, ledger } = this.#options.ports.store;
     for (const { tenant, runKey } of await checkpoints.runs(BATCH_MAX))
       if ((await ledger.read(runKey))?.state !== 'running') await checkpoints.remove(tenant, runKey);
+  }
+
+  async #tellStarts(): Promise<void> {
+    const { clock, lineage, store } = this.#options.ports;
+    if (lineage === undefined) return;
+    for (const run of await store.ledger.running(clock.now() - START_GRACE_MS, BATCH_MAX)) await lineage.started(run);
+  }
+
+  /** Ended ones before those at work: their starts go with their ends. */
+  async #tellPipelines(running: readonly PipelineRunDocument[]): Promise<void> {
+    const { lineage, store } = this.#options.ports;
+    if (lineage === undefined) return;
+    for (const run of await store.pipelineRuns.untold(BATCH_MAX)) await lineage.endedPipeline(run);
+    for (const run of running) await lineage.startedPipeline(run);
   }
 
   /** A run that BullMQ has given up (or forgotten) while the ledger still waits for it ends here. */

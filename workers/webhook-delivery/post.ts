@@ -1,5 +1,5 @@
 /**
- * Owns sending and signing one delivery, as Standard Webhooks (standardwebhooks.com) has it, so that receivers find ready-made
+ * Owns sending a delivery, and signing it as Standard Webhooks (standardwebhooks.com) has it, so that receivers find ready-made
  * verification: HMAC-SHA256 over "id.timestamp.body" in the header `webhook-signature`.
  */
 import { createHmac } from 'node:crypto';
@@ -11,14 +11,10 @@ import { guardedLookup, webhookUrl } from '../../shared/http/webhook-address.ts'
 const ANSWER_MS_MAX = 10_000;
 
 export interface Delivery {
-  /** The same for every attempt. */
-  readonly id: string;
   readonly url: string;
-  /** whsec_ and base64. */
-  readonly secret: string;
   readonly body: string;
-  /** Moment of the attempt, ms since 1970. */
-  readonly nowMs: number;
+  /** How the address knows who is calling. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly allowPrivate: boolean;
   readonly signal: AbortSignal;
 }
@@ -28,11 +24,23 @@ export function signatureOf(secret: string, id: string, timestamp: number, body:
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
 }
 
+/** Headers of a signed delivery. `id` is the same for every attempt, `nowMs` is the moment of the attempt; the secret is whsec_ and base64. */
+export function signed(
+  secret: string,
+  { body, id, nowMs }: { readonly id: string; readonly body: string; readonly nowMs: number },
+): Delivery['headers'] {
+  const timestamp = Math.floor(nowMs / 1000);
+  return {
+    'webhook-id': id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': signatureOf(secret, id, timestamp, body),
+  };
+}
+
 /** The status of an answer that took it. Throws WEBHOOK_FAILED and WEBHOOK_ADDRESS_REFUSED. Redirections are not followed. */
 export async function post(delivery: Delivery): Promise<number> {
-  const { id, url: text, secret, body, nowMs, allowPrivate, signal } = delivery;
+  const { url: text, headers, body, allowPrivate, signal } = delivery;
   const url = webhookUrl(text, allowPrivate);
-  const timestamp = Math.floor(nowMs / 1000);
   const options: RequestOptions = {
     method: 'POST',
     agent: false,
@@ -42,9 +50,7 @@ export async function post(delivery: Delivery): Promise<number> {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
       'user-agent': 'millrace',
-      'webhook-id': id,
-      'webhook-timestamp': String(timestamp),
-      'webhook-signature': signatureOf(secret, id, timestamp, body),
+      ...headers,
     },
   };
   let status: number;

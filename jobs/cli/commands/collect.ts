@@ -18,6 +18,7 @@ const WORDS: Readonly<Record<(typeof COLLECTED)[number], string>> = {
   exposures: 'exposures',
   quarantine: 'quarantined batches',
   lineage: 'noted batches',
+  lineageEvents: 'told events of runs',
 };
 
 const dateOf = (ms: number): string => new Date(ms).toISOString();

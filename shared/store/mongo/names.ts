@@ -30,6 +30,8 @@ export const COLLECTIONS = {
   webhooks: 'webhooks',
   quarantine: 'quarantine',
   lineage: 'lineage',
+  /** What was told of runs. */
+  lineageEvents: 'lineage_events',
   mappings: 'source_mappings',
   verdicts: 'verdicts',
   accounts: 'accounts',

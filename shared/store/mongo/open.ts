@@ -23,6 +23,7 @@ import { mongoJournal } from './journal.ts';
 import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
 import { createLedgerIndexes, mongoLedger } from './ledger.ts';
 import { createLineageIndexes, mongoLineage } from './lineage.ts';
+import { createLineageEventIndexes, mongoLineageEvents } from './lineage-events.ts';
 import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
 import { mongoPeople } from './people.ts';
@@ -151,6 +152,7 @@ async function createIndexes(db: Db): Promise<void> {
     createPipelineRunIndexes(db),
     createQuarantineIndexes(db),
     createLineageIndexes(db),
+    createLineageEventIndexes(db),
     createIdentityIndexes(db),
     createVerdictIndexes(db),
     createErasureIndexes(db),
@@ -201,6 +203,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     accounts: port('accounts', mongoAccounts(db)),
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
     lineage: port('lineage', mongoLineage(db, ring)),
+    lineageEvents: port('lineageEvents', mongoLineageEvents(db, clock)),
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
     formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),

@@ -53,6 +53,14 @@ class MongoPipelineRuns implements PipelineRuns {
     return found.map(toRun);
   }
 
+  async untold(limit: number): Promise<PipelineRunDocument[]> {
+    return (await this.#runs.find({ told: false }).limit(limit).toArray()).map(toRun);
+  }
+
+  async markTold(id: string): Promise<void> {
+    await this.#runs.updateOne({ _id: id, told: false }, { $set: { told: true } });
+  }
+
   async latest(tenant: string, limit: number): Promise<PipelineRunDocument[]> {
     const found = await this.#runs.find({ tenant }).sort({ createdAt: -1 }).limit(limit).toArray();
     return found.map(toRun);
@@ -67,5 +75,6 @@ export async function createPipelineRunIndexes(db: Db): Promise<void> {
   await db.collection('pipeline_runs').createIndexes([
     { key: { state: 1, changedAt: 1 }, name: 'running', partialFilterExpression: { state: 'running' } },
     { key: { tenant: 1, createdAt: -1 }, name: 'latest' },
+    { key: { told: 1 }, name: 'untold', partialFilterExpression: { told: false } },
   ]);
 }

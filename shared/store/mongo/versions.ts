@@ -4,7 +4,7 @@ import type { Collection, Db } from 'mongodb';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { bytesOf, typeNameOf, viewOf } from '../blocks/columns.ts';
-import type { DatasetVersion, NamedArray, VersionDraft, VersionKind, Versions } from '../ports.ts';
+import type { DatasetVersion, NamedArray, VersionDraft, VersionKind, VersionOutline, Versions } from '../ports.ts';
 import { BLOCK_BYTES_MAX, type BlockStore } from './block-store.ts';
 import { isDuplicateKey } from './driver-errors.ts';
 import { COLLECTIONS, idOf } from './names.ts';
@@ -122,6 +122,32 @@ class MongoVersions implements Versions {
         return [name, viewOf(type, buffer, 0, buffer.byteLength / width) as NamedArray['data']];
       }),
     );
+  }
+
+  async outline(tenant: string, versions: readonly string[]): Promise<VersionOutline[]> {
+    if (versions.length === 0) return [];
+    const found = await this.#versions
+      .find({ _id: { $in: versions.map((version) => idOf(tenant, version)) } })
+      .project<Pick<VersionDocument, '_id' | 'kind' | 'rows' | 'inputs' | 'state' | 'blocks' | 'meta'>>({
+        kind: 1,
+        rows: 1,
+        inputs: 1,
+        state: 1,
+        'blocks.name': 1,
+        'meta.model': 1,
+      })
+      .toArray();
+    return found.map(({ _id, blocks, meta, state, ...rest }) => {
+      const model: unknown = (meta as { readonly model?: unknown } | undefined)?.model;
+      const names = new Set((blocks as readonly { readonly name?: string }[]).flatMap(({ name }) => name ?? []));
+      return {
+        ...rest,
+        version: _id.slice(tenant.length + 1),
+        state: state === 'collected' ? 'erased' : state,
+        arrays: [...names].map((name) => ({ name })),
+        ...(typeof model === 'string' ? { model } : {}),
+      };
+    });
   }
 
   async latest(tenant: string, kind: VersionKind, limit: number): Promise<DatasetVersion[]> {

@@ -40,6 +40,7 @@ export const KEY_SCOPES = [
   'webhooks:write',
   'releases:read',
   'releases:write',
+  'lineage:read',
   'pixel:write',
   'people:read',
   'people:write',

@@ -14,6 +14,7 @@ export const COLLECTED = [
   'exposures',
   'quarantine',
   'lineage',
+  'lineageEvents',
 ] as const;
 export type Collected = (typeof COLLECTED)[number];
 
@@ -35,7 +36,7 @@ export interface CollectionRules {
   /** Releases of a tenant that stay with all they are made of, beside what is live, its predecessor, and what is younger than the window. */
   readonly keepReleases: number;
   readonly keepExposuresMs: number;
-  /** What is noted of a batch stays so long after the last of its events was recorded. */
+  /** What is noted of a batch stays so long after the last of its events was recorded; what was told of a run, so long after it was kept. */
   readonly keepLineageMs: number;
 }
 

@@ -39,8 +39,13 @@ export interface PipelineRunDocument {
   readonly createdAt: number;
   readonly changedAt: number;
   readonly endedAt?: number;
+  /** Of an ended one: whether lineage has told of it; absent: it never will. */
+  readonly told?: boolean;
 }
 export interface PipelineRuns {
+  /** Ended ones that lineage is still to tell of. */
+  untold(limit: number): Promise<PipelineRunDocument[]>;
+  markTold(id: string): Promise<void>;
   /** Inserts if absent; returns what is there. */
   create(run: PipelineRunDocument): Promise<PipelineRunDocument>;
   read(id: string): Promise<PipelineRunDocument | undefined>;

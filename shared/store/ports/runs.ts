@@ -60,8 +60,20 @@ export interface RunDocument {
   readonly lineage?: RunLineage;
 }
 
+/** A data set that stands: it has no versions of its own, and goes on. */
+export interface StandingSet {
+  /** `source.NAME`, `event-log`, `catalogue`, `people`, `consents`, `quarantine`, `release`. */
+  readonly name: string;
+  readonly rows?: number;
+  /** Version of the source's own records. */
+  readonly schema?: string;
+}
+
 export interface RunLineage {
+  /** Versions. */
   readonly inputs: readonly string[];
+  readonly reads?: readonly StandingSet[];
+  readonly writes?: readonly StandingSet[];
   readonly consentEpoch?: number;
   readonly seed?: number;
   readonly engine?: string;

@@ -39,7 +39,15 @@ export interface DatasetVersion extends VersionDraft {
   readonly meta: Readonly<Record<string, unknown>>;
 }
 
+/** What a version was, whatever has become of it: nothing is read of it, and it is not kept for being looked at. */
+export interface VersionOutline extends Pick<DatasetVersion, 'version' | 'kind' | 'rows' | 'inputs' | 'state'> {
+  readonly model?: string;
+  readonly arrays: readonly Pick<NamedArray, 'name'>[];
+}
+
 export interface Versions {
+  /** Those that are there still, erased ones too. */
+  outline(tenant: string, versions: readonly string[]): Promise<VersionOutline[]>;
   /** Writes arrays as encrypted, hashed blocks (<= 8 MB each). */
   draft(
     tenant: string,

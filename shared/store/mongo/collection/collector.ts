@@ -43,6 +43,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.claims,
   COLLECTIONS.quarantine,
   COLLECTIONS.lineage,
+  COLLECTIONS.lineageEvents,
   COLLECTIONS.apiKeys,
   COLLECTIONS.webhooks,
   COLLECTIONS.accounts,

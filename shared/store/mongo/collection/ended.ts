@@ -23,6 +23,7 @@ const SEEN = [
   ['exposures', COLLECTIONS.exposures],
   ['quarantine', COLLECTIONS.quarantine],
   ['lineage', COLLECTIONS.lineage],
+  ['lineageEvents', COLLECTIONS.lineageEvents],
 ] as const;
 
 export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
@@ -50,7 +51,9 @@ export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
   const released = { state: 'released', releasedAt: { $lt: cutoff } };
   for (const filter of [never, released]) await remove(pass, COLLECTIONS.quarantine, 'quarantine', filter);
   await remove(pass, COLLECTIONS.exposures, 'exposures', { at: { $lt: pass.now - pass.rules.keepExposuresMs } });
-  await remove(pass, COLLECTIONS.lineage, 'lineage', { until: { $lt: pass.now - pass.rules.keepLineageMs } });
+  const told = pass.now - pass.rules.keepLineageMs;
+  await remove(pass, COLLECTIONS.lineage, 'lineage', { until: { $lt: told } });
+  await remove(pass, COLLECTIONS.lineageEvents, 'lineageEvents', { recordedAt: { $lt: told } });
 }
 
 /** What runs that are about to be forgotten, and never committed, had noted of their batches: no event that is stored came with them. */
