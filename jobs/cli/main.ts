@@ -16,6 +16,7 @@ import { registerMigrate } from './commands/migrate.ts';
 import { registerLineage } from './commands/lineage.ts';
 import { registerLinks } from './commands/links.ts';
 import { registerModels } from './commands/models.ts';
+import { registerOrganisation } from './commands/organisation.ts';
 import { registerPassword } from './commands/password.ts';
 import { registerPerson } from './commands/person.ts';
 import { registerQuality } from './commands/quality.ts';
@@ -95,6 +96,7 @@ export function buildProgram(): Command {
   registerLineage(cli);
   registerFeatures(cli);
   registerPerson(cli);
+  registerOrganisation(cli);
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);

@@ -7,11 +7,11 @@
  * the same batch under the same key makes the same parts.
  */
 import type { z } from 'zod';
+import { checkConsent } from '../../shared/contract-kit/check-consent.ts';
 import {
   type Checked,
   checkEvent,
   checkRecord,
-  consentSchema,
   itemSchema,
   personSchema,
   type Rejection,
@@ -47,7 +47,7 @@ const PART_CHARS_MAX = 512 * 1024;
 /** Share of the room that the guess aims at, so that recutting stays rare. */
 const FILL = 0.9;
 
-const RECORD_SCHEMAS = { items: itemSchema, people: personSchema, consents: consentSchema } as const;
+const RECORD_SCHEMAS = { items: itemSchema, people: personSchema } as const;
 
 /** Checks what surrounds the records; throws INPUT_INVALID. */
 export function openBatch(input: unknown): OpenBatch {
@@ -103,6 +103,7 @@ function checkForm(candidate: unknown, index: number): Checked<unknown> {
 
 function checkOne(list: RecordList, candidate: unknown, index: number, nowMs: number): Checked<unknown> {
   if (list === 'events') return checkEvent(candidate, index, nowMs);
+  if (list === 'consents') return checkConsent(candidate, index, nowMs);
   const schema: z.ZodType = RECORD_SCHEMAS[list];
   return checkRecord(schema, candidate, index);
 }

@@ -3,6 +3,13 @@ import { hash } from 'node:crypto';
 import type { z } from 'zod';
 import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
 import { AppError } from '../../shared/errors.ts';
+import {
+  consentGivenSchema,
+  type ConsentsClient,
+  consentsOfPersonSchema,
+  purposesSchema,
+  withdrawnSchema,
+} from './consents.ts';
 import { type DeadLetterDesk, deadLetterPageSchema, deadLetterSchema, redriveResultsSchema } from './dead-letters.ts';
 import { errorOfFailure, parseFailure } from './failure.ts';
 import type { Gateway, ReleaseChange } from './job-client.ts';
@@ -72,8 +79,7 @@ export class GatewayClient implements Gateway {
   }
 
   notePrompt(user: string, did: PromptNote, signal?: AbortSignal): Promise<PromptResponse> {
-    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ did }) };
-    return this.#ask(`v1/prompts/${encodeURIComponent(user)}`, init, promptResponseSchema, signal);
+    return this.#ask(`v1/prompts/${encodeURIComponent(user)}`, posted({ did }), promptResponseSchema, signal);
   }
 
   effects(user: string, signal?: AbortSignal): Promise<EffectsResponse> {
@@ -89,10 +95,18 @@ export class GatewayClient implements Gateway {
     },
     show: (runKey, signal) => this.#ask(`v1/dead-letters/${encodeURIComponent(runKey)}`, {}, deadLetterSchema, signal),
     redrive: async (runKeys, signal) => {
-      const body = JSON.stringify({ runKeys });
-      const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
-      return (await this.#ask('v1/dead-letters/redrive', init, redriveResultsSchema, signal)).results;
+      return (await this.#ask('v1/dead-letters/redrive', posted({ runKeys }), redriveResultsSchema, signal)).results;
     },
+  };
+
+  readonly consents: ConsentsClient = {
+    of: (user, { signal } = {}) =>
+      this.#ask(`v1/people/${encodeURIComponent(user)}/consents`, {}, consentsOfPersonSchema, signal),
+    give: (user, consent, { signal } = {}) =>
+      this.#ask(`v1/people/${encodeURIComponent(user)}/consents`, posted(consent), consentGivenSchema, signal),
+    withdraw: (user, what = {}, { signal } = {}) =>
+      this.#ask(`v1/people/${encodeURIComponent(user)}/withdrawals`, posted(what), withdrawnSchema, signal),
+    purposes: ({ signal } = {}) => this.#ask('v1/purposes', {}, purposesSchema, signal),
   };
 
   releases(limit: number, signal?: AbortSignal): Promise<ReleasesResponse> {
@@ -102,9 +116,7 @@ export class GatewayClient implements Gateway {
   changeRelease(change: ReleaseChange, signal?: AbortSignal): Promise<ReleasePointer> {
     const { did, ...body } = change;
     if (did === 'unhold') return this.#ask('v1/releases/hold', { method: 'DELETE' }, releasePointerSchema, signal);
-    const headers = { 'content-type': 'application/json' };
-    const init = { method: 'POST', headers, body: JSON.stringify(body) };
-    return this.#ask(`v1/releases/${did}`, init, releasePointerSchema, signal);
+    return this.#ask(`v1/releases/${did}`, posted(body), releasePointerSchema, signal);
   }
 
   async #ask<S extends z.ZodType>(
@@ -149,3 +161,9 @@ export class GatewayClient implements Gateway {
     });
   }
 }
+
+const posted = (body: unknown) => ({
+  method: 'POST',
+  body: JSON.stringify(body),
+  headers: { 'content-type': 'application/json' },
+});

@@ -21,6 +21,16 @@ export type {
   RedriveReport,
   RedriveResult,
 } from './dead-letters.ts';
+export type {
+  ConsentGiven,
+  ConsentsClient,
+  ConsentsOfPerson,
+  ConsentWithdrawn,
+  GiveConsent,
+  PurposesResponse,
+  SignedReceipt,
+  WithdrawConsent,
+} from './consents.ts';
 export type { GatewayAddress } from './gateway-client.ts';
 export { ENQUEUE_MANY_MAX, type EnqueueManyOptions, type EnqueueOptions, type KindClient } from './job-client.ts';
 export type { IngestionClient } from './ingestion-client.ts';

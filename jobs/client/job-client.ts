@@ -3,6 +3,7 @@ import type { ClaimRef } from '../../shared/contract-kit/envelope.ts';
 import type { SealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import { CONTRACTS, type InputOf, type JobKind } from '../registry.ts';
+import type { ConsentsClient } from './consents.ts';
 import type { DeadLetterDesk } from './dead-letters.ts';
 import { JobHandle } from './job-handle.ts';
 import { type JobPlace, type Made, type MadeJob, makeJob } from './make-job.ts';
@@ -32,6 +33,7 @@ export interface Gateway {
   notePrompt(user: string, did: PromptNote, signal?: AbortSignal): Promise<PromptResponse>;
   effects(user: string, signal?: AbortSignal): Promise<EffectsResponse>;
   readonly deadLetters: DeadLetterDesk;
+  readonly consents: ConsentsClient;
   releases(limit: number, signal?: AbortSignal): Promise<ReleasesResponse>;
   changeRelease(change: ReleaseChange, signal?: AbortSignal): Promise<ReleasePointer>;
 }

@@ -2,6 +2,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { PIPELINE_NAMES, type PipelineName } from '../pipelines.ts';
 import { contractOf, JOB_KINDS, type JobKind } from '../registry.ts';
+import type { ConsentsClient } from './consents.ts';
 import { DeadLettersClient } from './dead-letters.ts';
 import { IngestionClient } from './ingestion-client.ts';
 import { type ClientCore, type Gateway, KindClient, type ReleaseChange } from './job-client.ts';
@@ -83,6 +84,8 @@ export interface MillraceBase extends Reads, AsyncDisposable {
   /** Runs that ended without an effect, and giving them back to work; through the gateway. */
   readonly deadLetters: DeadLettersClient;
   readonly releases: ReleasesClient;
+  /** What people consent to: giving, withdrawing, receipts; through the gateway. */
+  readonly consents: ConsentsClient;
   /** Ends every connection; waits that are under way are rejected. */
   close(): Promise<void>;
 }
@@ -106,6 +109,7 @@ export function buildMillrace(core: ClientCore): Millrace {
     schedules: new SchedulesClient(core),
     deadLetters: new DeadLettersClient(() => gatewayOf(core).deadLetters),
     releases: releasesClient(core),
+    consents: consentsClient(core),
     recommendations: {
       get: async (user, { k, signal } = {}) => gatewayOf(core).recommendations(user, k, signal),
     },
@@ -147,6 +151,15 @@ function bothNames<N extends string, T>(names: readonly N[], make: (name: N) => 
     members[camelCase(name)] = member;
   }
   return members;
+}
+
+function consentsClient(core: ClientCore): ConsentsClient {
+  return {
+    of: async (user, options) => gatewayOf(core).consents.of(user, options),
+    give: async (user, consent, options) => gatewayOf(core).consents.give(user, consent, options),
+    withdraw: async (user, what, options) => gatewayOf(core).consents.withdraw(user, what, options),
+    purposes: async (options) => gatewayOf(core).consents.purposes(options),
+  };
 }
 
 function gatewayOf(core: ClientCore): Gateway {

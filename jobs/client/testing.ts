@@ -52,8 +52,17 @@ export function connectInMemory(options: InMemoryOptions = {}): InMemoryMillrace
   const none = (): never => {
     throw new AppError('NOT_FOUND', { message: 'In memory there are no dead letters: a job that fails is failed.' });
   };
+  const notHere = (): never => {
+    throw new AppError('NOT_FOUND', { message: 'In memory there is no log of consents: enqueue them as records.' });
+  };
   const gateway: Gateway = {
     deadLetters: { page: async () => ({ deadLetters: [] }), show: async () => none(), redrive: async () => none() },
+    consents: {
+      of: async () => notHere(),
+      give: async () => notHere(),
+      withdraw: async () => notHere(),
+      purposes: async () => notHere(),
+    },
     putClaim: async (body) => transport.putClaim(body),
     recommendations: async (user, k) => given(options.recommendations, 'recommendations')(user, k),
     segments: async (user) => given(options.segments, 'segments')(user),

@@ -29,6 +29,7 @@ import { StoreDesk } from './dead-letter-desk.ts';
 import { QueueSet } from './queue-set.ts';
 import { recommender } from './recommend.ts';
 import { registerClaims } from './routes/claims.ts';
+import { registerConsents } from './routes/consents.ts';
 import { registerDeadLetters } from './routes/dead-letters.ts';
 import { registerFeedback } from './routes/feedback.ts';
 import { registerIdentities } from './routes/identities.ts';
@@ -181,6 +182,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerReads(app, recommender(store, now));
   registerPrompts(app, store, now);
   registerPeople(app, store, tenants);
+  registerConsents(app, store, tenants, now);
   registerIdentities(app, store, now);
   registerLineage(app, store);
   registerWebhooks(app, store, config.webhookPrivate);

@@ -31,7 +31,8 @@ export async function takeIn(client: Millrace, of: ConsentedEvents, now: number)
     const { receipt, at, ...said } = consent;
     const record = { user, source, ...said, at: Math.min(at, now), ...(receipt === undefined ? {} : { receipt }) };
     const told = await client.ingestion.enqueue({ source, consents: [record] });
-    if (events.length > 0) await told.done({ timeoutMs: CONSENT_MS_MAX });
+    // Also without events: once it is answered the consent is recorded, so that a withdrawal that follows cannot come before it.
+    if (events.length > 0 || said.state === 'given') await told.done({ timeoutMs: CONSENT_MS_MAX });
   }
   if (events.length === 0) return;
   await client.ingestion.enqueue({ source, events, allowUnknownItems: true } as unknown as IngestionBatch);

@@ -41,6 +41,10 @@ const ROUTES = [
   ['POST', '/v1/people/u1/erasure', 'people:write'],
   ['POST', '/v1/people/u1/withdrawals', 'people:write'],
   ['POST', '/v1/people/u1/readmission', 'people:write'],
+  ['GET', '/v1/people/u1/consents', 'people:read'],
+  ['POST', '/v1/people/u1/consents', 'people:write'],
+  ['GET', '/v1/organisation', 'people:read'],
+  ['PUT', '/v1/organisation', 'people:write'],
   ['GET', '/v1/erasures', 'people:read'],
   ['GET', '/v1/erasures/x', 'people:read'],
 ] as const;

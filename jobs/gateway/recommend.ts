@@ -16,6 +16,8 @@ const EXPOSURE_SOURCE = 'gateway';
 
 interface Withdrawals {
   readonly version: string;
+  /** When the version was made: consents that have ended since count. */
+  readonly madeAt: number;
   epoch: number;
   readonly subjects: Set<string>;
 }
@@ -41,21 +43,23 @@ export class WithdrawnSince {
     const slot = `${tenant}.${purpose}`;
     let known = this.#known.get(slot);
     if (known?.version !== version) {
-      known = { version, epoch: await this.#epochOf(tenant, version), subjects: new Set() };
+      known = { version, ...(await this.#momentOf(tenant, version)), subjects: new Set() };
       this.#known.set(slot, known);
     }
-    const { epoch, subjects } = await this.#store.consents.withdrawnSince(tenant, known.epoch, [purpose]);
+    const { consents } = this.#store;
+    const { epoch, subjects } = await consents.withdrawnSince(tenant, known.epoch, [purpose], known.madeAt);
     for (const one of subjects) known.subjects.add(hexOf(one));
     known.epoch = Math.max(known.epoch, epoch);
     return known.subjects.has(hexOf(subject));
   }
 
-  /** Where somebody was erased whom the version knew, others are served from it until the next release: then every withdrawal counts, whatever its epoch. */
-  async #epochOf(tenant: string, version: string): Promise<number> {
+  /** Where somebody was erased whom the version knew, others are served from it until the next release: then every withdrawal and every end counts, whenever it was. */
+  async #momentOf(tenant: string, version: string): Promise<Pick<Withdrawals, 'epoch' | 'madeAt'>> {
     try {
-      return (await this.#store.versions.read(tenant, version)).consentEpoch ?? 0;
+      const { consentEpoch = 0, createdAt } = await this.#store.versions.read(tenant, version);
+      return { epoch: consentEpoch, madeAt: createdAt };
     } catch (thrown) {
-      if (thrown instanceof AppError && thrown.code === 'DATASET_ERASED') return 0;
+      if (thrown instanceof AppError && thrown.code === 'DATASET_ERASED') return { epoch: 0, madeAt: 0 };
       throw thrown;
     }
   }

@@ -32,6 +32,12 @@ function ownGateway(store: Store, tenant: string): Gateway {
   };
   return {
     deadLetters: { page: async () => refuse(), show: async () => refuse(), redrive: async () => refuse() },
+    consents: {
+      of: async () => refuse(),
+      give: async () => refuse(),
+      withdraw: async () => refuse(),
+      purposes: async () => refuse(),
+    },
     putClaim: (body, runKey) => store.claims.put(tenant, Buffer.from(body), runKey),
     recommendations: async () => refuse(),
     segments: async () => refuse(),

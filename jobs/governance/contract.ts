@@ -1,15 +1,17 @@
 /** Owns what people may ask of their data: to be erased, to withdraw purposes, to come back. */
 import { z } from 'zod';
 import { defineJob } from '../../shared/contract-kit/define-job.ts';
-import { externalId } from '../../shared/contract-kit/event.ts';
+import { externalId, timestampSchema } from '../../shared/contract-kit/event.ts';
 import { sourceNameSchema } from '../../shared/contract-kit/names.ts';
 import { PURPOSES, purposeSchema } from '../../shared/contract-kit/purposes.ts';
 
-export const GOVERNANCE_ACTS = ['erase', 'withdraw', 'readmit'] as const;
+export const GOVERNANCE_ACTS = ['erase', 'withdraw', 'readmit', 'settle'] as const;
+
+const RUN_KEY_CHARS_MAX = 300;
 
 export const governance = defineJob({
   kind: 'governance',
-  version: 1,
+  version: 2,
   title: 'Carries out what people ask of their data: erases them, stops purposes, takes them back.',
   input: z.discriminatedUnion('act', [
     /** Takes the person out of everything, for good: nothing about them goes in until they come back. */
@@ -24,9 +26,13 @@ export const governance = defineJob({
         .max(PURPOSES.length)
         .default([...PURPOSES]),
       source: z.union([sourceNameSchema, z.literal('*')]).default('*'),
+      /** When the person said so, ms since 1970; absent: when it is carried out. */
+      at: timestampSchema.optional(),
     }),
     /** Takes somebody who was erased off the list; they are asked for every purpose anew. */
     z.strictObject({ act: z.literal('readmit'), user: externalId }),
+    /** Carries out the withdrawals that an ingestion run recorded; nobody is named here. */
+    z.strictObject({ act: z.literal('settle'), saidBy: z.string().min(1).max(RUN_KEY_CHARS_MAX) }),
   ]),
   output: z.object({
     act: z.enum(GOVERNANCE_ACTS),
@@ -44,5 +50,7 @@ export const governance = defineJob({
   personal: true,
   effect: 'dataset',
   purposes: [],
+  // What could be asked before can be asked still.
+  upcasters: { 1: { input: (old) => old } },
   limits: { durationMsMax: 6 * 3600_000, heartbeatMsMax: 30 * 60_000, attemptsMax: 20, memoryMbMax: 1_024 },
 });

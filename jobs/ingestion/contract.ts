@@ -30,7 +30,7 @@ const records = z.array(z.unknown()).min(1).max(BATCH_RECORDS_MAX);
 
 export const ingestion = defineJob({
   kind: 'ingestion',
-  version: 1,
+  version: 2,
   title: 'Takes in events, items, people and consents; compacts events into a data set version.',
   input: z.union([
     z.strictObject({
@@ -63,6 +63,8 @@ export const ingestion = defineJob({
   personal: true,
   effect: 'dataset',
   purposes: [],
+  // Consents had no end.
+  upcasters: { 1: { input: (old) => old } },
   limits: { concurrency: 4, durationMsMax: 10 * 60_000 },
 });
 

@@ -91,6 +91,8 @@ export const consentSchema = z.strictObject({
   basis: z.enum(CONSENT_BASES).default('consent'),
   /** When the person said so. */
   at: timestampSchema,
+  /** When a consent that is given for a time ends; absent: it holds until it is withdrawn. */
+  until: timestampSchema.optional(),
   /** Id of the receipt that the person holds. */
   receipt: z.string().min(1).max(200).optional(),
 });
@@ -143,7 +145,7 @@ export type Checked<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly rejection: Rejection };
 
-const refuse = (
+export const refuse = (
   index: number,
   code: string,
   field: string | undefined,

@@ -38,6 +38,24 @@ export const DATA_CODES = {
     what: 'The key of a block is gone; its content cannot be read.',
     todo: 'It was erased on purpose, or the master key is not the one that wrapped it.',
   },
+  CONSENT_EXPIRED: {
+    retry: 'never',
+    status: 403,
+    what: 'The consent was given for a time that is over.',
+    todo: 'Ask the person anew; `until` must lie ahead.',
+  },
+  CONSENT_IN_FUTURE: {
+    retry: 'never',
+    status: 422,
+    what: 'A consent or receipt lies in the future.',
+    todo: 'Check the clock of whoever gave it; `at` may be at most five minutes ahead.',
+  },
+  CONSENT_PURPOSE_UNKNOWN: {
+    retry: 'never',
+    status: 422,
+    what: 'A consent names a purpose that there is not.',
+    todo: 'Name purposes of GET /v1/purposes; the field says which one is wrong.',
+  },
   DATASET_EMPTY: {
     retry: 'never',
     status: 409,

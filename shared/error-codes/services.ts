@@ -75,11 +75,23 @@ export const SERVICE_CODES = {
     todo: 'See the log of the run; report it if it stays.',
   },
   NOT_FOUND: { retry: 'never', status: 404, what: 'There is nothing under that name.', todo: 'Check the name.' },
+  NOTICE_MISSING: {
+    retry: 'never',
+    status: 409,
+    what: 'This deployment has not said who it is, so a person cannot be told to whom they consent.',
+    todo: 'Say it once: `millrace organisation set FILE`; docs/privacy.md has an example.',
+  },
   PERSON_ERASED: {
     retry: 'never',
     status: 410,
     what: 'The person was erased: nothing about them goes in.',
     todo: 'If they have come back, `millrace person readmit USER` takes them off the list, and they are asked for consent anew.',
+  },
+  PERSON_UNKNOWN: {
+    retry: 'never',
+    status: 404,
+    what: 'Nothing is held of that person and they have said nothing before, so there is nothing to withdraw.',
+    todo: 'Check the id; where their consent is still on its way, send the withdrawal after it.',
   },
   PORT_BUSY: {
     retry: 'never',

@@ -108,7 +108,8 @@ export async function openFeatures({ versions, consents }: FeatureStore, tenant:
       message: `Version ${version.version} holds no features.`,
       details: { version: version.version },
     });
-  const { subjects: gone } = await consents.withdrawnSince(tenant, version.consentEpoch ?? 0, ['segmentation']);
+  const { consentEpoch = 0, createdAt } = version;
+  const { subjects: gone } = await consents.withdrawnSince(tenant, consentEpoch, ['segmentation'], createdAt);
   const withdrawn = new Set(gone.map((key) => Buffer.from(key).toString('hex')));
   return { names: version.meta['features'] as readonly string[], subjects, matrix, withdrawn };
 }

@@ -64,8 +64,8 @@ interface Computed {
 async function load(input: Input, context: RunContext): Promise<Loaded> {
   const { store, tenant } = context;
   const embeddings = await readEmbeddings(input.embeddings, context);
-  const since = embeddings.version.consentEpoch ?? 0;
-  const { subjects } = await store.consents.withdrawnSince(tenant, since, ['recommendation']);
+  const { consentEpoch = 0, createdAt } = embeddings.version;
+  const { subjects } = await store.consents.withdrawnSince(tenant, consentEpoch, ['recommendation'], createdAt);
   const { name: engine } = await loadEngine({});
   const events = await loadEvents(input.dataset, 'recommendation', context);
   const payload = { embeddingItems: embeddings.itemKeys, columns: events.columns };

@@ -87,7 +87,7 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     bad: [...bad, { publish: { parts: { other: 'x' }, asOf: 1 } }],
   },
   governance: {
-    input: () => ({ act: 'withdraw', user: 'nobody-yet', purposes: ['audit'] }),
+    input: () => ({ act: 'withdraw', user: 'p00001', purposes: ['audit'] }),
     bad: [
       ...bad,
       { act: 'erase' },

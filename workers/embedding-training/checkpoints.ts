@@ -92,9 +92,10 @@ class RunCheckpoints implements FitCheckpoints {
   }
 
   /** The digest of the data says the same, as long as the data are what the consents say; this asks the consents themselves. */
-  async #isRevoked({ consentEpoch }: StoredCheckpoint): Promise<boolean> {
+  async #isRevoked({ consentEpoch, createdAt }: StoredCheckpoint): Promise<boolean> {
     const { store, tenant } = this.#context;
-    const withdrawn = await store.consents.withdrawnSince(tenant, consentEpoch, embeddingTraining.purposes);
+    const { purposes } = embeddingTraining;
+    const withdrawn = await store.consents.withdrawnSince(tenant, consentEpoch, purposes, createdAt);
     return withdrawn.subjects.length > 0;
   }
 

@@ -34,7 +34,9 @@ export async function findWarmStart(
     if (warmStart !== LIVE) throw invalid(`Version ${version} is of another model.`, String(found.meta['model']));
     return { version, refused: 'the live version is of another model' };
   }
-  const withdrawn = await store.consents.withdrawnSince(tenant, found.consentEpoch ?? 0, embeddingTraining.purposes);
+  const { consentEpoch = 0, createdAt } = found;
+  const { purposes } = embeddingTraining;
+  const withdrawn = await store.consents.withdrawnSince(tenant, consentEpoch, purposes, createdAt);
   if (found.state !== 'ready' || withdrawn.subjects.length > 0)
     return { version, refused: 'somebody whom it may have learned from has withdrawn' };
   const arrays = await store.versions.arrays(tenant, found);

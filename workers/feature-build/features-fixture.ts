@@ -118,6 +118,8 @@ export async function build(
   const consents: ConsentSnapshot = {
     epoch: 1,
     allows: (subject, _, source) => allows(nameAt(subject, 0), source),
+    hasEnded: () => false,
+    sourcesOf: () => [],
     isErased: () => false,
   };
   const dataset = { version: 'v', asOf } as DatasetVersion;

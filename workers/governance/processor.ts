@@ -8,8 +8,8 @@
  */
 import { governance } from '../../jobs/governance/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
-import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
 import { AppError } from '../../shared/errors.ts';
+import { isHeardOf } from '../../shared/store/heard-of.ts';
 import {
   type ErasedArtefact,
   type Intent,
@@ -22,6 +22,7 @@ import {
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 import { defineProcessor, type Following, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 import { olderRuns } from './older-runs.ts';
+import { placesOf, removeUnjustified, settle } from './withdrawing.ts';
 
 type Asked = ContractParsed<typeof governance>;
 type Output = ContractOutput<typeof governance>;
@@ -90,61 +91,23 @@ async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
 
 const JOB_INPUTS = 'inputs of jobs';
 
-const placesOf = (left: readonly ErasedArtefact[]): Record<string, number> =>
-  Object.fromEntries(left.map((artefact) => [artefact.artefact, artefact.left]));
-
 const removedOf = (artefacts: readonly ErasedArtefact[], name: string): number =>
   artefacts.find(({ artefact }) => artefact === name)?.removed ?? 0;
 
 async function withdraw(act: Act<Asked & { act: 'withdraw' }>): Promise<Output> {
-  const { asked, subject, store, tenant, runKey, clock, signal } = act;
-  const { user, purposes, source } = asked;
-  const said = { user, purposes, source, state: 'withdrawn' as const, basis: 'consent' as const, at: clock.now() };
+  const { asked, store, tenant, runKey, clock } = act;
+  const { user, purposes, source, at = clock.now() } = asked;
+  const said = { user, purposes, source, state: 'withdrawn' as const, basis: 'consent' as const, at };
   const consentEpoch = await store.consents.record(tenant, runKey, [said]);
-  const allowed = await allowedBy(act);
-  await dropServed(act, allowed.purposes);
-  const gone = new Set(allowed.sources.filter(({ purposes: left }) => left.length === 0).map(({ name }) => name));
-  const isQuiet = (await olderRuns(act, said.at)).length === 0;
-  const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
-  const sweep = gone.size === 0 ? undefined : await store.erasures.sweep(tenant, subject, options);
-  const rows = sweep?.artefacts.find(({ artefact }) => artefact === EVENT_ROWS);
-  // Somebody merged the same blocks at the same moment: once more.
-  if (rows !== undefined && rows.left > 0)
-    throw new AppError('ERASURE_PENDING', { details: { left: placesOf([rows]) } });
-  const events = rows?.removed ?? 0;
-  return { act: asked.act, consentEpoch, events, versions: sweep?.versions.length ?? 0 };
+  return { act: asked.act, consentEpoch, ...(await removeUnjustified({ ...act, user })) };
 }
 
-interface Allowed {
-  /** Allowed for at least one source. */
-  readonly purposes: readonly Purpose[];
-  readonly sources: readonly { readonly name: string; readonly purposes: readonly Purpose[] }[];
+async function carryOutSaid(act: Omit<Act<Asked & { act: 'settle' }>, 'subject'>): Promise<Output> {
+  const removed = await settle(act, act.asked.saidBy);
+  return { act: act.asked.act, consentEpoch: await act.store.consents.epoch(act.tenant), ...removed };
 }
 
-/** What is still allowed, of every source that has given something of the person. */
-async function allowedBy({ subject, store, tenant }: Act): Promise<Allowed> {
-  const snapshot = await store.consents.snapshot(tenant);
-  const names = await store.events.sourcesOf(tenant, subject);
-  const sources = names.map((name) => ({
-    name,
-    purposes: PURPOSES.filter((purpose) => snapshot.allows(subject, purpose, name)),
-  }));
-  const purposes = PURPOSES.filter((purpose) => sources.some((source) => source.purposes.includes(purpose)));
-  return { purposes, sources };
-}
-
-/** What is served for a purpose that is not allowed for any source. */
-async function dropServed({ subject, store, tenant }: Act, allowed: readonly Purpose[]): Promise<void> {
-  const live = await store.releases.live(tenant);
-  const parts = [
-    ['recommendation', live?.candidates],
-    ['segmentation', live?.segments],
-  ] as const;
-  for (const [purpose, version] of parts)
-    if (version !== undefined && !allowed.includes(purpose)) await store.served.drop(tenant, version, [subject]);
-}
-
-async function readmit({ asked, subject, store, tenant, runKey }: Act): Promise<Output> {
+async function readmit({ asked, subject, store, tenant, runKey }: Act<Asked & { act: 'readmit' }>): Promise<Output> {
   const snapshot = await store.consents.snapshot(tenant);
   if (!snapshot.isErased(subject)) return { act: asked.act, consentEpoch: snapshot.epoch };
   const { epoch } = await store.consents.readmit(tenant, runKey, subject);
@@ -153,9 +116,18 @@ async function readmit({ asked, subject, store, tenant, runKey }: Act): Promise<
   return { act: asked.act, consentEpoch: epoch };
 }
 
-function carryOut(act: Act): Promise<Output> {
-  if (act.asked.act === 'erase') return erase(act as Act<Asked & { act: 'erase' }>);
-  return act.asked.act === 'withdraw' ? withdraw(act as Act<Asked & { act: 'withdraw' }>) : readmit(act);
+function carryOut({ asked, ...run }: Omit<Act, 'subject'>): Promise<Output> {
+  if (asked.act === 'settle') return carryOutSaid({ ...run, asked });
+  const [subject] = run.store.people.keys(run.tenant, [asked.user]);
+  const act = { ...run, subject: subject! };
+  if (asked.act === 'erase') return erase({ ...act, asked });
+  return asked.act === 'withdraw' ? withdraw({ ...act, asked }) : readmit({ ...act, asked });
+}
+
+/** Throws PERSON_UNKNOWN: somebody of whom nothing is held has nothing to withdraw. */
+async function load(asked: Asked, { store, tenant }: RunContext): Promise<Asked> {
+  if (asked.act === 'withdraw' && !(await isHeardOf(store, tenant, asked.user))) throw new AppError('PERSON_UNKNOWN');
+  return asked;
 }
 
 /** Models that may have learned from the person are trained anew without them, once all is done. */
@@ -179,7 +151,7 @@ async function outputBefore({ tenant, runKey, output }: RunDocument, { store }: 
 export default defineProcessor({
   contract: governance,
 
-  load: async (asked) => asked,
+  load,
 
   compute: async (asked) => asked,
 
@@ -198,8 +170,7 @@ export default defineProcessor({
     const plan = run.plan as Plan;
     const asked = await readPending<Asked>(tenant, plan.pending, ports.store);
     if (asked === undefined) return outputBefore(run, ports);
-    const subject = ports.store.people.keys(tenant, [asked.user])[0]!;
-    const output = await carryOut({ ...ports, ...following, tenant, runKey, asked, subject, plan });
+    const output = await carryOut({ ...ports, ...following, tenant, runKey, asked, plan });
     await ports.payloads?.blank(kind, runKey);
     await shredPending(tenant, plan.pending, ports.store);
     return output;

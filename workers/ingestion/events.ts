@@ -80,6 +80,8 @@ function eventIdOf(source: string, event: CanonicalEvent): string {
 interface Party {
   readonly key: SubjectKey;
   consenting: boolean;
+  /** They had consented, for a time that is over. */
+  lapsed: boolean;
   /** Nothing about them goes in. */
   erased: boolean;
 }
@@ -114,6 +116,8 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
   for (const party of named.people.values()) {
     party.consenting = source.purposes.some((purpose) => snapshot.allows(party.key, purpose, batch.source));
     party.erased = snapshot.isErased(party.key);
+    if (!party.consenting)
+      party.lapsed = source.purposes.some((purpose) => snapshot.hasEnded(party.key, purpose, batch.source));
   }
   const admitted = placed.filter((event) => {
     const refusal = refusalOf(event, named, source);
@@ -137,7 +141,7 @@ function namedIn(events: readonly Placed<CanonicalEvent>[], { store, tenant }: R
   const [userIds, itemIds] = [[...users], [...items]];
   const people = store.people
     .keys(tenant, userIds)
-    .map((key, n) => [userIds[n]!, { key, consenting: false, erased: false }] as const);
+    .map((key, n) => [userIds[n]!, { key, consenting: false, lapsed: false, erased: false }] as const);
   const things = store.items.keys(tenant, itemIds).map((key, n) => [itemIds[n]!, { key, known: true }] as const);
   return { people: new Map(people), items: new Map(things) };
 }
@@ -163,6 +167,8 @@ function refusalOf(
   for (const field of ['user', 'target'] as const)
     if (value[field] !== undefined && people.get(value[field])?.erased === true)
       return { index, code: 'PERSON_ERASED', field, reason: 'was erased' };
+  if (people.get(value.user)?.lapsed === true)
+    return { index, code: 'CONSENT_EXPIRED', field: 'user', reason: 'the consent has ended: ask the person anew' };
   if (people.get(value.user)?.consenting !== true)
     return { index, code: 'EVENT_NO_CONSENT', field: 'user', reason: 'no consent to any purpose of the source' };
   if (value.item !== undefined && items.get(value.item)?.known !== true)

@@ -228,3 +228,41 @@ test('compaction freezes what was recorded so far, and refuses to freeze nothing
   const columns = await own.store.events.read(TENANT, all.output.dataset!.version);
   expect([columns.rows, columns.sources]).toEqual([2, [source]]);
 });
+
+describe('consents', () => {
+  test('are checked one by one: bad ones are refused with code and field and nothing of them is recorded, the good ones go in', async () => {
+    const source = newSource();
+    const purposes = [...PURPOSES];
+    const consents = [
+      { user: 'ivy', purposes: ['audit', 'profit'], at: NOW },
+      { user: 'ivy', purposes, at: NOW + 3_600_000 },
+      { user: 'ivy', purposes, at: NOW - 9, until: NOW - 1 },
+      { user: 'stranger', purposes, at: NOW, state: 'withdrawn' },
+      { user: 'jo', purposes, source, at: NOW - 5 },
+      { user: 'jo', purposes: ['audit'], source, at: NOW - 4, state: 'withdrawn' },
+    ];
+    const { output } = await ingest({ source, consents });
+    expect(output.accepted).toBe(2);
+    expect(output.rejected.map(({ index, code, field }) => [index, code, field])).toEqual([
+      [0, 'CONSENT_PURPOSE_UNKNOWN', 'purposes.1'],
+      [1, 'CONSENT_IN_FUTURE', 'at'],
+      [2, 'CONSENT_EXPIRED', 'until'],
+      [3, 'PERSON_UNKNOWN', 'user'],
+    ]);
+    const snapshot = await world.store.consents.snapshot(TENANT);
+    const [ivy, stranger, jo] = world.store.people.keys(TENANT, ['ivy', 'stranger', 'jo']);
+    expect([ivy, stranger].map((key) => snapshot.sourcesOf(key!))).toEqual([[], []]);
+    const allowed = PURPOSES.filter((purpose) => snapshot.allows(jo!, purpose, source));
+    expect(allowed).toEqual(PURPOSES.filter((purpose) => purpose !== 'audit'));
+  });
+
+  test('that are withdrawn by somebody who is held by name alone are taken', async () => {
+    const source = newSource();
+    await ingest({ source, people: [{ id: 'kim', name: 'Kim' }] });
+    const { output } = await ingest({
+      source,
+      consents: [{ user: 'kim', purposes: [...PURPOSES], at: NOW, state: 'withdrawn' }],
+    });
+    expect(output).toMatchObject({ accepted: 1, rejected: [] });
+  });
+});

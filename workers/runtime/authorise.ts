@@ -4,7 +4,7 @@ import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import type { Processor, RunContext, Written } from './processor.ts';
 
 /**
- * People who withdrew since the load leave what is about to be published; aggregates are refused or marked stale. Returns the epoch
+ * People who withdrew since the load, or whose consent ended, leave what is about to be published; aggregates are refused or marked stale. Returns the epoch
  * as of which the result may be published.
  */
 export async function authoriseAgain(
@@ -18,6 +18,7 @@ export async function authoriseAgain(
     context.tenant,
     context.consentEpoch,
     contract.purposes,
+    context.authorisedAt,
   );
   if (withdrawn.length === 0) return epoch;
   if (contract.strict) throw new AppError('CONSENT_CHANGED', { details: { withdrawn: withdrawn.length } });

@@ -57,6 +57,8 @@ export interface RunContext extends Ports {
   readonly asOf: number;
   /** Epoch of the consent log, taken before anything was loaded. */
   readonly consentEpoch: number;
+  /** When that was, ms since 1970; absent: consents that end meanwhile are not looked at. */
+  readonly authorisedAt?: number;
   /** For processors with `consents`: a snapshot asked for while the run was claimed. */
   readonly consents?: Promise<ConsentSnapshot>;
   /** Aborted on cancel, deadline, lost lock and shutdown; its reason is an AppError. */

@@ -50,6 +50,7 @@ export class Verbs {
       fence: attempt.fence,
       asOf: envelope.asOf,
       consentEpoch,
+      authorisedAt: ports.clock.now(),
       ...(consents === undefined ? {} : { consents }),
       signal: attempt.controller.signal,
       progress: this.#progressOf(attempt),

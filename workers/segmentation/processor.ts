@@ -33,8 +33,8 @@ async function load(input: Input, context: RunContext): Promise<Loaded> {
   const arrays = await store.versions.arrays(tenant, version);
   const features = version.meta['features'] as readonly string[];
   // Features do not say of which source they are made: who withdrew segmentation for any of them since is left out.
-  const since = version.consentEpoch ?? 0;
-  const { subjects: withdrawn } = await store.consents.withdrawnSince(tenant, since, ['segmentation']);
+  const { consentEpoch = 0, createdAt } = version;
+  const withdrawn = (await store.consents.withdrawnSince(tenant, consentEpoch, ['segmentation'], createdAt)).subjects;
   return {
     input,
     asOf: version.asOf,

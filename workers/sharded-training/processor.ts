@@ -59,7 +59,8 @@ async function write(computed: Timed, context: RunContext): Promise<Written<type
   const facts = { tenant, kind, runKey, fence, asOf, consentEpoch, inputs, codeVersion, meta };
   const { version } = await store.versions.write({ ...draft, ...facts });
   // The executor looks at what happened since this step began; what it made learned from people as they were when it was cut.
-  const withdrawn = await store.consents.withdrawnSince(tenant, consentEpoch, shardedTraining.purposes);
+  const { purposes } = shardedTraining;
+  const withdrawn = await store.consents.withdrawnSince(tenant, consentEpoch, purposes, computed.cutAt);
   if (withdrawn.subjects.length > 0) await store.versions.markStale(tenant, version);
   return { output: { version, ...output, seconds }, version, lineage: { inputs, engine: 'wasm-simd' } };
 }

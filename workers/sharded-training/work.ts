@@ -26,6 +26,8 @@ export interface Computed {
   readonly asOf: number;
   /** When consents were looked at, if not by this step. */
   readonly consentEpoch?: number;
+  /** When the cut was made, ms since 1970. */
+  readonly cutAt?: number;
   readonly output: Omit<Written<typeof shardedTraining>['output'], 'version' | 'seconds'>;
 }
 
@@ -81,9 +83,10 @@ export const cutFacts = ({ dataset, model, seed }: Cut, { interactions }: Intera
 });
 
 /** What a step makes of a cut: its moment and its consents are those of the cut. */
-export const ofCut = (of: DatasetVersion): Pick<Computed, 'asOf' | 'consentEpoch'> => ({
+export const ofCut = (of: DatasetVersion): Pick<Computed, 'asOf' | 'consentEpoch' | 'cutAt'> => ({
   asOf: of.asOf,
   consentEpoch: of.consentEpoch ?? 0,
+  cutAt: of.createdAt,
 });
 
 /** Embeddings, as embedding-training writes them. */

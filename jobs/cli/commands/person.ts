@@ -11,6 +11,7 @@ import type { Cli } from '../cli.ts';
 import { count, table } from '../output.ts';
 import type { Session } from '../session.ts';
 import { followJob } from '../waiting.ts';
+import { registerPersonConsents } from './person-consents.ts';
 
 const SHOWN_EVENTS = 10;
 const when = (ms: number): string => new Date(ms).toISOString();
@@ -113,6 +114,7 @@ export function registerPerson({ program, run }: Cli): void {
         session.output.result(done, () => ['They may come back: consents and events go in again.']);
       }),
     );
+  registerPersonConsents(person, run);
   registerReports(person, run);
 }
 

@@ -1,9 +1,7 @@
-/** Owns the routes for what people may ask of their data: to see it, to withdraw, to be erased, to come back; and for the reports of erasures. */
+/** Owns the routes for what people may ask of their data: to see it, to be erased, to come back; and for the reports of erasures. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { sourceNameSchema } from '../../../shared/contract-kit/names.ts';
-import { purposeSchema } from '../../../shared/contract-kit/purposes.ts';
 import { AppError } from '../../../shared/errors.ts';
 import { personData } from '../../../shared/store/person-data.ts';
 import type { Store } from '../../../shared/store/ports.ts';
@@ -78,34 +76,6 @@ function registerActs(plain: FastifyInstance, tenants: Tenants): void {
     handler: async (request, reply) => {
       const { user } = request.params;
       return reply.code(202).send(await enqueue(request, { act: 'erase', user }, request.body?.key));
-    },
-  });
-  app.route({
-    method: 'POST',
-    url: '/v1/people/:user/withdrawals',
-    config,
-    schema: {
-      ...schema,
-      summary: 'Stop purposes, or opt out of a source; what nothing justifies any more is removed',
-      body: z.strictObject({
-        key,
-        purposes: z.array(purposeSchema).min(1).optional().describe('Absent: all.'),
-        source: z
-          .union([sourceNameSchema, z.literal('*')])
-          .optional()
-          .describe('Absent: every source.'),
-      }),
-      response,
-    },
-    handler: async (request, reply) => {
-      const { key: once, purposes, source } = request.body;
-      const input = {
-        act: 'withdraw' as const,
-        user: request.params.user,
-        ...(purposes && { purposes }),
-        ...(source && { source }),
-      };
-      return reply.code(202).send(await enqueue(request, input, once));
     },
   });
   app.route({

@@ -6,6 +6,8 @@ import type { ConsentChange } from '../../governance/consent-state.ts';
 import { type Column, packColumns, unpackColumns } from './columns.ts';
 
 const FORMAT = 'consents/1';
+/** With a column of ends. Written only where a consent has one, so that everything else stays readable by older processes, and none of them misses an end. */
+const FORMAT_WITH_ENDS = 'consents/2';
 const extraSchema = z.object({ sources: z.array(z.string()) });
 
 export interface ConsentRow extends ConsentChange {
@@ -35,7 +37,14 @@ export function encodeConsents(rows: readonly ConsentRow[]): Uint8Array {
     ['withdrawn', Uint8Array.from(rows, ({ withdrawn }) => (withdrawn ? 1 : 0))],
     ['basis', Uint8Array.from(rows, ({ basis }) => CONSENT_BASES.indexOf(basis))],
   ]);
-  return packColumns({ format: FORMAT, rows: rows.length, extra: { sources }, columns });
+  const hasEnds = rows.some(({ until }) => until !== undefined);
+  if (hasEnds)
+    columns.set(
+      'until',
+      Float64Array.from(rows, ({ until = 0 }) => until),
+    );
+  const format = hasEnds ? FORMAT_WITH_ENDS : FORMAT;
+  return packColumns({ format, rows: rows.length, extra: { sources }, columns });
 }
 
 /** Throws BLOCK_CORRUPT. */
@@ -44,7 +53,7 @@ export function decodeConsents(plain: Uint8Array): ConsentRow[] {
   const known = extraSchema.safeParse(extra);
   const column = (name: string): Column => {
     const found = columns.get(name);
-    if (format !== FORMAT || !known.success || found === undefined)
+    if ((format !== FORMAT && format !== FORMAT_WITH_ENDS) || !known.success || found === undefined)
       throw new AppError('BLOCK_CORRUPT', {
         message: 'An entry of the consent log is not one.',
         details: { format, name },
@@ -55,6 +64,7 @@ export function decodeConsents(plain: Uint8Array): ConsentRow[] {
   return Array.from({ length: rows }, (_, row) => {
     const bits = column('purposes')[row]!;
     const receipt = keyAt('receipt', row);
+    const until = format === FORMAT_WITH_ENDS ? column('until')[row]! : 0;
     return {
       subject: keyAt('subject', row),
       purposes: PURPOSES.filter((_name, code) => (bits & (1 << code)) !== 0),
@@ -63,6 +73,7 @@ export function decodeConsents(plain: Uint8Array): ConsentRow[] {
       at: column('at')[row]!,
       basis: CONSENT_BASES[column('basis')[row]!]!,
       ...(receipt.some((byte) => byte !== 0) && { receipt }),
+      ...(until > 0 && { until }),
     };
   });
 }

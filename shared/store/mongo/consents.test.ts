@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ConsentRecord, consentSchema } from '../../contract-kit/event.ts';
 import { hexOf } from '../../governance/keys.ts';
+import { decodeConsents, encodeConsents } from '../blocks/consent-block.ts';
 import { testStore } from '../testing.ts';
 import { COLLECTIONS } from './names.ts';
 
@@ -124,4 +125,51 @@ describe('consents', () => {
       true,
     ]);
   });
+});
+
+describe('a consent with an end', () => {
+  it('is refused from its end on, by the clock at the moment of the check, in every process and in the history', async () => {
+    let now = 100;
+    await using test = await testStore({ clock: () => now });
+    const { consents, people } = test.store;
+    const [asha] = people.keys('main', ['asha']);
+    const epoch = await consents.record('main', 'run-1', [says('asha', 'given', 1, { until: 200 })]);
+    const snapshot = await (await test.another()).consents.snapshot('main');
+    const standing = () => [snapshot.allows(asha!, 'audit', 'web'), snapshot.hasEnded(asha!, 'audit', 'web')];
+    expect(standing()).toEqual([true, false]);
+    now = 200;
+    expect(standing()).toEqual([false, true]);
+    expect(await consents.history('main', asha!)).toMatchObject([{ state: 'given', until: 200 }]);
+    expect((await consents.withdrawnSince('main', epoch, ['audit'])).subjects).toEqual([]);
+    const lost = async (since: number) => (await consents.withdrawnSince('main', epoch, ['audit'], since)).subjects;
+    expect([(await lost(150)).map(hexOf), await lost(200)]).toEqual([[hexOf(asha!)], []]);
+  });
+
+  it('is written in a form of its own, so that no older process misses the end', () => {
+    const row = { subject: new Uint8Array(16).fill(3), purposes: ['audit'], source: '*', basis: 'consent' } as const;
+    const said = { ...row, withdrawn: false, at: 1 };
+    expect(decodeConsents(encodeConsents([{ ...said, until: 9 }, said]))).toEqual([{ ...said, until: 9 }, said]);
+    const formatOf = (bytes: Uint8Array): string => /consents\/\d/.exec(Buffer.from(bytes).toString('latin1'))![0];
+    expect([encodeConsents([said]), encodeConsents([{ ...said, until: 9 }])].map(formatOf)).toEqual([
+      'consents/1',
+      'consents/2',
+    ]);
+  });
+});
+
+it('what was recorded under a run is found by it, but for who was forgotten', async () => {
+  await using test = await testStore();
+  const { consents, people } = test.store;
+  const [asha, ben] = people.keys('main', ['asha', 'ben']);
+  await consents.record('main', 'run-1', [says('asha', 'withdrawn', 1), says('ben', 'given', 2)]);
+  await consents.record('main', 'run-2', [says('ben', 'withdrawn', 3)]);
+  const saidBy = async () =>
+    (await consents.saidBy('main', 'run-1')).map(({ subject, state }) => [hexOf(subject), state]);
+  expect(await saidBy()).toEqual([
+    [hexOf(asha!), 'withdrawn'],
+    [hexOf(ben!), 'given'],
+  ]);
+  await consents.forget('main', asha!);
+  expect(await saidBy()).toEqual([[hexOf(ben!), 'given']]);
+  expect(await consents.saidBy('other', 'run-1')).toEqual([]);
 });

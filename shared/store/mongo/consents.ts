@@ -9,8 +9,9 @@ import type { Purpose } from '../../contract-kit/purposes.ts';
 import { ConsentState } from '../../governance/consent-state.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
 import { hexOf, type PersonalKeys, receiptKeyOf } from '../../governance/keys.ts';
+import { receiptIdIn } from '../../governance/consent-receipt.ts';
 import { type ConsentRow, decodeConsents, encodeConsents } from '../blocks/consent-block.ts';
-import type { Consents, ConsentSnapshot, People, SubjectKey } from '../ports.ts';
+import type { Consents, ConsentSnapshot, ConsentWord, People, SubjectKey } from '../ports.ts';
 import { chunksOf, COLLECTIONS, sequenceText } from './names.ts';
 import { type LogEntry, orderedLog, type OrderedLog, type OrderedLogOptions } from './ordered-log.ts';
 
@@ -48,6 +49,7 @@ class MongoConsents implements Consents {
   readonly #ring: MasterRing;
   readonly #people: People;
   readonly #markOf: (tenant: string, subject: SubjectKey) => string;
+  readonly #clock: () => number;
   readonly #views = new Map<string, TenantView>();
   readonly #updates = new Map<string, Promise<TenantView>>();
 
@@ -56,9 +58,11 @@ class MongoConsents implements Consents {
     ring: MasterRing,
     people: People,
     personal: Pick<PersonalKeys, 'mark'>,
+    clock: () => number,
     options: OrderedLogOptions,
   ) {
     this.#markOf = personal.mark;
+    this.#clock = clock;
     this.#log = orderedLog<ConsentEntry>(db, COLLECTIONS.consentLog, options);
     this.#entries = db.collection(COLLECTIONS.consentLog);
     this.#ring = ring;
@@ -190,9 +194,20 @@ class MongoConsents implements Consents {
     const { state, epoch } = view;
     return {
       epoch,
-      allows: (subject, purpose, source) => state.allows(subject, purpose, source),
+      allows: (subject, purpose, source) => state.allows(subject, purpose, source, this.#clock()),
+      hasEnded: (subject, purpose, source) => state.hasEnded(subject, purpose, source, this.#clock()),
+      sourcesOf: (subject) => state.sourcesOf(subject),
       isErased: (subject) => state.isErased(subject),
     };
+  }
+
+  async saidBy(tenant: string, runKey: string): ReturnType<Consents['saidBy']> {
+    const found = await this.#entries.find({ 'body.run': runKey } as object).toArray();
+    return found.flatMap(({ _id, body }) => {
+      if (body === undefined || !_id.startsWith(`${tenant}.`)) return [];
+      const said = this.#open(tenant, { sequence: sequenceOf(_id), body });
+      return said.act === 'words' ? said.rows.map((row) => ({ subject: row.subject, ...wordOf(row) })) : [];
+    });
   }
 
   async history(tenant: string, subject: SubjectKey): ReturnType<Consents['history']> {
@@ -204,10 +219,9 @@ class MongoConsents implements Consents {
         const said = this.#open(tenant, entry);
         return said.act === 'words' ? said.rows.filter((row) => Buffer.compare(row.subject, subject) === 0) : [];
       })
-      .map(({ purposes, source, withdrawn, basis, at, receipt: key }) => {
-        const receipt = key === undefined ? undefined : receipts.get(hexOf(key));
-        const state = withdrawn ? ('withdrawn' as const) : ('given' as const);
-        return { purposes, source, state, basis, at, ...(receipt !== undefined && { receipt }) };
+      .map((row) => {
+        const text = row.receipt === undefined ? undefined : receipts.get(hexOf(row.receipt));
+        return { ...wordOf(row), ...(text !== undefined && { receipt: receiptIdIn(text) }) };
       });
   }
 
@@ -215,11 +229,14 @@ class MongoConsents implements Consents {
     tenant: string,
     epoch: number,
     purposes: readonly Purpose[],
+    sinceMs?: number,
   ): ReturnType<Consents['withdrawnSince']> {
     const { entries, upTo } = await this.#log.readAfter(tenant, epoch);
-    if (entries.length === 0) return { epoch: upTo, subjects: [] };
+    if (entries.length === 0 && sinceMs === undefined) return { epoch: upTo, subjects: [] };
     const { state } = await this.#current(tenant);
-    const lost = new Map<string, SubjectKey>();
+    const now = this.#clock();
+    const ended = sinceMs === undefined ? [] : state.endedBetween(sinceMs, now, purposes);
+    const lost = new Map<string, SubjectKey>(ended.map((subject) => [hexOf(subject), subject]));
     for (const entry of entries) {
       const said = this.#open(tenant, entry);
       if (said.act !== 'words') {
@@ -230,7 +247,9 @@ class MongoConsents implements Consents {
       }
       for (const { subject, source, withdrawn, purposes: about } of said.rows) {
         if (!withdrawn) continue;
-        const gone = purposes.some((purpose) => about.includes(purpose) && !state.allows(subject, purpose, source));
+        const gone = purposes.some(
+          (purpose) => about.includes(purpose) && !state.allows(subject, purpose, source, now),
+        );
         if (gone) lost.set(hexOf(subject), subject);
       }
     }
@@ -278,8 +297,13 @@ const sequenceOf = (id: string): number => Number(id.slice(id.lastIndexOf('.') +
 const entryPlace = (tenant: string, run: string, part: number): string =>
   placeOf(COLLECTIONS.consentLog, 'box', `${tenant}.${run}.${part}`);
 
+function wordOf({ purposes, source, withdrawn, basis, at, until }: ConsentRow): ConsentWord {
+  const state = withdrawn ? 'withdrawn' : 'given';
+  return { purposes, source, state, basis, at, ...(until !== undefined && { until }) };
+}
+
 function toRow(tenant: string, record: ConsentRecord, subject: SubjectKey): ConsentRow {
-  const { purposes, source, state, at, basis, receipt } = record;
+  const { purposes, source, state, at, until, basis, receipt } = record;
   return {
     subject,
     purposes,
@@ -287,6 +311,7 @@ function toRow(tenant: string, record: ConsentRecord, subject: SubjectKey): Cons
     withdrawn: state === 'withdrawn',
     at,
     basis,
+    ...(until !== undefined && { until }),
     ...(receipt !== undefined && { receipt: receiptKeyOf(tenant, receipt) }),
   };
 }
@@ -296,7 +321,8 @@ export function mongoConsents(
   ring: MasterRing,
   people: People,
   personal: Pick<PersonalKeys, 'mark'>,
+  clock: () => number,
   options: OrderedLogOptions = {},
 ): Consents {
-  return new MongoConsents(db, ring, people, personal, options);
+  return new MongoConsents(db, ring, people, personal, clock, options);
 }

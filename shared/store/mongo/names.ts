@@ -36,6 +36,7 @@ export const COLLECTIONS = {
   verdicts: 'verdicts',
   accounts: 'accounts',
   formats: 'formats',
+  organisations: 'organisations',
   erasures: 'erasure_reports',
   runs: 'runs',
   pipelineRuns: 'pipeline_runs',

@@ -26,11 +26,13 @@ import { createLineageIndexes, mongoLineage } from './lineage.ts';
 import { createLineageEventIndexes, mongoLineageEvents } from './lineage-events.ts';
 import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
+import { mongoOrganisations } from './organisations.ts';
 import { mongoPeople } from './people.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
 import { mongoPrompts } from './prompts.ts';
 import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
 import { createVerdictIndexes, mongoVerdicts } from './verdicts.ts';
+import { mongoReceipts } from './receipts.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoServed } from './served.ts';
 import { mongoTicks } from './ticks.ts';
@@ -175,7 +177,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
   const partitions = new Partitions(db, clock);
   const writes = new WriteFormat(db);
   const staleGap = options.staleGapMs === undefined ? {} : { staleGapMs: options.staleGapMs };
-  const consents = mongoConsents(db, ring, people, personal, staleGap);
+  const consents = mongoConsents(db, ring, people, personal, clock, staleGap);
   const signingKey = signingKeyOf(deriveKey(options.tenantKey, 'erasure-reports'));
   const erasing = { db, ring, personal, blocks, partitions, writes, consents, signingKey };
   const port = <T extends object>(name: string, over: T): T => guarded(over, hosts, watchOf(name, options.telemetry));
@@ -189,6 +191,8 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     people: port('people', people),
     items: port('items', mongoItems(db)),
     consents: port('consents', consents),
+    organisations: port('organisations', mongoOrganisations(db, clock)),
+    receipts: port('receipts', mongoReceipts(people, signingKeyOf(deriveKey(options.tenantKey, 'consent-receipts')))),
     identities: port('identities', mongoIdentities(db, people)),
     events: port('events', mongoEvents({ partitions, blocks, versions, personal, writes })),
     erasures: port('erasures', mongoErasures(erasing)),

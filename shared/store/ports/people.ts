@@ -68,9 +68,14 @@ export interface ConsentSnapshot {
   readonly epoch: number;
   /**
    * True when the person gave consent for the purpose for this source (or for every source, `*`) and did not withdraw it.
-   * Of what was said about the source and about `*`, the later `at` decides; at the same moment a withdrawal does.
+   * Of what was said about the source and about `*`, the later `at` decides; at the same moment a withdrawal does. A consent that has
+   * ended by the store's clock at the moment of the call is none.
    */
   allows(subject: SubjectKey, purpose: Purpose, source: string): boolean;
+  /** True when it would be allowed, had the consent not ended. */
+  hasEnded(subject: SubjectKey, purpose: Purpose, source: string): boolean;
+  /** Sources about which the person, or a licence, has said something, `*` among them; empty: of them nothing was ever heard. */
+  sourcesOf(subject: SubjectKey): readonly string[];
   /** True when the person was erased and has not come back: nothing about them may go in. */
   isErased(subject: SubjectKey): boolean;
 }
@@ -81,7 +86,9 @@ export interface ConsentWord {
   readonly state: 'given' | 'withdrawn';
   readonly basis: ConsentBasis;
   readonly at: number;
-  /** The text of the receipt, where one was handed in and is not shredded. */
+  /** When it ends; absent: when it is withdrawn. */
+  readonly until?: number;
+  /** The id of the receipt, where there is one and it is not shredded. */
   readonly receipt?: string;
 }
 
@@ -108,10 +115,13 @@ export interface Consents {
   history(tenant: string, subject: SubjectKey): Promise<ConsentWord[]>;
   /** Snapshot for some people; cached between calls, brought up to date from the log. */
   snapshot(tenant: string, subjects?: readonly SubjectKey[]): Promise<ConsentSnapshot>;
-  /** People who lost consent for one of the purposes after the epoch. */
+  /** What was recorded under a run key; what of it was forgotten since is left out. */
+  saidBy(tenant: string, runKey: string): Promise<readonly (ConsentWord & { readonly subject: SubjectKey })[]>;
+  /** People who lost consent for one of the purposes after the epoch, or whose consent ended after `sinceMs`; absent: ends are not looked at. */
   withdrawnSince(
     tenant: string,
     epoch: number,
     purposes: readonly Purpose[],
+    sinceMs?: number,
   ): Promise<{ readonly epoch: number; readonly subjects: SubjectKey[] }>;
 }

@@ -1,0 +1,89 @@
+/**
+ * Owns what follows from words of withdrawal once they are in the log: what is served for a purpose that is allowed no more, and events that no purpose
+ * justifies any more, go. Every pass looks at what is allowed then, so that it may be repeated, and a consent that was given anew meanwhile is kept to.
+ */
+import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
+import { AppError } from '../../shared/errors.ts';
+import { hexOf } from '../../shared/governance/keys.ts';
+import { type ErasedArtefact, EVENT_ROWS, type SubjectKey } from '../../shared/store/ports.ts';
+import type { Following, Ports } from '../runtime/processor.ts';
+import { olderRuns } from './older-runs.ts';
+
+/** Whose words are carried out, and in which run. */
+export interface Withdrawing extends Ports, Following {
+  readonly tenant: string;
+  readonly runKey: string;
+  readonly subject: SubjectKey;
+  readonly user: string;
+}
+
+export interface Removed {
+  readonly events: number;
+  readonly versions: number;
+}
+
+/** The words must be recorded. Throws ERASURE_PENDING where somebody merged the same blocks at the same moment: once more. */
+export async function removeUnjustified(act: Withdrawing): Promise<Removed> {
+  const { subject, user, store, tenant, clock, signal } = act;
+  const allowed = await allowedBy(act);
+  await dropServed(act, allowed.purposes);
+  const gone = new Set(allowed.sources.filter(({ purposes: left }) => left.length === 0).map(({ name }) => name));
+  const isQuiet = (await olderRuns(act, clock.now())).length === 0;
+  const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
+  const sweep = gone.size === 0 ? undefined : await store.erasures.sweep(tenant, subject, options);
+  const rows = sweep?.artefacts.find(({ artefact }) => artefact === EVENT_ROWS);
+  if (rows !== undefined && rows.left > 0)
+    throw new AppError('ERASURE_PENDING', { details: { left: placesOf([rows]) } });
+  return { events: rows?.removed ?? 0, versions: sweep?.versions.length ?? 0 };
+}
+
+/** What came in as plain records with one ingestion run. Of whom nothing is held any more, nothing is to be done. */
+export async function settle(act: Omit<Withdrawing, 'subject' | 'user'>, saidBy: string): Promise<Removed> {
+  const { store, tenant, signal } = act;
+  const words = await store.consents.saidBy(tenant, saidBy);
+  const withdrawn = words.filter(({ state }) => state === 'withdrawn');
+  const subjects = new Map(withdrawn.map(({ subject }) => [hexOf(subject), subject]));
+  const people = await store.people.open(tenant, [...subjects.values()]);
+  const all = { events: 0, versions: 0 };
+  for (const [name, subject] of subjects) {
+    signal.throwIfAborted();
+    const person = people.get(name);
+    if (person === undefined) continue;
+    const { events, versions } = await removeUnjustified({ ...act, subject, user: person.id });
+    all.events += events;
+    all.versions += versions;
+  }
+  return all;
+}
+
+export const placesOf = (left: readonly ErasedArtefact[]): Record<string, number> =>
+  Object.fromEntries(left.map((artefact) => [artefact.artefact, artefact.left]));
+
+interface Allowed {
+  /** Allowed for at least one source. */
+  readonly purposes: readonly Purpose[];
+  readonly sources: readonly { readonly name: string; readonly purposes: readonly Purpose[] }[];
+}
+
+/** What is still allowed, of every source that has given something of the person. */
+async function allowedBy({ subject, store, tenant }: Withdrawing): Promise<Allowed> {
+  const snapshot = await store.consents.snapshot(tenant);
+  const names = await store.events.sourcesOf(tenant, subject);
+  const sources = names.map((name) => ({
+    name,
+    purposes: PURPOSES.filter((purpose) => snapshot.allows(subject, purpose, name)),
+  }));
+  const purposes = PURPOSES.filter((purpose) => sources.some((source) => source.purposes.includes(purpose)));
+  return { purposes, sources };
+}
+
+/** What is served for a purpose that is not allowed for any source. */
+async function dropServed({ subject, store, tenant }: Withdrawing, allowed: readonly Purpose[]): Promise<void> {
+  const live = await store.releases.live(tenant);
+  const parts = [
+    ['recommendation', live?.candidates],
+    ['segmentation', live?.segments],
+  ] as const;
+  for (const [purpose, version] of parts)
+    if (version !== undefined && !allowed.includes(purpose)) await store.served.drop(tenant, version, [subject]);
+}
