@@ -53,7 +53,7 @@ test('a job that is loading has its bound counted: what it takes is not charged 
   });
   const ended = admit(300);
   const tooMuch = vi.fn<(reason: AppError) => void>();
-  const phase = memory.begin({ label: 'small', memoryMbMax: 100 }, [], tooMuch);
+  const phase = memory.begin({ label: 'small', memoryMbMax: 100 }, new Set(), tooMuch);
   await looked.promise;
   expect(tooMuch).not.toHaveBeenCalled();
   const told = new Promise<AppError>((resolve) => tooMuch.mockImplementation(resolve));
@@ -65,11 +65,11 @@ test('a job that is loading has its bound counted: what it takes is not charged 
 test('what the process grows by beyond all bounds is charged to the largest job', async () => {
   let rss = 0;
   const memory = new MemoryWatch(() => rss);
-  const payload = (mb: number) => [task('double', new SharedArrayBuffer(mb * MIB))];
+  const shared = (mb: number) => new Set([new SharedArrayBuffer(mb * MIB)]);
   const spared = vi.fn<(reason: AppError) => void>();
   const told = Promise.withResolvers<AppError>();
-  const small = memory.begin({ label: 'small', memoryMbMax: 100 }, payload(1), spared);
-  const large = memory.begin({ label: 'large', memoryMbMax: 100 }, payload(2), told.resolve);
+  const small = memory.begin({ label: 'small', memoryMbMax: 100 }, shared(1), spared);
+  const large = memory.begin({ label: 'large', memoryMbMax: 100 }, shared(2), told.resolve);
   rss = 201 * MIB;
   expect(await told.promise).toMatchObject({ code: 'JOB_MEMORY_LIMIT', details: { kind: 'large', takenMb: 201 } });
   expect(spared).not.toHaveBeenCalled();
@@ -131,4 +131,24 @@ test('threads that hold on to memory are replaced, also while another phase goes
   expect(reports.every(({ startedAt, endedAt, submittedAt }) => submittedAt <= startedAt && startedAt <= endedAt)).toBe(
     true,
   );
+});
+
+/** Gives a thread one large shared buffer after another, as trainings one after another do, and forgets each. */
+const GIVEN = `
+  import { computePool } from '${new URL('./pool.ts', import.meta.url).href}';
+  await using pool = computePool({ threads: 1 });
+  const mb = () => process.memoryUsage.rss() / ${MIB};
+  const before = mb();
+  let peak = before;
+  for (let turn = 0; turn < 24; turn++) {
+    await pool.runPhase([{ module: '${module}', name: 'fillShared', payload: { shared: new SharedArrayBuffer(64 * ${MIB}) } }]);
+    peak = Math.max(peak, mb());
+  }
+  console.log(JSON.stringify({ before, peak }));`;
+
+test('shared memory that nobody knows of any more does not pile up in threads', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', GIVEN]);
+  const { before, peak } = JSON.parse(stdout) as Record<'before' | 'peak', number>;
+  // All that was given is 1,536 MiB.
+  expect(peak - before).toBeLessThan(600);
 });

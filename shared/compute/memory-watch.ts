@@ -47,7 +47,7 @@ interface Phase {
   readonly tasks: Set<TaskAtWork>;
 }
 
-type Shared = SharedArrayBuffer | WebAssembly.Memory;
+export type Shared = SharedArrayBuffer | WebAssembly.Memory;
 
 export class MemoryWatch {
   readonly #phases = new Set<Phase>();
@@ -61,8 +61,7 @@ export class MemoryWatch {
   }
 
   /** `onTooMuch` is called with JOB_MEMORY_LIMIT. Throws it when the shared memory of the tasks is too large already. */
-  begin(scope: TaskScope, tasks: readonly Task[], onTooMuch: (reason: AppError) => void): WatchedPhase {
-    const shared = sharedIn(tasks.map(({ payload }) => payload));
+  begin(scope: TaskScope, shared: ReadonlySet<Shared>, onTooMuch: (reason: AppError) => void): WatchedPhase {
     const phase: Phase = { scope, onTooMuch, shared, tasks: new Set() };
     const takenMb = takenMbBy([phase]);
     if (takenMb > scope.memoryMbMax) throw tooMuch(scope, takenMb);
@@ -137,11 +136,11 @@ function tooMuch({ label, memoryMbMax }: TaskScope, takenMb: number): AppError {
   });
 }
 
-/** The shared memory that values hold. */
-function sharedIn(values: readonly unknown[]): ReadonlySet<Shared> {
+/** The shared memory that tasks are given. */
+export function sharedIn(tasks: readonly Task[]): ReadonlySet<Shared> {
   const found = new Set<Shared>();
   const seen = new Set<object>();
-  const left: unknown[] = [...values];
+  const left = tasks.map(({ payload }) => payload);
   for (let visits = 0; left.length > 0 && visits < VISITS_MAX; visits++) {
     const value = left.pop();
     if (typeof value !== 'object' || value === null || seen.has(value)) continue;

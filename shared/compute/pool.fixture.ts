@@ -55,6 +55,10 @@ export function leakShared(): never {
   for (;;) kept.push(new Uint8Array(new SharedArrayBuffer(2 ** 20)).fill(kept.length));
 }
 
+export function fillShared({ shared }: { readonly shared: SharedArrayBuffer }): void {
+  new Uint8Array(shared).fill(1);
+}
+
 const held: Uint8Array[] = [];
 
 /** Leaves memory behind in its thread, as a library that leaks does. Returns how much there is now, MiB. */

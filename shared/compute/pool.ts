@@ -10,7 +10,8 @@ import { Piscina } from 'piscina';
 import { AppError } from '../errors.ts';
 import { cancellation } from './cancellation.ts';
 import { type Desk, Desks } from './desks.ts';
-import { MemoryWatch, type WatchedPhase } from './memory-watch.ts';
+import { collectGarbage } from './garbage.ts';
+import { MemoryWatch, type Shared, sharedIn, type WatchedPhase } from './memory-watch.ts';
 import type { ComputePool, Task, TaskScope } from './task.ts';
 import { type Errand, outcomeError, runTask, type TaskOutcome, type ThreadData } from './thread-entry.ts';
 
@@ -58,6 +59,8 @@ export interface OwnedComputePool extends ComputePool, AsyncDisposable {
 
 const THREADS_MAX = 64;
 const MIB = 2 ** 20;
+/** As in thread-entry.ts; the heap here is larger, and a look takes tens of milliseconds: it is taken once a training of some millions of interactions. */
+const UNCOLLECTED_BYTES_MAX = 128 * MIB;
 const DEFAULTS = { threadHeapMiBMax: 1024, idleTimeoutMs: 10_000, tasksPerGeneration: 20_000, heldMbMax: 512 };
 const ENTRY = new URL('./thread-entry.ts', import.meta.url).href;
 
@@ -69,6 +72,9 @@ interface Generation {
   active: number;
   tasks: number;
   heldBytes: number;
+  /** Shared memory that its threads were given, and how much that is together. */
+  readonly given: WeakSet<object>;
+  givenBytes: number;
 }
 
 /** A phase on its way. */
@@ -95,9 +101,10 @@ class Stop {
   };
 }
 
-function errandOf(task: Task, desk: Desk | undefined, trace: string | undefined): Errand {
+function errandOf(task: Task, givenBytes: number, desk: Desk | undefined, trace: string | undefined): Errand {
   return {
     task,
+    givenBytes,
     ...(desk === undefined ? {} : { desk: desk.address }),
     ...(trace === undefined ? {} : { trace }),
   };
@@ -111,6 +118,7 @@ class PiscinaPool implements OwnedComputePool {
   readonly #memory = new MemoryWatch();
   /** End the phases at work. */
   readonly #stops = new Set<(why: AppError) => void>();
+  #uncollectedBytes = 0;
   #current: Generation;
   /** One at most: beside it and the current one there are no threads. */
   #retiring: Generation | undefined;
@@ -141,7 +149,7 @@ class PiscinaPool implements OwnedComputePool {
       workerData: { desks: desks.table } satisfies ThreadData,
       resourceLimits: { maxOldGenerationSizeMb: this.#options.threadHeapMiBMax },
     });
-    return { piscina, desks, active: 0, tasks: 0, heldBytes: 0 };
+    return { piscina, desks, active: 0, tasks: 0, heldBytes: 0, given: new WeakSet(), givenBytes: 0 };
   }
 
   async runPhase<T>(tasks: readonly Task[], signal?: AbortSignal, scope?: TaskScope): Promise<T[]> {
@@ -149,10 +157,12 @@ class PiscinaPool implements OwnedComputePool {
     if (this.#closing.signal.aborted) throw cancellation(this.#closing.signal);
     this.#renew();
     const stop = new Stop();
-    const watched = scope === undefined ? undefined : this.#memory.begin(scope, tasks, stop.now);
+    const shared = sharedIn(tasks);
+    const watched = scope === undefined ? undefined : this.#memory.begin(scope, shared, stop.now);
     const generation = this.#current;
     generation.active += 1;
     generation.tasks += tasks.length;
+    this.#count(shared, generation);
     this.#stops.add(stop.now);
     const cancel = (): void => stop.now(cancellation(signal as AbortSignal));
     signal?.addEventListener('abort', cancel);
@@ -165,6 +175,19 @@ class PiscinaPool implements OwnedComputePool {
       generation.active -= 1;
       if (generation === this.#retiring && generation.active === 0) this.#bury();
     }
+  }
+
+  #count(shared: ReadonlySet<Shared>, generation: Generation): void {
+    for (const one of shared) {
+      const buffer = one instanceof SharedArrayBuffer ? one : one.buffer;
+      if (generation.given.has(buffer)) continue;
+      generation.given.add(buffer);
+      generation.givenBytes += buffer.byteLength;
+      this.#uncollectedBytes += buffer.byteLength;
+    }
+    if (this.#uncollectedBytes < UNCOLLECTED_BYTES_MAX) return;
+    this.#uncollectedBytes = 0;
+    collectGarbage();
   }
 
   async #runAll<T>(tasks: readonly Task[], phase: Phase): Promise<T[]> {
@@ -191,7 +214,7 @@ class PiscinaPool implements OwnedComputePool {
     const submittedAt = performance.timeOrigin + performance.now();
     let outcome: TaskOutcome;
     try {
-      outcome = await piscina.run(errandOf(task, desk, trace), { signal: stop.signal });
+      outcome = await piscina.run(errandOf(task, generation.givenBytes, desk, trace), { signal: stop.signal });
     } catch (thrown) {
       throw stop.why ?? lost(thrown);
     } finally {

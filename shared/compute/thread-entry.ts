@@ -6,6 +6,7 @@ import { getHeapStatistics } from 'node:v8';
 import { threadId, workerData } from 'node:worker_threads';
 import { AppError, type ErrorCodeName } from '../errors.ts';
 import { type DeskAddress, sitDown } from './desks.ts';
+import { collectGarbage } from './garbage.ts';
 import type { Task } from './task.ts';
 
 /** A task on its way into a thread. */
@@ -15,6 +16,8 @@ export interface Errand {
   readonly desk?: DeskAddress;
   /** W3C traceparent of what asked for the task. */
   readonly trace?: string;
+  /** Shared memory that the threads of the pool have been given so far, once each, bytes. */
+  readonly givenBytes?: number;
 }
 
 /** What a thread is born with. */
@@ -75,6 +78,13 @@ function heldBytes(): number {
   return used_heap_size + external_memory;
 }
 
+/**
+ * Shared memory lives as long as any thread knows of it, and V8 does not count it as a reason to look for garbage: a thread with a small heap would
+ * keep what ten trainings before had. So what was given since the last look is counted, and a look is taken.
+ */
+const UNCOLLECTED_BYTES_MAX = 32 * 2 ** 20;
+let collectedAt = 0;
+
 /** What it took after its last task: a thread that waits takes no more. */
 let heldBefore: number | undefined;
 
@@ -90,8 +100,12 @@ export async function runTask(task: Task): Promise<TaskOutcome> {
 }
 
 /** The one function that the pool calls. Never throws. */
-export async function runErrand({ task, desk, trace }: Errand): Promise<TaskOutcome> {
+export async function runErrand({ task, desk, trace, givenBytes = 0 }: Errand): Promise<TaskOutcome> {
   const startedAt = nowMs();
+  if (givenBytes - collectedAt > UNCOLLECTED_BYTES_MAX) {
+    collectGarbage();
+    collectedAt = givenBytes;
+  }
   if (desk !== undefined) sitDown(desk, (workerData as ThreadData).desks, threadId, heldBefore ?? heldBytes());
   const outcome = await runTask(task);
   heldBefore = heldBytes();
