@@ -36,6 +36,16 @@ export interface EaseRankRegions extends RowRegions {
   readonly vectors: readonly Region[];
 }
 
+/** What a fit's kernels reserve, in bytes. */
+export function easeBytes(input: TrainInput, params: EaseParams, threads: number): number {
+  return layOutEase(sizesOf(input, params, threads)).plan.bytes;
+}
+
+function sizesOf({ interactions: { columns, indices, rows } }: TrainInput, { precision }: EaseParams, threads: number) {
+  const elementBytes = precision === 'single' ? 4 : 8;
+  return { users: rows, items: columns, interactions: indices.length, threads, elementBytes } as const;
+}
+
 /**
  * Fits the weights of items on items. The same bytes for any number of threads. A negative value counts against the items that go
  * with it.
@@ -47,19 +57,12 @@ export async function fitEase(input: TrainInput, params: EaseParams, context: Fi
   const payload = { input, params };
   const [summary] = await pool.runPhase<EaseDataSummary>([{ module: TASKS, name: 'summarise', payload }], signal);
   const resolved = resolveEaseParams(params, summary!);
-  const elementBytes = resolved.precision === 'single' ? 4 : 8;
-  const { rows, columns, indices } = input.interactions;
-  const sizes = {
-    users: rows,
-    items: columns,
-    interactions: indices.length,
-    threads: pool.threads,
-    elementBytes,
-  } as const;
+  const sizes = sizesOf(input, resolved, pool.threads);
+  const { elementBytes, items: columns } = sizes;
   const { plan, layout } = layOutEase(sizes);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
-  const weights = sharedFloat32(indices.length);
+  const weights = sharedFloat32(sizes.interactions);
   const shared: EaseShared = { module: engine.module, memory, layout, elementBytes, items: columns };
   const once = (name: string, more: object) =>
     pool.runPhase<number>([{ module: TASKS, name, payload: { ...shared, ...more } }], signal);

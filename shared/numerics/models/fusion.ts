@@ -19,7 +19,7 @@ import type {
   SparseRows,
   TrainInput,
 } from '../types.ts';
-import { easeParams, fitEase } from './ease.ts';
+import { easeBytes, easeParams, fitEase } from './ease.ts';
 import type { BranchLists, FusePayload, TrainedHead, TrainHeadPayload, WeighPayload } from './fusion.task.ts';
 import { type FusionParams, HISTORY_BOUNDS, HISTORY_SEGMENTS } from './fusion-params.ts';
 import type { AskedPerson, ExplainedPerson, ExplainPayload } from './fusion-explain.task.ts';
@@ -65,6 +65,7 @@ export async function fitFusion(input: TrainInput, params: FusionParams, context
   const { interactions, sources = [] } = input;
   const depth = Math.min(params.depth, interactions.columns);
   checkMemory(interactions.rows * depth * LIST_PLACE_BYTES * (sources.length + 2), context.memoryBytesMax);
+  checkMemory(easeBytes(input, trunkParams(params), context.pool.threads), context.memoryBytesMax);
   const head = sources.length === 0 ? undefined : await fitHead(input, params, context);
   context.onProgress?.({ done: 1, total: 2, label: 'phases' });
   const trunk = await fitTrunk(input, params, context);
@@ -90,9 +91,10 @@ async function fitTrunk(input: TrainInput, params: FusionParams, context: FitCon
   // Values are weighed here, so that profiles, whose values are shares, pass through the same weights as they are.
   const values = weighed(input.interactions.values, params.weighting);
   const interactions = { ...input.interactions, values: sharedFloat32(values.length, values) };
-  const linear = easeParams.parse({ strength: params.strength, weighting: 'linear' });
-  return { model: await fitEase({ ...input, interactions }, linear, quiet), prior, interactions };
+  return { model: await fitEase({ ...input, interactions }, trunkParams(params), quiet), prior, interactions };
 }
+
+const trunkParams = ({ strength }: FusionParams) => easeParams.parse({ strength, weighting: 'linear' });
 
 /** Popularity counts people; a dislike is one of them. */
 function absolute(rows: SparseRows): SparseRows {

@@ -51,6 +51,22 @@ export interface FilterRankRegions {
   readonly work: readonly Region[];
 }
 
+/** What a fit takes, its results included, in bytes. */
+export function graphFilterBytes(input: TrainInput, params: GraphFilterParams, threads: number): number {
+  return layOut(input, params, threads).bytes;
+}
+
+function layOut({ interactions }: TrainInput, params: GraphFilterParams, threads: number) {
+  const { columns: items, indices, rows: users } = interactions;
+  const rank = Math.max(1, Math.min(params.rank, users, items));
+  const directions = Math.max(1, Math.min(rank + params.oversample, users, items));
+  const plan = new MemoryPlan();
+  const svd = layOutSvd(plan, { users, items, interactions: indices.length, directions, threads });
+  const width = paddedWidth(params.filter === 'sharpened' ? 2 * rank : rank);
+  const bytes = plan.bytes + 4 * (2 * items * width + 6 * indices.length + users + items);
+  return { bytes, plan, rank, svd, width };
+}
+
 /**
  * Fits the filter. The same bytes for any number of threads. A dislike takes from the scores of what is near its item.
  * @throws AppError NUMERICS_INPUT_INVALID, DATASET_EMPTY, NUMERICS_MEMORY_LIMIT (before work starts), CANCELLED, KERNEL_MISSING.
@@ -63,12 +79,8 @@ export async function fitGraphFilter(
   const { pool, signal } = context;
   const { rows: users, columns: items, indices } = input.interactions;
   const interactions = indices.length;
-  const rank = Math.max(1, Math.min(params.rank, users, items));
-  const directions = Math.max(1, Math.min(rank + params.oversample, users, items));
-  const plan = new MemoryPlan();
-  const svd = layOutSvd(plan, { users, items, interactions, directions, threads: pool.threads });
-  const width = paddedWidth(params.filter === 'sharpened' ? 2 * rank : rank);
-  checkMemory(plan.bytes + 4 * (2 * items * width + 6 * interactions + users + items), context.memoryBytesMax);
+  const { bytes, plan, rank, svd, width } = layOut(input, params, pool.threads);
+  checkMemory(bytes, context.memoryBytesMax);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const source = emptySource(users, items, interactions, width);

@@ -99,3 +99,28 @@ test('the best of dense scores are those that sorting gives, ties by hash, what 
     expect([...into.items]).toEqual(Array.from({ length: k }, (_, n) => sorted[n] ?? -1));
   }
 });
+
+test.each([
+  ['bpr', { factors: 1024 }],
+  ['ials', { factors: 1024 }],
+  ['item-knn', { neighbours: 1000 }],
+  ['item2vec', { factors: 1023 }],
+  ['proto-mf', { dimensions: 512, prototypes: 512 }],
+  ['two-tower', { dimensions: 512 }],
+])('refuses a last part that would not fit, %s, before it fits the first', async (model, params) => {
+  await using pool = inlinePool();
+  const begun: string[] = [];
+  const onProgress = ({ label }: { readonly label: string }) => void begun.push(label);
+  const wide = wideCatalogue();
+  const context = { pool, seed: 1, memoryBytesMax: 2 ** 24, onProgress };
+  const parts = [{ model: 'popularity' }, { model, params }];
+  const fit = hybrid.fit({ interactions: wide }, { parts, depth: 10 }, context);
+  await expect(fit).rejects.toMatchObject({ code: 'NUMERICS_MEMORY_LIMIT' });
+  expect(begun).toEqual([]);
+});
+
+/** Many items, of which each person has one. */
+function wideCatalogue(): SparseRows {
+  const places = Array.from({ length: 9000 }, (_, n) => n);
+  return fromTriples(9000, 9000, places, places, new Float32Array(9000).fill(1));
+}

@@ -14,7 +14,8 @@ import type { HybridParams } from './hybrid-params.ts';
 
 /** Fits a model by its name; the registry's. */
 export interface PartModel {
-  parseParams(params: unknown): Promise<Readonly<Record<string, unknown>>>;
+  /** Refuses wrong parameters, and a fit that would not fit into its bound. */
+  checkMemory(input: TrainInput, params: unknown, context: Pick<FitContext, 'memoryBytesMax' | 'pool'>): Promise<void>;
   fit(input: TrainInput, params: unknown, context: FitContext): Promise<FittedModel>;
 }
 
@@ -33,8 +34,8 @@ export async function fitHybrid(
   const depth = Math.min(params.depth, columns);
   checkMemory(rows * depth * LIST_PLACE_BYTES * (params.parts.length + 1), context.memoryBytesMax);
   const models = params.parts.map((part) => ({ part, model: findPart(part.model) }));
-  // Wrong parameters are refused before anything is fitted.
-  for (const { model, part } of models) await model.parseParams(part.params);
+  // Wrong parameters, and what would not fit into memory, are refused before anything is fitted.
+  for (const { model, part } of models) await model.checkMemory(input, part.params, context);
   const rounds = params.weights === 'stacked' ? 2 : 1;
   const fitAll = async (data: TrainInput, round: number) => {
     const fitted: FittedModel[] = [];

@@ -17,7 +17,7 @@ import { sharedPhase } from '../engine/work-sharing.ts';
 import { isWeighed } from '../interactions/evidence.ts';
 import { rankByFactors } from '../ranking/rank-factors.ts';
 import { sharedFloat32 } from '../sparse.ts';
-import type { DenseRows, Factors, FitContext, FittedModel, TrainInput } from '../types.ts';
+import type { DenseRows, Factors, FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
 import { ADOPT, adoptedFactors } from './warm-start.ts';
 import type { IalsShared } from './ials.task.ts';
 import { type IalsLayout, layOutIals } from './ials-layout.ts';
@@ -35,15 +35,9 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
   const { interactions } = input;
   const data = await summariseIals(input, params, context);
   const resolved = resolveIalsParams(params, data);
-  const { plan, layout } = layOutIals({
-    users: interactions.rows,
-    items: interactions.columns,
-    interactions: interactions.indices.length,
-    factors: params.factors,
-    // Dislikes carry a sign even where values are not used as weights.
-    weighted: params.weighting !== 'none' || data.dislikes || isWeighed(params),
-    threads: context.pool.threads,
-  });
+  // Dislikes carry a sign even where values are not used as weights.
+  const weighted = params.weighting !== 'none' || data.dislikes || isWeighed(params);
+  const { plan, layout } = layOut(interactions, params, weighted, context.pool.threads);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const fit = new IalsFit({ module: engine.module, memory, layout }, resolved, context);
@@ -52,6 +46,14 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
   const factors = await fit.factors();
   return fittedModel(engine, factors, input, resolved, context);
 }
+
+/** What a fit's kernels reserve at most, in bytes. */
+export function ialsBytes({ interactions }: TrainInput, params: IalsParams, threads: number): number {
+  return layOut(interactions, params, true, threads).plan.bytes;
+}
+
+const layOut = ({ columns, indices, rows }: SparseRows, { factors }: IalsParams, weighted: boolean, threads: number) =>
+  layOutIals({ users: rows, items: columns, interactions: indices.length, factors, weighted, threads });
 
 /** Checks the input and measures what `auto` parameters need, in a thread. */
 export async function summariseIals(

@@ -86,7 +86,7 @@ const TASKS = new URL('./item-knn.task.ts', import.meta.url).href;
  */
 export async function fitItemKnn(input: TrainInput, params: ItemKnnParams, context: FitContext): Promise<FittedModel> {
   const { onProgress, pool, signal } = context;
-  const width = Math.min(params.neighbours, Math.max(1, input.interactions.columns - 1));
+  const width = widthOf(input, params);
   const { plan, layout } = layOut(input, width, pool.threads);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
@@ -108,6 +108,14 @@ export async function fitItemKnn(input: TrainInput, params: ItemKnnParams, conte
     rank: (options) => rankByNeighbours(input, weights.users, neighbours, options, context),
   };
 }
+
+/** What a fit's kernels reserve, in bytes. */
+export function itemKnnBytes(input: TrainInput, params: ItemKnnParams, threads: number): number {
+  return layOut(input, widthOf(input, params), threads).plan.bytes;
+}
+
+const widthOf = ({ interactions }: TrainInput, { neighbours }: ItemKnnParams): number =>
+  Math.min(neighbours, Math.max(1, interactions.columns - 1));
 
 function layOut(
   { interactions: { rows, columns, indices } }: TrainInput,

@@ -17,11 +17,12 @@ import {
   type SgnsInput,
   type SgnsParams,
   type SgnsVectors,
+  sgnsBytes,
   trainSgns,
 } from '../sgd/sgns.ts';
 import { ROUND_PAIRS } from '../sgd/sgns-layout.ts';
 import { randomWalks } from '../sgd/walks.ts';
-import { evidenceParams } from '../interactions/evidence.ts';
+import { evidenceParams, isWeighed } from '../interactions/evidence.ts';
 import { sharedFloat32 } from '../sparse.ts';
 import type { DenseRows, Factors, FitContext, FittedModel, SparseRows, TrainInput } from '../types.ts';
 import type { Histories } from './item2vec.task.ts';
@@ -101,6 +102,18 @@ export async function fitItem2vec(
     factors,
     rank: (options) => rankByFactors({ ...factors, userKeys, itemKeys }, options, context),
   };
+}
+
+/** What a fit's kernels reserve at most, in bytes: histories hold every interaction, walks as many places as they are asked for. */
+export function item2vecBytes({ interactions }: TrainInput, params: Item2vecParams, threads: number): number {
+  const { columns: words, indices, rows } = interactions;
+  const { length, perNode } = params.walks;
+  const nodes = rows + words;
+  const histories = { sequences: rows, tokens: indices.length };
+  // Every other place is a person's, who is left out.
+  const walks = { sequences: nodes * perNode, tokens: nodes * perNode * Math.ceil(length / 2) };
+  const counts = { words, chanced: isWeighed(params), ...(params.over === 'histories' ? histories : walks) };
+  return sgnsBytes(counts, sgnsParamsOf(params), threads);
 }
 
 /** How skip-gram is to learn. */

@@ -53,17 +53,8 @@ async function fitPairwise(
 ): Promise<FittedModel> {
   const { pool, signal } = context;
   const [dislikes] = await pool.runPhase<boolean>([{ module: TASKS, name: 'inspect', payload: { input } }], signal);
-  const { rows: users, columns: items, indices } = input.interactions;
-  const { plan, layout } = layOutPairwise({
-    users,
-    items,
-    interactions: indices.length,
-    factors: params.factors,
-    blocks: params.blocks === 'auto' ? blockCount(users, items, indices.length) : params.blocks,
-    weighted: params.weighting !== 'none' || dislikes === true || isWeighed(params),
-    biased: params.itemBias,
-    byWeight: params.negatives === 'popularity',
-  });
+  const weighted = params.weighting !== 'none' || dislikes === true || isWeighed(params);
+  const { plan, layout } = layOut(input, params, weighted);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);
   const fit = new PairwiseFit(name, { module: engine.module, memory, layout, params }, input, context);
@@ -78,6 +69,27 @@ async function fitPairwise(
     factors,
     rank: (options) => rankByFactors({ ...factors, userKeys, itemKeys }, options, context),
   };
+}
+
+/** What a fit's kernels reserve at most, in bytes. */
+export function pairwiseBytes(input: TrainInput, params: PairwiseShape): number {
+  return layOut(input, params, true).plan.bytes;
+}
+
+type PairwiseShape = Pick<PairwiseParams, 'blocks' | 'factors' | 'itemBias' | 'negatives'>;
+
+function layOut({ interactions }: TrainInput, params: PairwiseShape, weighted: boolean) {
+  const { columns: items, indices, rows: users } = interactions;
+  return layOutPairwise({
+    users,
+    items,
+    interactions: indices.length,
+    factors: params.factors,
+    blocks: params.blocks === 'auto' ? blockCount(users, items, indices.length) : params.blocks,
+    weighted,
+    biased: params.itemBias,
+    byWeight: params.negatives === 'popularity',
+  });
 }
 
 class PairwiseFit {

@@ -98,20 +98,30 @@ export function rateOf({ epochs, learningRate }: SgnsParams, epoch: number, from
 
 /** Of a fit of these sequences, all but the threads. */
 export function sgnsSizes({ sequences, words }: SgnsInput, params: SgnsParams): Omit<SgnsSizes, 'threads'> {
+  const { chances, indptr, tokens } = sequences;
+  const counts = { words, sequences: indptr.length - 1, tokens: tokens.length, chanced: chances !== undefined };
+  return sgnsSizesOf(counts, params);
+}
+
+type SgnsCounts = Pick<SgnsSizes, 'chanced' | 'sequences' | 'tokens' | 'words'>;
+
+/** What a fit's kernels reserve, in bytes. */
+export function sgnsBytes(counts: SgnsCounts, params: SgnsParams, threads: number): number {
+  return layOutSgns({ ...sgnsSizesOf(counts, params), threads }).plan.bytes;
+}
+
+function sgnsSizesOf(counts: SgnsCounts, params: SgnsParams): Omit<SgnsSizes, 'threads'> {
   const { blocks, dimensions, negatives, roundPairs, window } = params;
-  const tokens = sequences.tokens.length;
+  const { tokens, words } = counts;
   const pairs = roundTokensOf(tokens, window, roundPairs) * (window + 1);
   return {
-    words,
-    sequences: sequences.indptr.length - 1,
-    tokens,
+    ...counts,
     dimensions,
     window,
     negatives,
     blocks: blocks === 'auto' ? blockCount(words, words, pairs) : blocks,
     roundPairs,
     subsampled: params.subsample > 0,
-    chanced: sequences.chances !== undefined,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Owns the comparisons of iALS and BPR with implicit. */
 import { join } from 'node:path';
 import { interleave, interleaveSeveral } from '../interleave.ts';
-import { aucOf, type Bench, factorsOf, once, recallOf, SEED } from './bench.ts';
+import { aucOf, type Bench, factorsOf, once, recallOf, SEED, tell } from './bench.ts';
 import type { SparseRows } from '../../../shared/numerics/types.ts';
 import { type Split, writeRows } from './data.ts';
 import { SideProcess } from './side.ts';
@@ -12,9 +12,10 @@ const OUR_EPOCHS_MAX = 40;
 const UNOBSERVED_SHARES = [8, 24];
 const REGULARISATIONS = [0.3, 3, 30, 100, 300];
 /** What ours are chosen from, beside implicit's own objective. */
-const STRENGTHS = [0.5, 0.7, 0.85, 1, 1.2, 1.4];
-/** From here on fewer are tried. */
+const STRENGTHS = [0.3, 0.5, 0.7, 0.85, 1, 1.2, 1.4];
+/** From here on fewer are tried, and fewer epochs. */
 const LARGE_INTERACTIONS = 5_000_000;
+const LARGE_EPOCHS_BEFORE = 2;
 
 interface Sides {
   readonly folder: string;
@@ -80,7 +81,7 @@ function peerTrials({ columns, indices, rows }: SparseRows, before: IalsChoice |
     return around(before.regularization).map((regularization) => ({ alpha: before.alpha, regularization }));
   const small = indices.length < LARGE_INTERACTIONS;
   return (small ? UNOBSERVED_SHARES : [16]).flatMap((share) =>
-    (small ? REGULARISATIONS : [3, 30, 100]).map((regularization) => ({
+    (small ? REGULARISATIONS : [0.3, 3, 30]).map((regularization) => ({
       alpha: 1 + (rows * columns) / (share * indices.length),
       regularization,
     })),
@@ -100,11 +101,13 @@ async function tuneIals(
     for (const trial of peerTrials(split.train, before)) {
       const answer = await peer.ask('ials', { factors, epochs: PEER_EPOCHS, ...trial, seed: SEED });
       const recall = await recallOf(bench, await factorsOf(folder, 'peer', answer), valid);
+      tell(`choosing, d = ${factors}: implicit ${JSON.stringify(trial)}: recall ${recall.toFixed(4)}`);
       if (recall > best.peer) Object.assign(best, { peer: recall, ...trial });
     }
     for (const params of [sameObjective(best), ...STRENGTHS.map((strength) => ({ strength }))]) {
       const answer = await ours.ask('fit', { model: 'ials', params: { factors, ...params }, seed: SEED });
       const recall = await recallOf(bench, await factorsOf(folder, 'ours', answer), valid);
+      tell(`choosing, d = ${factors}: millrace ${JSON.stringify(params)}: recall ${recall.toFixed(4)}`);
       if (recall > best.ours) Object.assign(best, { ours: recall, params });
     }
   });
@@ -131,10 +134,11 @@ async function compareIals(
   const theirs = await recallOf(bench, await factorsOf(folder, 'peer', await askPeer()), split);
   const same = { epochs: PEER_EPOCHS, ...sameObjective({ alpha, regularization }) };
   const equal = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs(same)), split);
-  let [epochs, reached] = [0, 0];
+  let [epochs, reached] = [split.train.indices.length < LARGE_INTERACTIONS ? 0 : LARGE_EPOCHS_BEFORE, 0];
   while (reached < theirs && epochs < OUR_EPOCHS_MAX) {
     epochs++;
     reached = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs({ epochs, ...own })), split);
+    tell(`d = ${factors}: recall ${reached.toFixed(4)} after ${epochs} epochs, implicit's ${theirs.toFixed(4)}`);
   }
   const full = await recallOf(bench, await factorsOf(folder, 'ours', await askOurs(own)), split);
   const { columns, indices, rows } = split.train;

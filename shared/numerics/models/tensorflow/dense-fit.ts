@@ -40,7 +40,7 @@ export async function fitDense<Params extends DenseTraining>(
   context: FitContext,
 ): Promise<FittedDense> {
   const { itemKeys, userKeys } = input;
-  checkMemory(memoryBytes(model, input, params), context.memoryBytesMax);
+  checkMemory(denseBytes(model, input, params), context.memoryBytesMax);
   const fit = new DenseFit(model.name, params, context);
   const { training, state } = await fit.run(input);
   const { factors } = await fit.factors(state.tables, state.all);
@@ -59,7 +59,8 @@ export async function fitDense<Params extends DenseTraining>(
   };
 }
 
-function memoryBytes<Params extends DenseTraining>(
+/** Memory of a fit, in bytes. */
+export function denseBytes<Params extends DenseTraining>(
   model: DenseModel<Params>,
   { interactions }: TrainInput,
   params: Params,

@@ -58,7 +58,7 @@ export async function fitTwoTower(
   params: TwoTowerParams,
   context: FitContext,
 ): Promise<FittedTwoTower> {
-  checkMemory(memoryBytes(train, params), context.memoryBytesMax);
+  checkMemory(twoTowerBytes(train, params), context.memoryBytesMax);
   const fit = new TwoTowerFit(train, params, context);
   const training = await fit.run();
   const factors = await fit.factors();
@@ -80,7 +80,7 @@ const BYTES_PER_PARAMETER = 3 * 4;
 const BYTES_PER_PAIR = 2 * 3 * 4;
 
 /** Shared memory of a fit, the returned factors included. TensorFlow's own buffers are bounded by the batch. */
-function memoryBytes(
+export function twoTowerBytes(
   { facts, interactions }: TrainInput,
   { dimensions, itemHidden, sideFeatures, validationShare }: TwoTowerParams,
 ): number {
