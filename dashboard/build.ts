@@ -46,7 +46,7 @@ export interface DashboardOptions {
   readonly redis: Redis;
   /** One BullMQ queue a kind. */
   readonly queues: readonly Queue[];
-  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKey' | 'sealKeys'>;
+  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKeys' | 'sealKeys'>;
   readonly now?: () => number;
   readonly log?: FastifyBaseLogger;
   readonly telemetry?: Telemetry;
@@ -74,7 +74,8 @@ async function registerSecurity(app: FastifyInstance, { redis, config }: Dashboa
   await app.register(formbody, { bodyLimit: BODY_BYTES_MAX });
   await app.register(cookie);
   await app.register(session, {
-    secret: createHmac('sha256', config.masterKey).update('dashboard-session').digest('hex'),
+    // The first one signs, all are taken: who is logged in stays so when the master key is rotated.
+    secret: config.masterKeys.map((key) => createHmac('sha256', key).update('dashboard-session').digest('hex')),
     cookieName: SESSION_COOKIE,
     cookie: { httpOnly: true, sameSite: 'strict', secure: false, path: '/', maxAge: SESSION_TTL_MS },
     store: redisSessions(redis, config.prefix),

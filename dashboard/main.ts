@@ -5,18 +5,17 @@ import { readConfig } from '../shared/config.ts';
 import { attend, listen, runMain, serviceChecks } from '../shared/http/serve.ts';
 import { logEvents } from '../shared/telemetry/log-events.ts';
 import { openProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
-import { openStore } from '../shared/store/mongo/open.ts';
+import { openStore, storeAt } from '../shared/store/mongo/open.ts';
 import { buildDashboard } from './build.ts';
 import { openQueues } from './overview/queues.ts';
 
 await runMain(async () => {
   const config = readConfig();
-  const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   const log = pino({ level: config.log, base: { process: 'dashboard' } }, pino.destination(2));
   const observed = await openProcessTelemetry({ name: 'dashboard', environment: process.env });
   const { telemetry } = observed;
   telemetry.subscribe(logEvents(log));
-  const store = await openStore({ url, database, masterKey, tenantKey, telemetry });
+  const store = await openStore({ ...storeAt(config), telemetry });
   const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
   redis.on('error', (error: Error) => log.warn({ reason: error.message }, 'Redis does not answer'));
   const queues = openQueues(redis, config.prefix);

@@ -9,16 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { DEFAULT_PREFIX, DEFAULT_TENANT, tenantSchema } from './contract-kit/names.ts';
 import { AppError } from './errors.ts';
+import { findKeys, KEY_NAMES, type KeyName, type KeyProvider } from './key-source.ts';
 
 export const PROJECT_DIR = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
-const hexKey = z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hex digits');
-const hexKeys = z
-  .string()
-  .regex(
-    /^[0-9a-fA-F]{64}(,[0-9a-fA-F]{64})*$/,
-    'must be 64 hex digits (several: comma-separated, the current one first)',
-  );
 const port = z.coerce.number().int().min(0).max(65_535);
 
 const environmentSchema = z.object({
@@ -33,9 +27,6 @@ const environmentSchema = z.object({
     .regex(/^[A-Za-z0-9_{}-]{1,60}$/)
     .default(DEFAULT_PREFIX),
   MILLRACE_TENANT: tenantSchema.default(DEFAULT_TENANT),
-  MILLRACE_MASTER_KEY: hexKey,
-  MILLRACE_TENANT_KEY: hexKey,
-  MILLRACE_SEAL_KEY: hexKeys,
   MILLRACE_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_GATEWAY_PORT: port.default(4401),
   MILLRACE_DASHBOARD_PORT: port.default(4400),
@@ -102,9 +93,13 @@ export interface Config {
   readonly database: string;
   readonly prefix: string;
   readonly tenant: string;
-  readonly masterKey: Buffer;
+  /** 32 bytes each: the first one wraps, all of them unwrap. */
+  readonly masterKeys: readonly Buffer[];
   readonly tenantKey: Buffer;
+  /** 64 hex digits each, comma-separated: the first one seals, all of them open. */
   readonly sealKeys: string;
+  /** Where each key was found. */
+  readonly keyProviders: Readonly<Record<KeyName, KeyProvider>>;
   readonly host: string;
   readonly gatewayPort: number;
   readonly dashboardPort: number;
@@ -151,16 +146,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export const stateDirOf = (environment: Environment): string =>
   resolve(environment.MILLRACE_STATE ?? join(PROJECT_DIR, '.millrace'));
 
-/** Values that come from files: keys (also NAME_FILE, for container secrets) and the services that `npm start` wrote down. */
-function fromFiles(environment: Environment): Record<string, string> {
-  const found: Record<string, string> = {};
-  const state = stateDirOf(environment);
-  for (const name of ['MASTER', 'TENANT', 'SEAL']) {
-    const path = environment[`MILLRACE_${name}_KEY_FILE`] ?? join(state, 'keys', `${name.toLowerCase()}.key`);
-    if (existsSync(path)) found[`MILLRACE_${name}_KEY`] = readFileSync(path, 'utf8').trim();
-  }
+/** Values that come from files: the token of a lineage service, and the services that `npm start` wrote down. */
+function fromFiles(environment: Environment, state: string): Record<string, string> {
   const token = environment.MILLRACE_OPENLINEAGE_TOKEN_FILE;
-  if (token !== undefined && existsSync(token)) found.MILLRACE_OPENLINEAGE_TOKEN = readFileSync(token, 'utf8').trim();
+  const found: Record<string, string> =
+    token !== undefined && existsSync(token) ? { MILLRACE_OPENLINEAGE_TOKEN: readFileSync(token, 'utf8').trim() } : {};
   const services = join(state, 'services.json');
   if (!existsSync(services)) return found;
   try {
@@ -173,12 +163,24 @@ function fromFiles(environment: Environment): Record<string, string> {
   }
 }
 
+type Keys = Pick<Config, 'masterKeys' | 'tenantKey' | 'sealKeys' | 'keyProviders'>;
+
+/** All three keys, or every problem with them. */
+function keysOf(environment: Environment, state: string): Keys | readonly string[] {
+  const [master, tenant, seal] = KEY_NAMES.map((name) => findKeys(name, environment, state));
+  if (typeof master !== 'object' || typeof tenant !== 'object' || typeof seal !== 'object')
+    return [master, tenant, seal].filter((found) => typeof found === 'string');
+  return {
+    masterKeys: Object.freeze(master.keys),
+    tenantKey: tenant.keys[0]!,
+    sealKeys: seal.keys.map((key) => key.toString('hex')).join(','),
+    keyProviders: Object.freeze({ master: master.provider, tenant: tenant.provider, seal: seal.provider }),
+  };
+}
+
 const HINTS: Readonly<Record<string, string>> = {
   REDIS_URL: 'is not set and no services are running: `npm start` starts them',
   MONGODB_URL: 'is not set and no services are running: `npm start` starts them',
-  MILLRACE_MASTER_KEY: 'is missing: the first `npm start` makes it in the state folder',
-  MILLRACE_TENANT_KEY: 'is missing: the first `npm start` makes it in the state folder',
-  MILLRACE_SEAL_KEY: 'is missing: the first `npm start` makes it in the state folder',
 };
 
 /** Where `npm run setup:native` put TensorFlow's native engine, if it did. */
@@ -199,12 +201,15 @@ export function readConfig(environment: Environment = process.env): Config {
   const set = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const parsed = environmentSchema.safeParse({ ...fromFiles(environment), ...set });
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => {
+  const stateDir = stateDirOf(environment);
+  const parsed = environmentSchema.safeParse({ ...fromFiles(environment, stateDir), ...set });
+  const keys = keysOf(set, stateDir);
+  if (!parsed.success || !('masterKeys' in keys)) {
+    const settings = (parsed.error?.issues ?? []).map(({ path, message }) => {
       const name = path.join('.');
       return `${name} ${set[name] === undefined ? (HINTS[name] ?? message) : message}`;
     });
+    const problems = [...settings, ...('masterKeys' in keys ? [] : keys)];
     throw new AppError('CONFIG_INVALID', {
       message: `The configuration is not valid: ${problems.join('; ')}.`,
       details: { problems },
@@ -217,9 +222,7 @@ export function readConfig(environment: Environment = process.env): Config {
     database: e.MILLRACE_DATABASE,
     prefix: e.MILLRACE_PREFIX,
     tenant: e.MILLRACE_TENANT,
-    masterKey: Buffer.from(e.MILLRACE_MASTER_KEY, 'hex'),
-    tenantKey: Buffer.from(e.MILLRACE_TENANT_KEY, 'hex'),
-    sealKeys: e.MILLRACE_SEAL_KEY,
+    ...keys,
     host: e.MILLRACE_HOST,
     gatewayPort: e.MILLRACE_GATEWAY_PORT,
     dashboardPort: e.MILLRACE_DASHBOARD_PORT,
@@ -252,6 +255,6 @@ export function readConfig(environment: Environment = process.env): Config {
     ...openLineage(e.MILLRACE_OPENLINEAGE_URL, e.MILLRACE_OPENLINEAGE_TOKEN),
     quality: e.MILLRACE_QUALITY,
     demo: e.MILLRACE_DEMO,
-    stateDir: stateDirOf(environment),
+    stateDir,
   });
 }

@@ -11,6 +11,7 @@ import { registerExport } from './commands/export.ts';
 import { registerFeatures } from './commands/features.ts';
 import { registerImport } from './commands/import.ts';
 import { registerKey } from './commands/key.ts';
+import { registerKeys } from './commands/keys.ts';
 import { registerLimit } from './commands/limit.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerLineage } from './commands/lineage.ts';
@@ -105,6 +106,7 @@ export function buildProgram(): Command {
   registerKey(cli);
   registerBackup(cli);
   registerCollect(cli);
+  registerKeys(cli);
   registerMigrate(cli);
   registerPassword(cli);
   registerSchedules(cli);

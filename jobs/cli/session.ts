@@ -1,6 +1,6 @@
 /** Owns what a command opens: configuration, store, client. Each is opened when first asked for and closed with the session. */
 import { type Config, readConfig } from '../../shared/config.ts';
-import { openStore } from '../../shared/store/mongo/open.ts';
+import { openStore, storeAt } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { connect, type Millrace } from '../client/index.ts';
 import type { Output } from './output.ts';
@@ -19,12 +19,11 @@ export function openSession(output: Output, signal: AbortSignal): Session {
   const stack = new AsyncDisposableStack();
   let store: Promise<Store> | undefined;
   let client: Millrace | undefined;
-  const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   return {
     config,
     output,
     signal,
-    store: () => (store ??= openStore({ url, database, masterKey, tenantKey }).then((opened) => stack.use(opened))),
+    store: () => (store ??= openStore(storeAt(config)).then((opened) => stack.use(opened))),
     client: () =>
       (client ??= stack.use(
         connect({ redis: config.redisUrl, seal: config.sealKeys, tenant: config.tenant, prefix: config.prefix }),

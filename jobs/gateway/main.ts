@@ -2,20 +2,21 @@
 import { Redis } from 'ioredis';
 import pino from 'pino';
 import { readConfig } from '../../shared/config.ts';
+import { sealKeyIds } from '../../shared/contract-kit/seal.ts';
 import { attend, listen, runMain, serviceChecks } from '../../shared/http/serve.ts';
 import { logEvents } from '../../shared/telemetry/log-events.ts';
 import { openProcessTelemetry } from '../../shared/telemetry/open-telemetry.ts';
-import { openStore } from '../../shared/store/mongo/open.ts';
+import { openStore, storeAt } from '../../shared/store/mongo/open.ts';
 import { buildGateway } from './build.ts';
 
 await runMain(async () => {
   const config = readConfig();
-  const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   const log = pino({ level: config.log, base: { process: 'gateway' } }, pino.destination(2));
   const observed = await openProcessTelemetry({ name: 'gateway', environment: process.env });
   const { telemetry } = observed;
   telemetry.subscribe(logEvents(log));
-  const store = await openStore({ url, database, masterKey, tenantKey, telemetry });
+  const store = await openStore({ ...storeAt(config), telemetry });
+  await store.keyring.admitSeals(sealKeyIds(config.sealKeys));
   const app = await buildGateway({ store, config, log, telemetry });
   // The clients of tenants connect when they are needed: this one only asks whether Redis answers.
   const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: null });

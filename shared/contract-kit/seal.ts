@@ -63,6 +63,9 @@ export function sealRing(text: string): SealRing {
   return { keys };
 }
 
+/** Names of the keys of such a text, the current one first. */
+export const sealKeyIds = (text: string): string[] => sealRing(text).keys.map(({ id }) => id);
+
 export function seal(ring: SealRing, plain: string, boundTo: string): SealedPayload {
   const current = ring.keys[0];
   if (current === undefined) throw new AppError('CONFIG_INVALID', { message: 'No seal key is given.' });
@@ -74,6 +77,9 @@ export function seal(ring: SealRing, plain: string, boundTo: string): SealedPayl
   const rest = cipher.final();
   return { kid: current.id, box: Buffer.concat([nonce, cipher.getAuthTag(), body, rest]).toString('base64') };
 }
+
+/** The id of the key of a sealed payload that is serialised as JSON, by its beginning; undefined: it is not sealed. */
+export const sealKeyOf = (text: string): string | undefined => /^\{"kid":"([0-9a-f]{8})"/.exec(text)?.[1];
 
 /** Opens what `seal` made for the same `boundTo`; at most `plainBytesMax` come out. Throws PAYLOAD_UNREADABLE. */
 export function openSeal(ring: SealRing, sealed: SealedPayload, boundTo: string, plainBytesMax: number): string {

@@ -36,7 +36,7 @@ export const DATA_CODES = {
     retry: 'never',
     status: 410,
     what: 'The key of a block is gone; its content cannot be read.',
-    todo: 'It was erased on purpose, or the master key is not the one that wrapped it.',
+    todo: 'It was erased on purpose.',
   },
   CONSENT_EXPIRED: {
     retry: 'never',

@@ -74,6 +74,24 @@ export const SERVICE_CODES = {
     what: 'Something unexpected went wrong.',
     todo: 'See the log of the run; report it if it stays.',
   },
+  KEY_WRONG: {
+    retry: 'never',
+    status: 500,
+    what: 'A key is not the one that this database was written with.',
+    todo: 'Give the key that `details` names, or name another database with MILLRACE_DATABASE; nothing has been written.',
+  },
+  MASTER_KEY_MISSING: {
+    retry: 'later',
+    status: 503,
+    what: 'Something is encrypted under a master key that this process does not have.',
+    todo: 'Give that key behind the current one (docs/operating.md says how) and start again; `millrace keys rotate` makes it dispensable.',
+  },
+  MASTER_KEY_NOT_CURRENT: {
+    retry: 'later',
+    status: 409,
+    what: 'This worker wraps with another master key than the one that the rotation is to.',
+    todo: 'Start every process with the new key first and the old one behind it, then rotate again.',
+  },
   NOT_FOUND: { retry: 'never', status: 404, what: 'There is nothing under that name.', todo: 'Check the name.' },
   NOTICE_MISSING: {
     retry: 'never',

@@ -87,19 +87,32 @@ export function decrypt(key: Uint8Array | KeyObject, box: Uint8Array, place: str
 
 export function wrapKey(ring: MasterRing, dataKey: Uint8Array, place: string): WrappedKey {
   const current = ring.keys[0]!;
-  return { kid: current.id, key: encrypt(current.key, dataKey, `key\0${place}`) };
+  return { kid: current.id, key: encrypt(current.key, dataKey, keyPlace(place)) };
 }
 
-/** Throws BLOCK_KEY_MISSING naming `what` when the key was shredded or no master key of the ring opens it. */
+/**
+ * Throws BLOCK_KEY_MISSING naming `what` when the key was shredded, MASTER_KEY_MISSING when the ring does not have the master key that wrapped it (who takes
+ * the one for the other gives up what is only locked), BLOCK_CORRUPT when that one does not open it.
+ */
 export function unwrapKey(ring: MasterRing, wrapped: WrappedKey | undefined, place: string, what: string): Buffer {
-  const master = ring.keys.find((candidate) => candidate.id === wrapped?.kid);
-  if (wrapped === undefined || master === undefined)
-    throw new AppError('BLOCK_KEY_MISSING', { details: { block: what, ...(wrapped && { keyId: wrapped.kid }) } });
-  try {
-    return decrypt(master.key, wrapped.key, `key\0${place}`, what);
-  } catch (cause) {
-    throw new AppError('BLOCK_KEY_MISSING', { cause, details: { block: what, keyId: wrapped.kid } });
-  }
+  if (wrapped === undefined) throw new AppError('BLOCK_KEY_MISSING', { details: { block: what } });
+  const master = ring.keys.find((candidate) => candidate.id === wrapped.kid);
+  if (master === undefined) throw masterKeyMissing([wrapped.kid], what);
+  return decrypt(master.key, wrapped.key, keyPlace(place), what);
+}
+
+/** Wraps a data key anew under the current master key, whatever wrapped it. Throws as `unwrapKey`. */
+export function rewrapKey(ring: MasterRing, wrapped: WrappedKey, place: string, what: string): WrappedKey {
+  return wrapKey(ring, unwrapKey(ring, wrapped, place, what), place);
+}
+
+const keyPlace = (place: string): string => `key\0${place}`;
+
+export function masterKeyMissing(ids: readonly string[], what: string): AppError {
+  return new AppError('MASTER_KEY_MISSING', {
+    message: `${what} is encrypted under master key ${ids.join(', ')}, which this process does not have.`,
+    details: { keyIds: ids, what },
+  });
 }
 
 /** A purpose's own key derived from a longer-lived one, so that no key serves two ends. */

@@ -12,6 +12,7 @@ import type { Collector } from './ports/collection.ts';
 import type { Erasures } from './ports/erasure.ts';
 import type { Events } from './ports/events.ts';
 import type { Formats } from './ports/formats.ts';
+import type { Keyring } from './ports/keyring.ts';
 import type { Journal } from './ports/outbox.ts';
 import type { Consents, Items, People } from './ports/people.ts';
 import type { Identities } from './ports/identities.ts';
@@ -38,6 +39,7 @@ export * from './ports/erasure.ts';
 export type * from './ports/events.ts';
 export type * from './ports/formats.ts';
 export * from './ports/identities.ts';
+export type * from './ports/keyring.ts';
 export type * from './ports/keys.ts';
 export type * from './ports/organisation.ts';
 export type * from './ports/outbox.ts';
@@ -88,6 +90,7 @@ export interface Store extends AsyncDisposable {
   readonly verdicts: Verdicts;
   readonly collector: Collector;
   readonly formats: Formats;
+  readonly keyring: Keyring;
   /** One round trip; throws SERVICE_UNAVAILABLE. Returns the server's name and version. */
   ping(): Promise<{ readonly server: string; readonly ms: number }>;
 }

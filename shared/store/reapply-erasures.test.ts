@@ -66,6 +66,6 @@ test('a report that was changed, and a file that holds none, are refused', async
   for (const text of [JSON.stringify({ erasures: [forged] }), '{"erasures": [{}]}', 'nothing'])
     expect(() => readFiledErasures(text)).toThrow(expect.objectContaining({ code: 'FILE_MALFORMED' }));
   const filed = readFiledErasures(JSON.stringify({ erasures: [signed] }));
-  const other = await of.another({ tenantKey: Buffer.alloc(32, 9) });
-  await expect(reapplyErasures(other, filed)).rejects.toMatchObject({ code: 'FILE_MALFORMED' });
+  await using other = await testStore({ tenantKey: Buffer.alloc(32, 9) });
+  await expect(reapplyErasures(other.store, filed)).rejects.toMatchObject({ code: 'FILE_MALFORMED' });
 });

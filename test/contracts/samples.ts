@@ -38,7 +38,7 @@ export function schemaOf(contract: Contract): Record<string, unknown> {
   };
 }
 
-const TEXTS = ['main', 'https://example.com/hook', '2026-01-02T03:04:05Z', 'a'.repeat(64), '0', '*'];
+const TEXTS = ['main', 'https://example.com/hook', '2026-01-02T03:04:05Z', 'a'.repeat(64), 'a'.repeat(8), '0', '*'];
 
 function textFor({ pattern, minLength = 0 }: Shape): string {
   const fits = (text: string): boolean =>

@@ -10,10 +10,10 @@ import { systemClock } from '../../shared/clock.ts';
 import { computePool } from '../../shared/compute/pool.ts';
 import type { Config } from '../../shared/config.ts';
 import { REDRIVE_WINDOW_MS } from '../../shared/contract-kit/define-job.ts';
-import { sealRing } from '../../shared/contract-kit/seal.ts';
+import { sealKeyIds, sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
-import { openStore } from '../../shared/store/mongo/open.ts';
+import { openStore, storeAt } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
 import type { Health } from '../../shared/telemetry/health.ts';
@@ -122,9 +122,10 @@ export async function startHost({
       ...(config.threads === undefined ? {} : { threads: config.threads }),
     }),
   );
-  const { mongodbUrl: url, database, masterKey, tenantKey, prefix } = config;
-  const store = stack.use(await openStore({ url, database, masterKey, tenantKey, compute: pool, telemetry }));
+  const { mongodbUrl: url, database, prefix } = config;
+  const store = stack.use(await openStore({ ...storeAt(config), compute: pool, telemetry }));
   const ring = sealRing(config.sealKeys);
+  await store.keyring.admitSeals(sealKeyIds(config.sealKeys));
   const processors = new Map<string, AnyProcessor>();
   for (const kind of kinds) processors.set(kind, await processorOf(kind));
   const enqueuer = stack.use(

@@ -7,16 +7,16 @@ import {
   type BackupManifest,
   type BackupOptions,
 } from '../../../shared/store/mongo/backup.ts';
+import { storeAt } from '../../../shared/store/mongo/open.ts';
 import { restore } from '../../../shared/store/mongo/restore.ts';
 import { readText } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import type { Session } from '../session.ts';
 
 function optionsOf({ config, output, signal }: Session): BackupOptions {
-  const { mongodbUrl: url, database, masterKey, tenantKey } = config;
   const onFile = ({ collection, documents, bytes }: BackupFile): void =>
     output.note(`${collection}: ${documents} documents, ${bytes} bytes`);
-  return { url, database, masterKey, tenantKey, signal, onFile };
+  return { ...storeAt(config), signal, onFile };
 }
 
 const documentsOf = ({ files }: BackupManifest): number => files.reduce((sum, { documents }) => sum + documents, 0);

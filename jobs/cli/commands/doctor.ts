@@ -8,13 +8,14 @@ import { type Config, PROJECT_DIR, readConfig } from '../../../shared/config.ts'
 import { toAppError } from '../../../shared/errors.ts';
 import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
-import { openStore } from '../../../shared/store/mongo/open.ts';
+import { openStore, storeAt } from '../../../shared/store/mongo/open.ts';
 import type { Store } from '../../../shared/store/ports.ts';
 import { Redis } from 'ioredis';
 import { connect } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, openOutput, table } from '../output.ts';
 import { sourceAlerts } from '../source-reports.ts';
+import { leftOf } from './keys.ts';
 import { missedLine } from './schedules.ts';
 
 const findingSchema = z.object({
@@ -84,6 +85,19 @@ async function probeFormats(store: Store, tenant: string): Promise<Finding[]> {
   return [{ name, state: 'missing', detail, todo, optional: true }];
 }
 
+/** Where keys come from, and what lies under which master key. */
+async function probeKeys({ keyring }: Store, { keyProviders }: Config): Promise<Finding[]> {
+  const keys = await keyring.masters();
+  const left = leftOf(keys);
+  const ids = keys.filter(({ held }) => held).map(({ id, current }) => (current ? `${id} (current)` : id));
+  const from = `from the ${keyProviders.master}; tenant key from the ${keyProviders.tenant}, seal keys from the ${keyProviders.seal}`;
+  const name = 'master keys';
+  const detail = `${ids.join(', ')}, ${from}`;
+  if (left === 0) return [{ name, state: 'ready', detail }];
+  const todo = 'millrace keys rotate, once every process gives the current one first';
+  return [{ name, state: 'missing', detail: `${detail}; ${left} keys lie under older ones`, todo, optional: true }];
+}
+
 /** Sources of which something leapt today or yesterday. */
 async function probeSources(store: Store, tenant: string): Promise<Finding[]> {
   const alerts = await sourceAlerts(store, tenant, Date.now());
@@ -99,16 +113,16 @@ async function probeSources(store: Store, tenant: string): Promise<Finding[]> {
 async function probeServices(): Promise<Finding[]> {
   try {
     const config = readConfig();
-    const { redisUrl, mongodbUrl: url, database, masterKey, tenantKey } = config;
-    const redis = await probeRedis(redisUrl);
+    const redis = await probeRedis(config.redisUrl);
     try {
-      await using store = await openStore({ url, database, masterKey, tenantKey });
+      await using store = await openStore(storeAt(config));
       const { server, ms } = await store.ping();
       const old = oldModelLine(await modelAge(store, config.tenant, config.modelAgeMsMax, Date.now()));
       const skew = skewLine(await foundSkew(store, config.tenant));
       return [
         redis,
         { name: 'MongoDB service', state: 'ready', version: server, detail: `answers in ${ms.toFixed(1)} ms` },
+        ...(await probeKeys(store, config)),
         ...(await probeFormats(store, config.tenant)),
         ...(await probeSources(store, config.tenant)),
         ...(redis.state === 'ready' ? await probeSchedules(config) : []),
@@ -116,15 +130,10 @@ async function probeServices(): Promise<Finding[]> {
         ...(skew === undefined ? [] : [{ name: 'features', state: 'failed' as const, detail: skew, optional: true }]),
       ];
     } catch (thrown) {
-      return [
-        redis,
-        {
-          name: 'MongoDB service',
-          state: 'failed',
-          detail: toAppError(thrown).message,
-          todo: 'npm start, or set MONGODB_URL',
-        },
-      ];
+      const { code, message: detail } = toAppError(thrown);
+      if (code === 'KEY_WRONG' || code === 'MASTER_KEY_MISSING')
+        return [redis, { name: 'keys', state: 'failed', detail }];
+      return [redis, { name: 'MongoDB service', state: 'failed', detail, todo: 'npm start, or set MONGODB_URL' }];
     }
   } catch (thrown) {
     return [{ name: 'services', state: 'missing', detail: toAppError(thrown).message, todo: 'npm start' }];

@@ -44,6 +44,7 @@ async function runMigration(session: Session): Promise<void> {
   const { newest } = await (await store()).formats.status(config.tenant);
   const job = await client().migration.enqueue({ format: newest });
   const done = await followJob(session, 'migration', 'migration', job);
+  if (!('blocks' in done)) return; // of another act
   output.result(done, () => {
     const { blocks, versions, bytesBefore, bytesAfter } = done;
     return `${blocks} blocks (${bytesBefore} bytes, now ${bytesAfter}) and ${versions} data sets are up to date. The old blocks are collected later.`;

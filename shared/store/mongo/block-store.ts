@@ -84,7 +84,7 @@ export interface SealedDocument extends BlockRef {
   readonly document: BlockDocument;
 }
 
-const place = (id: string): string => placeOf(COLLECTIONS.blocks, 'data', id);
+export const placeOfBlock = (id: string): string => placeOf(COLLECTIONS.blocks, 'data', id);
 
 class MongoBlocks implements BlockStore {
   readonly #blocks: Collection<BlockDocument>;
@@ -103,7 +103,7 @@ class MongoBlocks implements BlockStore {
 
   async seal(id: string, plain: Uint8Array, packing: Packing): Promise<SealedDocument> {
     const dataKey = newDataKey();
-    const task: SealTask = { plain: this.#forThread(plain, plain.length), dataKey, place: place(id), packing };
+    const task: SealTask = { plain: this.#forThread(plain, plain.length), dataKey, place: placeOfBlock(id), packing };
     return this.#document(id, dataKey, await this.#run('sealBlock', sealBlock, task, plain.length));
   }
 
@@ -114,13 +114,13 @@ class MongoBlocks implements BlockStore {
   ): Promise<SealedDocument & { rows: number; recordedAtMax: number }> {
     const dataKey = newDataKey();
     const packing = format >= 2 ? 'planes' : 'zstd';
-    const task: CompactTask = { inputs, dataKey, place: place(id), packing };
+    const task: CompactTask = { inputs, dataKey, place: placeOfBlock(id), packing };
     const made = await this.#run('compactBlocks', compactBlocks, task, sizeOf(inputs));
     return { ...this.#document(id, dataKey, made), rows: made.rows, recordedAtMax: made.recordedAtMax };
   }
 
   #document(id: string, dataKey: Uint8Array, sealed: SealedBlock): SealedDocument {
-    const { kid, key } = wrapKey(this.#ring, dataKey, place(id));
+    const { kid, key } = wrapKey(this.#ring, dataKey, placeOfBlock(id));
     const { box, hash, packing, plainBytes } = sealed;
     return {
       block: id,
@@ -185,9 +185,9 @@ class MongoBlocks implements BlockStore {
       throw new AppError('BLOCK_FORMAT_UNKNOWN', { details: { block, format: found.v, known: BLOCK_FORMAT } });
     const { kid, key, packing, plainBytes } = found;
     const wrapped = kid === undefined || key === undefined ? undefined : { kid, key };
-    const dataKey = unwrapKey(this.#ring, wrapped, place(block), block);
+    const dataKey = unwrapKey(this.#ring, wrapped, placeOfBlock(block), block);
     const box = this.#forThread(found.data, plainBytes);
-    return { box, dataKey, place: place(block), packing, plainBytes, hash, block };
+    return { box, dataKey, place: placeOfBlock(block), packing, plainBytes, hash, block };
   }
 
   merge(inputs: readonly MergeInput[]): Promise<EventColumns> {

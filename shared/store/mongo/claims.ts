@@ -2,6 +2,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Collection, Db } from 'mongodb';
 import { AppError } from '../../errors.ts';
+import { sealKeyOf } from '../../contract-kit/seal.ts';
 import type { Claims, StoredClaim } from '../ports.ts';
 import { COLLECTIONS, idOf, idsUnder, sequenceText } from './names.ts';
 
@@ -9,6 +10,8 @@ interface ClaimDocument {
   _id: string;
   sha256: string;
   bytes: number;
+  /** Seal key of a personal input; absent for others, and for claims from before it was noted. */
+  sealedBy?: string;
   /** Runs that use it. */
   runs: string[];
   at: number;
@@ -21,11 +24,13 @@ interface PartDocument {
 }
 
 const PART_BYTES_MAX = 8_000_000;
-/** A claim is read whole into memory. */
 /** Hash of a claim that is being removed; no payload has it. */
 const REMOVED = '';
 /** Time to enqueue the job and to run it before anybody asks whether the claim is still needed. */
 const FIRST_CHECK_MS = 60_000;
+/** What says which key sealed a payload comes first in it. */
+const HEAD_BYTES = 32;
+/** A claim is read whole into memory. */
 const CLAIM_BYTES_MAX = 256 * 1024 * 1024;
 
 class MongoClaims implements Claims {
@@ -54,8 +59,9 @@ class MongoClaims implements Claims {
     // Last: a claim that can be found is whole.
     const at = this.#clock();
     const runs = runKey === undefined ? [] : [runKey];
+    const sealedBy = sealKeyOf(Buffer.from(bytes.subarray(0, HEAD_BYTES)).toString('latin1'));
     const claim = { _id: idOf(tenant, id), sha256, bytes: bytes.length, runs, at, checkAt: at + FIRST_CHECK_MS };
-    await this.#claims.insertOne(claim);
+    await this.#claims.insertOne({ ...claim, ...(sealedBy !== undefined && { sealedBy }) });
     return { id, sha256, bytes: bytes.length };
   }
 

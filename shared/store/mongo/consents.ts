@@ -6,6 +6,7 @@
 import type { Collection, Db } from 'mongodb';
 import type { ConsentRecord } from '../../contract-kit/event.ts';
 import type { Purpose } from '../../contract-kit/purposes.ts';
+import { AppError } from '../../errors.ts';
 import { ConsentState } from '../../governance/consent-state.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, placeOf, unwrapKey, wrapKey } from '../../governance/crypto.ts';
 import { hexOf, type PersonalKeys, receiptKeyOf } from '../../governance/keys.ts';
@@ -33,6 +34,8 @@ type Said =
   | { readonly act: 'words'; readonly rows: readonly ConsentRow[] }
   | { readonly act: 'erased' | 'readmitted'; readonly mark: string };
 
+/** Looks at the log until no other writer came between. */
+const TURNS_MAX = 100;
 /** Records of one entry; ~60 bytes each. */
 const ENTRY_RECORDS_MAX = 50_000;
 
@@ -158,24 +161,30 @@ class MongoConsents implements Consents {
   }
 
   async forget(tenant: string, subject: SubjectKey): Promise<number> {
-    const { entries } = await this.#log.readAfter(tenant, 0);
     let rewritten = 0;
-    for (const entry of entries) {
-      const said = this.#open(tenant, entry);
-      if (said.act !== 'words') continue;
-      const left = said.rows.filter((row) => Buffer.compare(row.subject, subject) !== 0);
-      if (left.length === said.rows.length) continue;
-      const { run, part, key } = entry.body;
-      const _id = `${tenant}.${sequenceText(entry.sequence)}`;
-      const changed = await this.#entries.updateOne(
-        { _id, 'body.key': key },
-        {
-          $set: { body: this.#seal(tenant, run, part, left) },
-        },
-      );
-      rewritten += changed.matchedCount;
+    for (let turn = 0; turn < TURNS_MAX; turn++) {
+      const { entries } = await this.#log.readAfter(tenant, 0);
+      let met = false;
+      for (const entry of entries) {
+        const changed = await this.#forgetIn(tenant, entry, subject);
+        if (changed === true) rewritten++;
+        if (changed === false) met = true;
+      }
+      if (!met) return rewritten;
     }
-    return rewritten;
+    throw new AppError('SERVICE_UNAVAILABLE', { message: 'The log of consents has too many writers.' });
+  }
+
+  /** Undefined: there was nothing to do; false: a rotation wrapped its key anew at that moment. */
+  async #forgetIn(tenant: string, entry: LogEntry<ConsentEntry>, subject: SubjectKey): Promise<boolean | undefined> {
+    const said = this.#open(tenant, entry);
+    if (said.act !== 'words') return undefined;
+    const left = said.rows.filter((row) => Buffer.compare(row.subject, subject) !== 0);
+    if (left.length === said.rows.length) return undefined;
+    const { run, part, key } = entry.body;
+    const _id = `${tenant}.${sequenceText(entry.sequence)}`;
+    const body = this.#seal(tenant, run, part, left);
+    return (await this.#entries.updateOne({ _id, 'body.key': key }, { $set: { body } })).matchedCount === 1;
   }
 
   async erasedMarks(tenant: string): Promise<ReadonlySet<string>> {
@@ -294,7 +303,7 @@ class MongoConsents implements Consents {
 
 const sequenceOf = (id: string): number => Number(id.slice(id.lastIndexOf('.') + 1));
 
-const entryPlace = (tenant: string, run: string, part: number): string =>
+export const entryPlace = (tenant: string, run: string, part: number): string =>
   placeOf(COLLECTIONS.consentLog, 'box', `${tenant}.${run}.${part}`);
 
 function wordOf({ purposes, source, withdrawn, basis, at, until }: ConsentRow): ConsentWord {

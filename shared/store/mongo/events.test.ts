@@ -263,13 +263,11 @@ describe('a version of events', () => {
     expect([...asked].sort()).toEqual(['compactBlocks', 'mergeBlocks', 'openBlock']);
   });
 
-  it('gives BLOCK_CORRUPT when a stored byte was changed, BLOCK_KEY_MISSING when the key is gone or another', async () => {
+  it('gives BLOCK_CORRUPT when a stored byte was changed, BLOCK_KEY_MISSING when the key is gone', async () => {
     await using test = await testStore();
     const { store } = test;
     await ingest(store, 'run', some(0, 10, { user: 'asha', occurredAt: TEST_NOON }));
     const version = await freeze(store, 'freeze');
-    const stranger = await test.another({ masterKey: Buffer.alloc(32, 9) });
-    await expect(stranger.events.read('main', version)).rejects.toMatchObject({ code: 'BLOCK_KEY_MISSING' });
     const blocks = test.db.collection<{ _id: string; data: Buffer; key: Buffer }>(COLLECTIONS.blocks);
     const block = await blocks.findOne({});
     const data = Buffer.from(block!.data);

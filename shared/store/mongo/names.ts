@@ -37,6 +37,7 @@ export const COLLECTIONS = {
   accounts: 'accounts',
   formats: 'formats',
   organisations: 'organisations',
+  keyring: 'keyring',
   erasures: 'erasure_reports',
   runs: 'runs',
   pipelineRuns: 'pipeline_runs',

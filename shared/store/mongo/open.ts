@@ -1,6 +1,7 @@
 /** Owns opening the store: one client, its indexes, and all ports over it. */
 import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { ComputePool } from '../../compute/task.ts';
+import type { Config } from '../../config.ts';
 import { AppError } from '../../errors.ts';
 import { deriveKey, masterRing } from '../../governance/crypto.ts';
 import { personalKeys } from '../../governance/keys.ts';
@@ -20,6 +21,7 @@ import { createFormatIndexes, mongoFormats, WriteFormat } from './formats.ts';
 import { createIdentityIndexes, mongoIdentities } from './identities.ts';
 import { mongoItems } from './items.ts';
 import { mongoJournal } from './journal.ts';
+import { KnownKeys, type KeyringParts } from './keyring.ts';
 import { createDeadLetterIndexes, mongoDeadLetters } from './dead-letters.ts';
 import { createLedgerIndexes, mongoLedger } from './ledger.ts';
 import { createLineageIndexes, mongoLineage } from './lineage.ts';
@@ -34,19 +36,23 @@ import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quara
 import { createVerdictIndexes, mongoVerdicts } from './verdicts.ts';
 import { mongoReceipts } from './receipts.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
+import { mongoKeyring } from './rotation.ts';
 import { mongoServed } from './served.ts';
 import { mongoTicks } from './ticks.ts';
 import { mongoTunings } from './tunings.ts';
 import { mongoVersions } from './versions.ts';
 import { mongoWebhooks } from './webhooks.ts';
 
-export interface OpenStoreOptions {
+export interface StoreAddress {
   readonly url: string;
   readonly database: string;
   /** 32 bytes; or several, the current one first. */
   readonly masterKey: Uint8Array | readonly Uint8Array[];
   /** Key of the pseudonyms of people; never changes. */
   readonly tenantKey: Uint8Array;
+}
+
+export interface OpenStoreOptions extends StoreAddress {
   /** Milliseconds since 1970. Default Date.now. */
   readonly clock?: () => number;
   /** Where blocks are opened, merged and sealed; absent: on the calling thread. */
@@ -61,6 +67,16 @@ export interface OpenStoreOptions {
   readonly staleGapMs?: number;
 }
 
+/** What a process' configuration says of its store. */
+export function storeAt({
+  mongodbUrl: url,
+  database,
+  masterKeys: masterKey,
+  tenantKey,
+}: Pick<Config, 'mongodbUrl' | 'database' | 'masterKeys' | 'tenantKey'>): StoreAddress {
+  return { url, database, masterKey, tenantKey };
+}
+
 /**
  * A half-open network path is noticed by the driver's own heartbeat: every so often, answered within the connect timeout. All
  * operations at work on that server then end, and what may be repeated is. At the driver's defaults that took 40 s.
@@ -73,8 +89,8 @@ const SOCKET_TIMEOUT_MS = 120_000;
 const DEFAULTS = { serverSelectionTimeoutMs: 5000, connectionsMax: 20 };
 
 /**
- * Connects, makes the indexes and gives the ports. Throws SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID
- * when the address or a key cannot be used. Close it with `await using`.
+ * Connects, checks the keys, makes the indexes and gives the ports. Throws SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID
+ * when the address or a key cannot be used, KEY_WRONG or MASTER_KEY_MISSING when the database was written with others. Close it with `await using`.
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const client = clientFor(options);
@@ -82,8 +98,11 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   try {
     await client.connect();
     const db = client.db(options.database);
+    const keys = keysOf(db, options);
+    const known = new KnownKeys(keys);
+    await known.admit();
     await createIndexes(db);
-    return portsOver(client, db, hosts, options);
+    return portsOver(client, keys, known, hosts, options);
   } catch (thrown) {
     await client.close();
     throw connectFailure(thrown, hosts);
@@ -167,10 +186,19 @@ async function createIndexes(db: Db): Promise<void> {
   ]);
 }
 
-function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStoreOptions): Store {
-  const clock = options.clock ?? Date.now;
-  const ring = masterRing(options.masterKey instanceof Uint8Array ? [options.masterKey] : options.masterKey);
-  const personal = personalKeys(options.tenantKey);
+function keysOf(db: Db, { masterKey, tenantKey, clock = Date.now }: OpenStoreOptions): KeyringParts {
+  const ring = masterRing(masterKey instanceof Uint8Array ? [masterKey] : masterKey);
+  return { db, ring, tenantKey, personal: personalKeys(tenantKey), clock };
+}
+
+function portsOver(
+  client: MongoClient,
+  keys: KeyringParts,
+  known: KnownKeys,
+  hosts: string,
+  options: OpenStoreOptions,
+): Store {
+  const { db, ring, personal, clock } = keys;
   const blocks = mongoBlocks(db, ring, options.compute);
   const people = mongoPeople(db, ring, personal, clock);
   const versions = mongoVersions(db, blocks, clock);
@@ -211,6 +239,7 @@ function portsOver(client: MongoClient, db: Db, hosts: string, options: OpenStor
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
     formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),
+    keyring: port('keyring', mongoKeyring(keys, known)),
     verdicts: port('verdicts', mongoVerdicts(db, clock)),
     collector: port('collector', mongoCollector(db, clock)),
     ping: () => ping(db, hosts),

@@ -45,7 +45,7 @@ const UNSAID: RecordOrder = '';
 /** Turns that writers of one person take at most, before one of them has met too many others. */
 const TURNS_MAX = 1_000;
 
-const envelopePlace = (id: string): string => placeOf(COLLECTIONS.people, 'box', id);
+export const envelopePlace = (id: string): string => placeOf(COLLECTIONS.people, 'box', id);
 const pastPlace = (id: string): string => placeOf(COLLECTIONS.people, 'past', id);
 const textPlace = (id: string): string => placeOf(COLLECTIONS.texts, 'box', id);
 

@@ -15,6 +15,7 @@ import {
   keyNames,
   readManifest,
 } from './backup.ts';
+import { COLLECTIONS } from './names.ts';
 import { openDatabase, openStore } from './open.ts';
 
 /** Documents and bytes of one insert. */
@@ -29,6 +30,7 @@ export async function restore(folder: string, options: BackupOptions): Promise<B
   for (const file of manifest.files) await verify(folder, file);
   await using database = await openDatabase(options);
   await refuseUsed(database.db, options.database);
+  await database.db.collection(COLLECTIONS.keyring).deleteMany({});
   for (const file of manifest.files.toReversed()) {
     options.signal?.throwIfAborted();
     await insert(database.db, folder, file);
@@ -66,7 +68,9 @@ async function verify(folder: string, { file, bytes, documents, sha256 }: Backup
 }
 
 async function refuseUsed(db: Db, database: string): Promise<void> {
-  for (const { name } of await db.listCollections({}, { nameOnly: true }).toArray())
+  const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
+  // Whoever only opened it noted their keys; the backup brings those that belong to what is in it.
+  for (const name of names.filter((one) => one !== COLLECTIONS.keyring))
     if (!name.startsWith('system.') && (await db.collection(name).findOne({}, { projection: { _id: 1 } })) !== null)
       throw new AppError('RESTORE_REFUSED', { details: { database, collection: name } });
 }

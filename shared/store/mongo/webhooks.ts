@@ -15,7 +15,7 @@ interface WebhookDocument extends Omit<Webhook, 'id'> {
 const SECRET_BYTES = 32;
 const WEBHOOKS_MAX = 50;
 
-const placeOfSecret = (id: string): string => placeOf(COLLECTIONS.webhooks, 'secret', id);
+export const placeOfSecret = (id: string): string => placeOf(COLLECTIONS.webhooks, 'secret', id);
 
 /** As Standard Webhooks writes secrets. */
 const secretText = (secret: Uint8Array): string => `whsec_${Buffer.from(secret).toString('base64')}`;

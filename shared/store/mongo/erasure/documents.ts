@@ -1,5 +1,6 @@
 /** Owns a person's way out of small documents: their own, those served to them, those about them, and batches that hold them among others. */
-import type { Db } from 'mongodb';
+import type { Collection, Db, Filter } from 'mongodb';
+import { AppError } from '../../../errors.ts';
 import { decrypt, encrypt, type MasterRing, newDataKey, unwrapKey, wrapKey } from '../../../governance/crypto.ts';
 import { hexOf } from '../../../governance/keys.ts';
 import { mentions } from '../../../governance/mentions.ts';
@@ -9,6 +10,8 @@ import { placeOfBody } from '../quarantine.ts';
 import { chunksOf, COLLECTIONS, entityId, idOf, idsUnder } from '../names.ts';
 
 const ID_BYTES = 16;
+/** Looks at one document that others write. */
+const TURNS_MAX = 100;
 
 interface Sealed {
   readonly _id: string;
@@ -89,19 +92,44 @@ export async function forgetLineage(
     checked += 1;
     if (eventIds.size === 0) continue;
     const place = placeOfIds(batch._id);
-    const ids = decrypt(unwrapKey(ring, batch, place, batch._id), batch.box, place, batch._id);
-    const left = withoutIds(ids, eventIds);
-    if (left.length === ids.length) continue;
-    removed += (ids.length - left.length) / ID_BYTES;
-    const same = { _id: batch._id, key: batch.key };
-    if (left.length === 0) await batches.deleteOne(same);
-    else {
-      const dataKey = newDataKey();
-      const sealed = { ...wrapKey(ring, dataKey, place), box: encrypt(dataKey, left, place) };
-      await batches.updateOne(same, { $set: { ...sealed, events: left.length / ID_BYTES } });
-    }
+    removed += await untilUnmoved(batches, batch, async (now) => {
+      const ids = decrypt(unwrapKey(ring, now, place, now._id), now.box, place, now._id);
+      const left = withoutIds(ids, eventIds);
+      const gone = (ids.length - left.length) / ID_BYTES;
+      const same = { _id: now._id, key: now.key };
+      if (gone === 0) return 0;
+      if (left.length === 0) return (await batches.deleteOne(same)).deletedCount === 1 ? gone : undefined;
+      const sealed = sealedAnew(ring, left, place);
+      const { matchedCount } = await batches.updateOne(same, { $set: { ...sealed, events: left.length / ID_BYTES } });
+      return matchedCount === 1 ? gone : undefined;
+    });
   }
   return { artefact: `${COLLECTIONS.lineage} (ids of events)`, checked, removed, left: 0 };
+}
+
+/**
+ * Changes a document where its key is still the one that was read, and looks at it anew where it is not: a rotation may wrap it again at that very moment.
+ * `change` gives what it took out, undefined where the document had moved on. 0: it is gone.
+ */
+async function untilUnmoved<D extends { readonly _id: string }>(
+  collection: Collection<D>,
+  found: D,
+  change: (now: D) => Promise<number | undefined>,
+): Promise<number> {
+  let now: D | null = found;
+  for (let turn = 0; now !== null && turn < TURNS_MAX; turn++) {
+    const taken = await change(now);
+    if (taken !== undefined) return taken;
+    now = (await collection.findOne({ _id: found._id } as Filter<D>)) as D | null;
+  }
+  if (now === null) return 0;
+  throw new AppError('SERVICE_UNAVAILABLE', { message: `${found._id} has too many writers.` });
+}
+
+/** Under a data key of its own, so that the old one opens nothing that is left. */
+function sealedAnew(ring: MasterRing, plain: Uint8Array, place: string) {
+  const dataKey = newDataKey();
+  return { ...wrapKey(ring, dataKey, place), box: encrypt(dataKey, plain, place) };
 }
 
 function withoutIds(ids: Buffer, gone: ReadonlySet<string>): Buffer {
@@ -123,19 +151,19 @@ export async function forgetQuarantined(
   let [checked, removed] = [0, 0];
   for await (const batch of batches.find({ _id: idsUnder(tenant), box: { $exists: true } })) {
     checked += 1;
-    const { _id, kid, key, box } = batch;
-    if (kid === undefined || key === undefined || box === undefined) continue;
-    const place = placeOfBody(_id);
-    const body = JSON.parse(decrypt(unwrapKey(ring, { kid, key }, place, _id), box, place, _id).toString()) as {
-      readonly events: readonly unknown[];
-    };
-    const events = body.events.filter((record) => !mentions(record, externalId));
-    if (events.length === body.events.length) continue;
-    removed += body.events.length - events.length;
-    const dataKey = newDataKey();
-    const left = Buffer.from(JSON.stringify({ ...body, events }));
-    const sealed = { ...wrapKey(ring, dataKey, place), box: encrypt(dataKey, left, place) };
-    await batches.updateOne({ _id, key }, { $set: { ...sealed, records: events.length } });
+    const place = placeOfBody(batch._id);
+    removed += await untilUnmoved(batches, batch, async ({ _id, kid, key, box }) => {
+      if (kid === undefined || key === undefined || box === undefined) return 0;
+      const body = JSON.parse(decrypt(unwrapKey(ring, { kid, key }, place, _id), box, place, _id).toString()) as {
+        readonly events: readonly unknown[];
+      };
+      const events = body.events.filter((record) => !mentions(record, externalId));
+      const gone = body.events.length - events.length;
+      if (gone === 0) return 0;
+      const sealed = sealedAnew(ring, Buffer.from(JSON.stringify({ ...body, events })), place);
+      const { matchedCount } = await batches.updateOne({ _id, key }, { $set: { ...sealed, records: events.length } });
+      return matchedCount === 1 ? gone : undefined;
+    });
   }
   return { artefact: COLLECTIONS.quarantine, checked, removed, left: 0 };
 }
