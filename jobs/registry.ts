@@ -11,6 +11,7 @@ import { ingestion } from './ingestion/contract.ts';
 import { migration } from './migration/contract.ts';
 import { modelSearch } from './model-search/contract.ts';
 import { pipeline } from './pipeline/contract.ts';
+import { privateStatistics } from './private-statistics/contract.ts';
 import { segmentation } from './segmentation/contract.ts';
 import { shardedTraining } from './sharded-training/contract.ts';
 import { webhookDelivery } from './webhook-delivery/contract.ts';
@@ -25,6 +26,7 @@ export const CONTRACTS = {
   'model-search': modelSearch,
   'sharded-training': shardedTraining,
   asking,
+  'private-statistics': privateStatistics,
   pipeline,
   governance,
   migration,

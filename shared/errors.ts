@@ -8,9 +8,10 @@
 import { DATA_CODES } from './error-codes/data.ts';
 import type { ErrorCode, Retry } from './error-codes/error-code.ts';
 import { JOB_CODES } from './error-codes/jobs.ts';
+import { PRIVACY_CODES } from './error-codes/privacy.ts';
 import { SERVICE_CODES } from './error-codes/services.ts';
 
-export const ERROR_CODES = { ...DATA_CODES, ...JOB_CODES, ...SERVICE_CODES } as const;
+export const ERROR_CODES = { ...DATA_CODES, ...JOB_CODES, ...PRIVACY_CODES, ...SERVICE_CODES } as const;
 
 export type ErrorCodeName = keyof typeof ERROR_CODES;
 

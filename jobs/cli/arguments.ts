@@ -15,6 +15,14 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** A number above 0. */
+export function aboveZero(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0 || text.trim() === '')
+    throw new InvalidArgumentError('must be a number above 0.');
+  return value;
+}
+
 /** A moment: ISO 8601 with an offset, or ms since 1970. */
 export function moment(text: string): number {
   const parsed = timestampSchema.safeParse(/^\d+$/.test(text) ? Number(text) : text);

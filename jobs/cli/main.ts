@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { AppError } from '../../shared/errors.ts';
 import { registerBackup } from './commands/backup.ts';
+import { registerBudget } from './commands/budget.ts';
 import { registerCancel } from './commands/cancel.ts';
 import { registerDeadLetters } from './commands/dead-letters.ts';
 import { registerCollect } from './commands/collect.ts';
@@ -28,6 +29,7 @@ import { registerRelease } from './commands/release.ts';
 import { registerRun } from './commands/run.ts';
 import { registerSchedules } from './commands/schedules.ts';
 import { registerSource } from './commands/source.ts';
+import { registerStatistics } from './commands/statistics.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrace } from './commands/trace.ts';
 import { registerTune } from './commands/tune.ts';
@@ -98,6 +100,8 @@ export function buildProgram(): Command {
   registerFeatures(cli);
   registerPerson(cli);
   registerOrganisation(cli);
+  registerStatistics(cli);
+  registerBudget(cli);
   registerEvaluate(program);
   registerExport(cli);
   registerLimit(cli);

@@ -6,6 +6,8 @@
  * ("follow"), each of them idempotent by runKey, so that a crash anywhere is rolled forward by a retry or the sweeper.
  */
 import type { Accounts, ApiKeys, Claims } from './ports/access.ts';
+import type { Answers } from './ports/answers.ts';
+import type { Budgets } from './ports/budgets.ts';
 import type { Checkpoints } from './ports/checkpoints.ts';
 import type { DeadLetters } from './ports/dead-letters.ts';
 import type { Collector } from './ports/collection.ts';
@@ -32,6 +34,8 @@ import type { Versions } from './ports/versions.ts';
 import type { Webhooks } from './ports/webhooks.ts';
 
 export * from './ports/access.ts';
+export type * from './ports/answers.ts';
+export type * from './ports/budgets.ts';
 export type * from './ports/checkpoints.ts';
 export type * from './ports/dead-letters.ts';
 export * from './ports/collection.ts';
@@ -77,6 +81,8 @@ export interface Store extends AsyncDisposable {
   readonly checkpoints: Checkpoints;
   readonly served: Served;
   readonly exposures: Exposures;
+  readonly budgets: Budgets;
+  readonly answers: Answers;
   readonly prompts: Prompts;
   readonly claims: Claims;
   readonly journal: Journal;

@@ -159,7 +159,9 @@ async function peopleWithEveryConsent(): Promise<string[]> {
   });
 }
 
-describe.for(JOB_KINDS.filter((kind) => CONTRACTS[kind].purposes.length > 0))('%s and consent', (kind) => {
+const ASKING = JOB_KINDS.filter((kind) => CONTRACTS[kind].purposes.length > 0);
+
+describe.for(ASKING.filter((kind) => !CONTRACTS[kind].strict))('%s and consent', (kind) => {
   test('leaves out who withdrew a purpose of its kind, before the load or before the commit', async () => {
     const processor = processors.get(kind)!;
     const purpose = processor.contract.purposes[0]!;
@@ -174,5 +176,27 @@ describe.for(JOB_KINDS.filter((kind) => CONTRACTS[kind].purposes.length > 0))('%
     const after = await runOnce(world.ports, processor, input, { before: midway });
     expect((await peopleByConsent(world.store, purpose)).allowed.size).toBe(allowed.size - 2);
     expect(await contentOf(after.run)).not.toEqual(await contentOf(before.run));
+  });
+});
+
+describe.for(ASKING.filter((kind) => CONTRACTS[kind].strict))('%s and consent', (kind) => {
+  test('refuses its whole result when somebody withdrew since the load, and gives one that was made without them when it is tried again', async () => {
+    const processor = processors.get(kind)!;
+    const purpose = processor.contract.purposes[0]!;
+    const input = ENTRIES[kind]!.input(made) as never;
+    const key = `${kind} withdrawn`;
+    const people = (await peopleWithEveryConsent()).slice(0, 2);
+    expect(people.length).toBe(2);
+    const midway = async (verb: string): Promise<void> => {
+      if (verb === 'commit') for (const person of people) await withdraw(world.ports, person, purpose);
+    };
+    await expect(runOnce(world.ports, processor, input, { key, before: midway })).rejects.toMatchObject({
+      code: 'CONSENT_CHANGED',
+    });
+    const { run } = await runOnce(world.ports, processor, input, { key });
+    expect(run).toMatchObject({
+      state: 'committed',
+      lineage: { consentEpoch: await world.store.consents.epoch(TENANT) },
+    });
   });
 });

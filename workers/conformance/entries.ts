@@ -1,5 +1,6 @@
 /** Owns what the conformance suite must know of each kind: an input that works, and what a payload must not be. A kind of the registry without an entry fails it. */
-import { NOW, runOnce, type World } from './world.ts';
+import { peopleByConsent } from './consents.ts';
+import { NOW, runOnce, TENANT, type World } from './world.ts';
 import { loadPlatform, SOURCE } from './platform.ts';
 import candidateGeneration from '../candidate-generation/processor.ts';
 import embeddingTraining from '../embedding-training/processor.ts';
@@ -21,6 +22,7 @@ export async function madeIn(world: World): Promise<Made> {
   const { ports } = world;
   const { dataset } = await loadPlatform(ports);
   await ports.store.formats.enable();
+  await askInPrivate(world);
   const params = { factors: 16, epochs: 3 };
   const features = (await runOnce(ports, featureBuild, { dataset })).output.version;
   const embeddings = (await runOnce(ports, embeddingTraining, { dataset, params, holdout: 0.2 })).output.version;
@@ -28,6 +30,23 @@ export async function madeIn(world: World): Promise<Made> {
   const cut = async (model: 'ials' | 'item2vec') =>
     (await runOnce(ports, shardedTraining, { cut: { dataset, model, params } })).output.version;
   return { dataset, features, embeddings, candidates, blocks: await cut('ials'), strata: await cut('item2vec') };
+}
+
+/** What private statistics are told of: a budget to spend, and a question with answers of people who allow it to be measured. */
+async function askInPrivate({ store }: World): Promise<void> {
+  await store.budgets.setTerms(TENANT, { totalPico: 10 ** 12, periodMs: 30 * 24 * 3600_000 }, NOW);
+  const question = { question: 'commutes', choices: ['yes', 'no'], epsilon: 2, declaredAt: NOW };
+  await store.answers.declare(TENANT, question);
+  const { allowed } = await peopleByConsent(store, 'measurement');
+  const subjects = [...allowed.keys()].map((hex) => Uint8Array.from(Buffer.from(hex, 'hex')));
+  const said = subjects.map((subject, n) => ({
+    question: 'commutes',
+    subject,
+    choice: n % 2,
+    source: SOURCE,
+    at: NOW,
+  }));
+  await store.answers.keep(TENANT, said);
 }
 
 export interface Entry {
@@ -77,6 +96,37 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     ],
   },
   asking: { input: ({ dataset }) => ({ dataset, actsMin: 1 }), bad: [...bad, { dataset: 'd', perPersonMax: 0 }] },
+  'private-statistics': {
+    input: ({ dataset }) => ({
+      statistic: 'events',
+      release: 'conformance',
+      dataset,
+      by: 'type',
+      protection: { mechanism: 'gaussian', rho: 0.01 },
+    }),
+    more: {
+      'of a cohort': ({ dataset }) => ({
+        statistic: 'people',
+        release: 'conformance-cohort',
+        dataset,
+        cohortMin: 2,
+        protection: { mechanism: 'cohort' },
+      }),
+      'of answers': () => ({
+        statistic: 'answers',
+        release: 'conformance-answers',
+        question: 'commutes',
+        cohortMin: 2,
+      }),
+    },
+    bad: [
+      ...bad,
+      { statistic: 'median', release: 'r', dataset: 'd', protection: { mechanism: 'cohort' } },
+      { statistic: 'events', release: 'r', dataset: 'd', protection: { mechanism: 'laplace', epsilon: 0 } },
+      { statistic: 'events', release: 'r', dataset: 'd', by: 'day', protection: { mechanism: 'cohort' } },
+      { statistic: 'people', release: 'r', dataset: 'd', cohortMin: 1, protection: { mechanism: 'cohort' } },
+    ],
+  },
   'candidate-generation': {
     input: ({ dataset, embeddings }) => ({ dataset, embeddings, k: 5 }),
     bad: [...bad, { dataset: 'd', embeddings: 'e', k: -1 }],

@@ -86,7 +86,7 @@ function clockOf({ attributes = {} }: Person): string | undefined {
 const PLACE = /^\s*(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)\s*$/;
 
 /** Latitude and longitude, made coarse. */
-function placeOf({ attributes = {} }: Person): [number, number] | undefined {
+export function placeOf({ attributes = {} }: Person): [number, number] | undefined {
   const [, latitude, longitude] = PLACE.exec(String(attributes['place'] ?? '')) ?? [];
   if (latitude === undefined || longitude === undefined) return undefined;
   return coarse({ latitude: Number(latitude), longitude: Number(longitude) });

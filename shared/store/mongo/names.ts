@@ -21,6 +21,10 @@ export const COLLECTIONS = {
   currentPrompts: 'prompts_current',
   promptMarks: 'prompt_marks',
   identities: 'identities',
+  /** What was spent of the privacy budget, and the answers that it was spent on. */
+  budgets: 'privacy_budget',
+  questions: 'private_questions',
+  answers: 'private_answers',
   checkpoints: 'checkpoints',
   tunings: 'tunings',
   claims: 'claims',

@@ -8,6 +8,8 @@ import { personalKeys } from '../../governance/keys.ts';
 import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
+import { mongoAnswers } from './answers.ts';
+import { createBudgetIndexes, mongoBudgets } from './budgets.ts';
 import { mongoBlocks } from './block-store.ts';
 import { createCheckpointIndexes, mongoCheckpoints } from './checkpoints.ts';
 import { mongoCollector } from './collection/collector.ts';
@@ -178,6 +180,7 @@ async function createIndexes(db: Db): Promise<void> {
     createVerdictIndexes(db),
     createErasureIndexes(db),
     createExposureIndexes(db),
+    createBudgetIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     createFormatIndexes(db),
@@ -228,6 +231,8 @@ function portsOver(
     checkpoints: port('checkpoints', mongoCheckpoints(db, versions, clock)),
     served: port('served', mongoServed(db)),
     exposures: port('exposures', mongoExposures(db)),
+    budgets: port('budgets', mongoBudgets(db)),
+    answers: port('answers', mongoAnswers(db)),
     prompts: port('prompts', mongoPrompts(db)),
     claims: port('claims', mongoClaims(db, clock)),
     journal: port('journal', mongoJournal(db)),

@@ -9,6 +9,7 @@ export const VERSION_KINDS = [
   'audit',
   'blocks',
   'prompts',
+  'statistics',
 ] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 

@@ -36,6 +36,7 @@ export async function removeOwn(db: Db, { tenant, subject }: Person): Promise<Er
     [COLLECTIONS.promptMarks, { _id: own }],
     // Both ends of a link are theirs: as a name of somebody, and as somebody with names.
     [COLLECTIONS.identities, { $or: [{ _id: own }, { tenant, main: hexOf(subject) }] }],
+    [COLLECTIONS.answers, { tenant, subject: Buffer.from(subject) }],
     [COLLECTIONS.exposures, { tenant, subject: Buffer.from(subject) }],
   ];
   const removed: ErasedArtefact[] = [];

@@ -1,0 +1,60 @@
+/** Owns answers that were randomised on devices: one document a question, one a question and person. What is kept is the first that a person gave. */
+import type { Collection, Db } from 'mongodb';
+import { AppError } from '../../errors.ts';
+import { hexOf } from '../../governance/keys.ts';
+import type { Answers, PrivateAnswer, PrivateQuestion } from '../ports.ts';
+import { isDuplicateKey } from './driver-errors.ts';
+import { COLLECTIONS, idOf, idsUnder } from './names.ts';
+
+type StoredQuestion = PrivateQuestion & { readonly _id: string };
+type StoredAnswer = Omit<PrivateAnswer, 'subject'> & {
+  readonly _id: string;
+  readonly tenant: string;
+  readonly subject: Uint8Array;
+};
+
+const isSame = (a: PrivateQuestion, b: PrivateQuestion): boolean =>
+  a.epsilon === b.epsilon && JSON.stringify(a.choices) === JSON.stringify(b.choices);
+
+export function mongoAnswers(db: Db): Answers {
+  const questions: Collection<StoredQuestion> = db.collection(COLLECTIONS.questions);
+  const answers: Collection<StoredAnswer> = db.collection(COLLECTIONS.answers);
+  const read = async (tenant: string, question: string): Promise<PrivateQuestion | undefined> =>
+    (await questions.findOne({ _id: idOf(tenant, question) }, { projection: { _id: 0 } })) ?? undefined;
+  return {
+    async declare(tenant, question) {
+      try {
+        await questions.insertOne({ _id: idOf(tenant, question.question), ...question });
+      } catch (thrown) {
+        if (!isDuplicateKey(thrown)) throw thrown;
+        const before = await read(tenant, question.question);
+        if (before === undefined || !isSame(before, question))
+          throw new AppError('QUESTION_CONFLICT', { details: { question: question.question } });
+      }
+    },
+    question: read,
+    questions: (tenant) =>
+      questions
+        .find({ _id: idsUnder(tenant) }, { projection: { _id: 0 } })
+        .sort({ _id: 1 })
+        .toArray(),
+    async keep(tenant, given) {
+      let kept = 0;
+      for (const { subject, ...answer } of given) {
+        const _id = idOf(tenant, answer.question, hexOf(subject));
+        try {
+          await answers.insertOne({ _id, tenant, ...answer, subject: Buffer.from(subject) });
+          kept += 1;
+        } catch (thrown) {
+          if (!isDuplicateKey(thrown)) throw thrown;
+        }
+      }
+      return kept;
+    },
+    async *of(tenant, question) {
+      const projection = { _id: 0, tenant: 0 };
+      for await (const found of answers.find({ _id: idsUnder(idOf(tenant, question)) }, { projection }))
+        yield { ...found, subject: Uint8Array.from(found.subject) };
+    },
+  };
+}
