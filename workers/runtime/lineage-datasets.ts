@@ -19,6 +19,7 @@ const KINDS: Readonly<Record<VersionKind, string>> = {
   audit: 'A bias audit of lists.',
   blocks: 'A part of a training that is shared among workers.',
   prompts: 'Moments at which people may be asked.',
+  statistics: 'Who was behind figures that were told without noise.',
 };
 
 const STANDING: Readonly<Record<string, string>> = {
