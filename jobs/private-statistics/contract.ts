@@ -66,7 +66,7 @@ const ofEvents = z
       context.addIssue({ code: 'custom', path: [field], message });
     const { by, from, until, statistic, contribution, protection } = input;
     if (from !== undefined && until !== undefined && from >= until) refuse('until', 'must be after `from`');
-    if (by === 'day' && (from === undefined || until === undefined)) refuse('from', 'days need `from` and `until`');
+    if (by === 'day' && (from === undefined || until === undefined)) refuse('until', 'days need `from` and `until`');
     if (by === 'day' && (until ?? 0) - (from ?? 0) > STATISTIC_DAYS_MAX * DAY_MS)
       refuse('until', `at most ${STATISTIC_DAYS_MAX} days`);
     if (by === 'segment' && input.segments === undefined) refuse('segments', 'segments need their version');

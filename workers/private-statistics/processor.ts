@@ -7,7 +7,7 @@ import { EVENT_TYPES } from '../../shared/contract-kit/event.ts';
 import { AppError } from '../../shared/errors.ts';
 import { admitEvents } from '../../shared/numerics/interactions/interaction-view.ts';
 import { numberOf, rational } from '../../shared/governance/differential-privacy/rational.ts';
-import type { NoisyRelease } from '../../shared/store/ports.ts';
+import type { NoisyRelease, RunLineage } from '../../shared/store/ports.ts';
 import { allowsFor, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written } from '../runtime/processor.ts';
 import { type AnswersInput, type Asked, queryOf, type StatisticInput, type Told } from './asked.ts';
@@ -26,9 +26,13 @@ export interface Tallied {
   readonly tally: Tally;
 }
 /** What is told is known already, or made of a tally. */
-type Computed = { readonly told: Told } | Tallied;
+interface Known {
+  readonly told: Told;
+  readonly lineage: Partial<RunLineage>;
+}
+type Computed = Known | Tallied;
 type Loaded =
-  | { readonly told: Told }
+  | Known
   | { readonly request: TallyRequest; readonly names: readonly string[]; readonly input: StatisticInput };
 
 type Noisy = StatisticInput & { readonly protection: Exclude<StatisticInput['protection'], { mechanism: 'cohort' }> };
@@ -54,9 +58,10 @@ async function alreadyTold(input: Noisy, { store, tenant, clock }: RunContext): 
 }
 
 async function load(input: Asked, context: RunContext): Promise<Loaded> {
-  if (input.statistic === 'answers') return { told: await tellAnswers(input, context) };
+  if (input.statistic === 'answers')
+    return { told: await tellAnswers(input, context), lineage: { reads: [{ name: 'answers' }] } };
   const told = isNoisy(input) ? await alreadyTold(input, context) : undefined;
-  if (told !== undefined) return { told };
+  if (told !== undefined) return { told, lineage: { inputs: [input.dataset] } };
   const loaded = await loadEvents(input.dataset, 'measurement', context);
   // Nobody at all is no reason to refuse: under noise that would tell that there is nobody.
   const events = await admitEvents(loaded.columns, allowsFor('measurement', loaded), context);
@@ -124,7 +129,7 @@ async function drawOnce({ names, tally }: Tallied, input: Noisy, context: RunCon
 }
 
 async function write(computed: Computed, context: RunContext): Promise<Written<typeof privateStatistics>> {
-  if ('told' in computed) return { output: computed.told };
+  if ('told' in computed) return { output: computed.told, lineage: computed.lineage };
   const { input } = computed;
   const lineage = { inputs: [input.dataset], engine: 'js', threads: 1 } as const;
   if (isNoisy(input)) return { output: await drawOnce(computed, input, context), lineage };

@@ -26,6 +26,7 @@ const STANDING: Readonly<Record<string, string>> = {
   'event-log': 'Every event that was taken in, encrypted, by month and shard.',
   catalogue: 'Items.',
   people: 'Profiles, each in an envelope of its own.',
+  answers: 'What devices answered under randomised response.',
   consents: 'The log of who allowed what.',
   quarantine: 'Batches of a schema version that nobody has said the meaning of.',
   release: 'What is published together.',
