@@ -7,6 +7,7 @@ export type {
   Rejection,
 } from '../../shared/contract-kit/event.ts';
 export { AppError, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
+export { combineSums, type PartySum, type SumScheme, splitForSum } from '../../shared/contract-kit/secure-sum.ts';
 export type { BackfillEvery } from '../backfill.ts';
 export type { IngestionBatch } from '../ingestion/contract.ts';
 export { PIPELINE_NAMES, type PipelineName, type PipelineParams } from '../pipelines.ts';

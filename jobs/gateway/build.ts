@@ -28,6 +28,7 @@ import { registerAuthorisation } from './authorise.ts';
 import { StoreDesk } from './dead-letter-desk.ts';
 import { QueueSet } from './queue-set.ts';
 import { recommender } from './recommend.ts';
+import { registerBudget } from './routes/budget.ts';
 import { registerClaims } from './routes/claims.ts';
 import { registerConsents } from './routes/consents.ts';
 import { registerDeadLetters } from './routes/dead-letters.ts';
@@ -44,6 +45,7 @@ import { registerReads } from './routes/reads.ts';
 import { registerRecords } from './routes/records.ts';
 import { registerSocial } from './routes/social.ts';
 import { registerReleases } from './routes/releases.ts';
+import { registerSums } from './routes/sums.ts';
 import { registerWebhooks } from './routes/webhooks.ts';
 import { Tenants } from './tenants.ts';
 
@@ -83,6 +85,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
         { name: 'published', description: 'What is served' },
         { name: 'lineage', description: 'What was told of runs' },
         { name: 'people', description: 'What people ask of their data' },
+        { name: 'sums', description: 'One party of secure sums' },
         { name: 'webhooks', description: 'Who is told of ended runs' },
       ],
     },
@@ -169,8 +172,8 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerHealth(app, store);
   registerRecords(app, tenants);
   registerFeedback(app, tenants);
-  await app.register(async (scope) => registerPixel(scope, tenants, now));
-  registerMobile(app, tenants, now);
+  await app.register(async (scope) => registerPixel(scope, store, tenants, now));
+  registerMobile(app, store, tenants, now);
   await app.register(async (scope) => registerSocial(scope, tenants, now));
   await app.register((scope) => registerClaims(scope, store));
   registerJobs(app, new Jobs(store, tenants));
@@ -184,6 +187,8 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerPeople(app, store, tenants);
   registerConsents(app, store, tenants, now);
   registerIdentities(app, store, now);
+  registerSums(app, store, now);
+  registerBudget(app, store, now);
   registerLineage(app, store);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;

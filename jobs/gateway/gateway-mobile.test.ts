@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
+import { randomisedAnswer } from '../../shared/contract-kit/randomised-response.ts';
 import { contextOf } from '../../shared/sources/mobile/payload.ts';
 import { middleOf, placeOf, type Point } from '../../shared/sources/mobile/place.ts';
 import { startHost } from '../../workers/runtime/host.ts';
@@ -16,6 +17,7 @@ interface Sdk {
   at(latitude: number, longitude: number): void;
   moving(window: { hz: number; x: number[]; y: number[]; z: number[] }): void;
   track(type: string, fields?: object): Promise<void>;
+  answer(question: string, truth: number, how: { choices: number; epsilon: number }): Promise<void>;
   flush(): Promise<boolean>;
 }
 
@@ -33,7 +35,10 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 
 /** An app: what its device keeps, and all that it ever sent. */
-function app(answers: readonly number[] = []) {
+function app(
+  answers: readonly number[] = [],
+  random: (bytes: Uint8Array) => void = (bytes) => void crypto.getRandomValues(bytes),
+) {
   const kept = new Map<string, string>();
   const sent: string[] = [];
   const left = [...answers];
@@ -57,7 +62,6 @@ function app(answers: readonly number[] = []) {
     return { status: answer.statusCode };
   };
   const make = runInNewContext(`${mobileSdk()}; millraceMobile`, { Date, URL }) as (options: object) => Sdk;
-  const random = (bytes: Uint8Array): void => void crypto.getRandomValues(bytes);
   const sdk = make({ url: 'http://gateway', key, device: 'phone', storage, fetch, random, now: () => NOW });
   return { sdk, kept, sent };
 }
@@ -145,4 +149,68 @@ it('coarsens what an app sends by itself, and repeats nothing of it in a refusal
     'AUTH_SCOPE_MISSING',
   );
   expect((await gateway.post('/v1/mobile', { user, acts: [act] })).body.code).toBe('AUTH_SCOPE_MISSING');
+});
+
+const QUESTION = { choices: 3, epsilon: 1.5 };
+
+it('answers by chance on the device, once: asked again and again it says the same, and the truth never leaves', async () => {
+  const { answers, people } = gateway.services.store;
+  const tenant = 'main';
+  await answers.declare(tenant, { question: 'commutes', choices: ['a', 'b', 'c'], epsilon: 1.5, declaredAt: NOW });
+  const { sdk, sent, kept } = app();
+  await sdk.consent([...PURPOSES]);
+  for (let again = 0; again < 50; again++) await sdk.answer('commutes', 2, QUESTION);
+  expect(await sdk.flush()).toBe(true);
+  await sdk.answer('commutes', 0, QUESTION);
+  expect(await sdk.flush()).toBe(true);
+  const told = sent.flatMap((body) => (JSON.parse(body) as { answers?: { choice: number }[] }).answers ?? []);
+  expect(told).toHaveLength(1);
+  expect(JSON.stringify([...kept])).not.toMatch(/truth/);
+  const { user } = JSON.parse(kept.get('mr_person')!) as { user: string };
+  const [subject] = people.keys(tenant, [user]);
+  expect(await answers.given(tenant, subject!)).toMatchObject([
+    { question: 'commutes', choice: told[0]!.choice, source: 'mobile' },
+  ]);
+});
+
+it('says what the declared chances say, word for word of randomness', async () => {
+  for (const words of [
+    [0, 0],
+    [2 ** 32 - 1, 0],
+    [2 ** 32 - 1, 2 ** 32 - 1],
+    [2_900_000_000, 1_500_000_000],
+  ] as const)
+    for (const truth of [0, 1, 2]) {
+      const left = [...words];
+      const { sdk, kept } = app([], (bytes) =>
+        bytes.length === 4
+          ? new DataView(bytes.buffer).setUint32(0, left.shift()!)
+          : void crypto.getRandomValues(bytes),
+      );
+      await sdk.consent(['measurement']);
+      await sdk.answer('q', truth, QUESTION);
+      const said = JSON.parse(kept.get('mr_answers')!) as { q: { choice: number } };
+      expect(said.q.choice).toBe(randomisedAnswer(truth, QUESTION, Uint32Array.from(words)));
+    }
+});
+
+it('refuses an answer to what is not declared so, and keeps none of who does not allow it', async () => {
+  const { answers, people } = gateway.services.store;
+  await answers.declare('main', { question: 'walks', choices: ['yes', 'no'], epsilon: 1, declaredAt: NOW });
+  const user = `mb-${'b2'.repeat(16)}`;
+  const post = async (answer: object) => {
+    const body = {
+      user,
+      device: 'phone',
+      acts: [],
+      answers: [{ question: 'walks', choice: 1, choices: 2, epsilon: 1, at: NOW, ...answer }],
+    };
+    const headers = { authorization: `Bearer ${key}` };
+    return gateway.app.inject({ method: 'POST', url: '/v1/mobile', headers, payload: body });
+  };
+  expect((await post({ epsilon: 2 })).json().code).toBe('ANSWER_INVALID');
+  expect((await post({ choice: 2 })).json().code).toBe('ANSWER_INVALID');
+  expect((await post({ question: 'unasked' })).json().code).toBe('QUESTION_UNKNOWN');
+  expect((await post({})).statusCode).toBe(204);
+  expect(await answers.given('main', people.keys('main', [user])[0]!)).toEqual([]);
 });

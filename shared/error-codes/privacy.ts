@@ -50,4 +50,34 @@ export const PRIVACY_CODES = {
     what: 'The release was drawn for another question: one release is one draw of noise for one question.',
     todo: 'Give the new question a release of its own.',
   },
+  SUM_CLOSED: {
+    retry: 'never',
+    status: 409,
+    what: 'The round adds up the people that were agreed on, and nobody else.',
+    todo: 'Give to the next round, or ask for the agreed people.',
+  },
+  SUM_DUPLICATE: {
+    retry: 'never',
+    status: 409,
+    what: 'Somebody is in the round more than once.',
+    todo: 'One person gives one share to each party of a round.',
+  },
+  SUM_INCOMPLETE: {
+    retry: 'never',
+    status: 409,
+    what: 'Shares are missing: of people that are to be added up, or of parties that are needed.',
+    todo: 'Agree on people whose shares every party holds, and ask as many parties as the scheme needs; `details` has the numbers.',
+  },
+  SUM_ROUND_CONFLICT: {
+    retry: 'never',
+    status: 409,
+    what: 'The round was opened on other terms.',
+    todo: 'Open another round: terms do not change.',
+  },
+  SUM_ROUND_UNKNOWN: {
+    retry: 'never',
+    status: 404,
+    what: 'This party knows no such round.',
+    todo: 'Open it first, at every party.',
+  },
 } as const satisfies Record<string, ErrorCode>;

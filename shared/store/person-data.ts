@@ -30,6 +30,8 @@ export interface PersonData {
   readonly segment?: number;
   /** Why the account is not taken for a person, where it is not. */
   readonly notTakenForAPerson?: readonly VerdictReason[];
+  /** What devices said to questions under randomised response: not the truth by a stated chance. */
+  readonly answers: readonly { readonly question: string; readonly choice: number; readonly at: number }[];
   /** What was shown, the latest first. */
   readonly shown: readonly { readonly at: number; readonly release: string; readonly items: readonly string[] }[];
 }
@@ -65,6 +67,7 @@ export async function personData(store: Store, tenant: string, user: string): Pr
     events: await eventsOf(store, tenant, subject, names),
     ...(await servedTo(store, tenant, subject, names)),
     ...(verdict === undefined ? {} : { notTakenForAPerson: verdict.reasons }),
+    answers: (await store.answers.given(tenant, subject)).map(({ question, choice, at }) => ({ question, choice, at })),
     shown: await shownTo(exposures, names),
   };
 }

@@ -27,6 +27,7 @@ export async function removeUnjustified(act: Withdrawing): Promise<Removed> {
   const { subject, user, store, tenant, clock, signal } = act;
   const allowed = await allowedBy(act);
   await dropServed(act, allowed.purposes);
+  await forgetAnswers(act);
   const gone = new Set(allowed.sources.filter(({ purposes: left }) => left.length === 0).map(({ name }) => name));
   const isQuiet = (await olderRuns(act, clock.now())).length === 0;
   const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
@@ -35,6 +36,14 @@ export async function removeUnjustified(act: Withdrawing): Promise<Removed> {
   if (rows !== undefined && rows.left > 0)
     throw new AppError('ERASURE_PENDING', { details: { left: placesOf([rows]) } });
   return { events: rows?.removed ?? 0, versions: sweep?.versions.length ?? 0 };
+}
+
+/** Answers that devices randomised serve nothing but to measure. */
+async function forgetAnswers({ subject, store, tenant }: Withdrawing): Promise<void> {
+  const snapshot = await store.consents.snapshot(tenant);
+  const sources = new Set((await store.answers.given(tenant, subject)).map(({ source }) => source));
+  for (const source of sources)
+    if (!snapshot.allows(subject, 'measurement', source)) await store.answers.forget(tenant, subject, source);
 }
 
 /** What came in as plain records with one ingestion run. Of whom nothing is held any more, nothing is to be done. */

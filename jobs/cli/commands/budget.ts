@@ -3,21 +3,20 @@ import type { Command } from 'commander';
 import { ANSWER_EPSILON_MAX, CHOICES_MAX } from '../../../shared/contract-kit/randomised-response.ts';
 import { AppError } from '../../../shared/errors.ts';
 import {
-  epsilonOf,
+  DELTA_TOLD,
   picoAllowed,
   PICO,
   RHO_MAX,
   rhoFor,
 } from '../../../shared/governance/differential-privacy/accountant.ts';
-import type { BudgetState, BudgetTerms } from '../../../shared/store/ports.ts';
+import { type BudgetFacts, budgetFacts } from '../../../shared/governance/differential-privacy/budget-facts.ts';
+import type { BudgetTerms } from '../../../shared/store/ports.ts';
 import { releaseNameSchema } from '../../private-statistics/contract.ts';
 import { aboveZero, wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { table } from '../output.ts';
 
 const DAY_MS = 24 * 3600_000;
-/** What a total of rho is told as, where nobody said another. */
-const DELTA = 1e-6;
 const ENTRIES_SHOWN = 20;
 
 interface SetOptions {
@@ -38,19 +37,7 @@ function termsOf({ epsilon, delta, rho, days }: SetOptions): BudgetTerms {
   return { totalPico: picoAllowed(rhoFor(epsilon!, delta)), periodMs, epsilon: epsilon!, delta };
 }
 
-/** As people know it: what all releases of the period together come to. */
-function told({ totalPico, spentPico, periodMs, periodEndsAt, delta = DELTA }: BudgetState) {
-  const [total, spent] = [totalPico / PICO, spentPico / PICO];
-  return {
-    rho: { total, spent, left: Math.max(0, total - spent) },
-    epsilon: { total: epsilonOf(total, delta), spent: epsilonOf(spent, delta) },
-    delta,
-    periodDays: periodMs / DAY_MS,
-    periodEndsAt,
-  };
-}
-
-function lines({ rho, epsilon, delta, periodDays, periodEndsAt }: ReturnType<typeof told>): string[] {
+function lines({ rho, epsilon, delta, periodDays, periodEndsAt }: BudgetFacts): string[] {
   return [
     `Spent: rho ${rho.spent} of ${rho.total}; epsilon ${epsilon.spent.toFixed(4)} of ${epsilon.total.toFixed(4)} at delta ${delta}.`,
     `A period is ${periodDays} days; this one ends at ${new Date(periodEndsAt).toISOString()}.`,
@@ -69,7 +56,7 @@ export function registerBudget(cli: Cli): void {
         const state = await budgets.state(config.tenant, Date.now());
         if (state === undefined) throw new AppError('BUDGET_NOT_SET', { details: { tenant: config.tenant } });
         const entries = await budgets.history(config.tenant, ENTRIES_SHOWN);
-        const facts = told(state);
+        const facts = budgetFacts(state);
         output.result({ ...facts, entries }, () => [
           ...lines(facts),
           ...table(
@@ -86,13 +73,13 @@ export function registerBudget(cli: Cli): void {
     .command('set')
     .description('the total of a period; what was spent stays spent')
     .option('--epsilon <epsilon>', 'all releases of a period together are (epsilon, delta)-private', aboveZero)
-    .option('--delta <delta>', 'with this delta', aboveZero, DELTA)
+    .option('--delta <delta>', 'with this delta', aboveZero, DELTA_TOLD)
     .option('--rho <rho>', 'instead: the total in zCDP', aboveZero)
     .requiredOption('--days <n>', 'length of a period', wholeNumber(1, 3_660))
     .action((options: SetOptions, command: Command) =>
       run(command, async ({ config, output, store }) => {
         const state = await (await store()).budgets.setTerms(config.tenant, termsOf(options), Date.now());
-        const facts = told(state);
+        const facts = budgetFacts(state);
         output.result(facts, () => lines(facts));
       }),
     );

@@ -11,11 +11,15 @@
  * await millrace.track('view', { item: 'v1', value: 80 })  before consent it is forgotten at once
  * millrace.at(latitude, longitude)                         where the next acts happen; made coarse before it is kept
  * millrace.moving({ hz, x, y, z })                         the window of motion that goes with the next act
+ * await millrace.answer('commutes', 1, { choices: 3, epsilon: 2 })
+ *                                                          the answer to a declared question is number 1: what chance makes of it is
+ *                                                          kept and sent, the answer itself never; asked again it is the same
  * await millrace.flush()                                   sends what is kept; true: all of it is taken in
  *
  * The exact place never leaves this script: acts carry the middle of a cell of the declared grid. */
 function millraceMobile(o) {
   var GRID = 0.1,
+    WORD = 4294967296,
     ACTS_MAX = 500,
     BATCH = 20;
   var now = o.now || Date.now,
@@ -27,6 +31,18 @@ function millraceMobile(o) {
     function (bytes) {
       return globalThis.crypto.getRandomValues(bytes);
     };
+  function word() {
+    var bytes = new Uint8Array(4);
+    random(bytes);
+    return new DataView(bytes.buffer).getUint32(0);
+  }
+  /* Randomised response: the truth with chance e^epsilon / (e^epsilon + choices - 1), else one of the others. */
+  function byChance(truth, choices, epsilon) {
+    var weight = Math.exp(epsilon),
+      isTrue = word() < Math.floor((WORD * weight) / (weight + choices - 1)),
+      other = Math.floor((word() / WORD) * (choices - 1));
+    return isTrue ? truth : other < truth ? other : other + 1;
+  }
   function id() {
     var bytes = new Uint8Array(16),
       text = '';
@@ -59,11 +75,12 @@ function millraceMobile(o) {
     line = line.then(work, work);
     return line;
   }
-  async function send(person, acts) {
+  async function send(person, acts, answers) {
     var told = person.told ? {} : { consent: { purposes: person.purposes, state: person.state, at: person.at } };
     if (told.consent && person.receipt) told.consent.receipt = person.receipt;
     var body = Object.assign({ user: person.user, acts: acts }, told);
     if (o.device) body.device = o.device;
+    if (answers.length > 0) body.answers = answers;
     var answer = await o.fetch(o.url + '/v1/mobile', {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: 'Bearer ' + o.key },
@@ -78,13 +95,18 @@ function millraceMobile(o) {
   async function flush() {
     for (;;) {
       var person = await read('person'),
-        acts = (await read('acts')) || [];
-      if (!person || (person.told && acts.length === 0)) return true;
-      if (person.state === 'withdrawn') acts = [];
+        acts = (await read('acts')) || [],
+        said = (await read('answers')) || {};
+      var untold = Object.values(said).filter(function (one) {
+        return !one.told;
+      });
+      if (!person || (person.told && acts.length === 0 && untold.length === 0)) return true;
+      if (person.state === 'withdrawn') acts = untold = [];
       var batch = acts.slice(0, BATCH),
         status;
+      untold = untold.slice(0, BATCH);
       try {
-        status = await send(person, batch);
+        status = await send(person, batch, untold);
       } catch (_) {
         return false;
       }
@@ -96,6 +118,11 @@ function millraceMobile(o) {
       }
       await write('person', Object.assign(person, { told: 1 }));
       await write('acts', acts.slice(batch.length));
+      if (untold.length === 0) continue;
+      untold.forEach(function (one) {
+        one.told = 1;
+      });
+      await write('answers', said);
     }
   }
   return {
@@ -133,6 +160,17 @@ function millraceMobile(o) {
         if (!person || person.state !== 'given') return;
         acts.push(Object.assign(act, { context: context }));
         await write('acts', acts.slice(-ACTS_MAX));
+      });
+    },
+    answer: function (question, truth, how) {
+      return inTurn(async function () {
+        var person = await read('person'),
+          said = (await read('answers')) || {};
+        /* Once drawn it stays: drawn again and again, the truth would show. */
+        if (!person || person.state !== 'given' || said[question]) return;
+        said[question] = { question: question, choice: byChance(truth, how.choices, how.epsilon) };
+        Object.assign(said[question], { choices: how.choices, epsilon: how.epsilon, at: now() });
+        await write('answers', said);
       });
     },
     flush: function () {

@@ -5,6 +5,8 @@
  * millrace('consent', ['recommendation'], { receipt })   the person agreed: from now on events are kept and sent
  * millrace('withdraw')                                   the person withdrew: told once, then nothing is kept
  * millrace('track', 'view', { item: 'v1', value: 80 })   something happened; before consent it is forgotten at once
+ * millrace('answer', 'commutes', 1, 3, 2)                the answer to a declared question of 3 choices is number 1; sent is what chance
+ *                                                        of epsilon 2 makes of it, once drawn and kept: asked again it is the same
  *
  * Nothing is stored on the device, and nothing sent, before consent or under Global Privacy Control. */
 (function (w, d, n) {
@@ -171,6 +173,20 @@
       put('q', e.slice(-M));
       later(F);
     },
+    answer: function (q, v, k, e) {
+      var c = get('c'),
+        m = get('a') || {},
+        r,
+        p = Math.exp(e),
+        W = 4294967296;
+      if (!c || c.state !== 'given' || gpc() || m[q] >= 0) return;
+      r = w.crypto.getRandomValues(new Uint32Array(2));
+      p = r[0] < ((W * p) / (p + k - 1)) >>> 0;
+      r = ((r[1] / W) * (k - 1)) | 0;
+      m[q] = p ? v : r < v ? r : r + 1;
+      put('a', m);
+      api.track('answer', { question: q, choice: m[q], choices: k, epsilon: e });
+    },
   };
   function call(a) {
     var f = api[a[0]];
@@ -190,6 +206,7 @@
   if (gpc()) {
     cut('c');
     cut('q');
+    cut('a');
   }
   later(0);
 })(window, document, navigator);

@@ -1,7 +1,7 @@
 /** Owns the script as it is served: without its comments and its indentation. */
 import { readFileSync } from 'node:fs';
 
-/** Comments stand on lines of their own and statements end with `;`, or a brace, so lines can be trimmed and joined. */
+/** Comments stand on lines of their own and statements end with `;`, or a brace, so lines can be trimmed and joined. No statement is empty. */
 export function pixelScript(): string {
   const source = readFileSync(new URL('./pixel.js', import.meta.url), 'utf8');
   return source
@@ -10,7 +10,8 @@ export function pixelScript(): string {
     .split('\n')
     .map((line) => line.trim().replaceAll(/ ?([=+?:{}()<>;,|&!]+) ?(?=(?:[^']*'[^']*')*[^']*$)/g, '$1'))
     .filter((line) => line !== '')
-    .join('');
+    .join('')
+    .replaceAll(/[;,](?=[})])/g, '');
 }
 
 /** One transparent pixel: GIF89a. */

@@ -7,7 +7,9 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { actsSchema, deviceSchema, eventOfAct } from '../../../shared/sources/mobile/payload.ts';
 import { mobile } from '../../../shared/sources/mobile/source.ts';
+import type { Store } from '../../../shared/store/ports.ts';
 import { tenantOf } from '../authorise.ts';
+import { ANSWERS_MAX, answerSchema, takeInAnswers } from '../answers.ts';
 import { saidSchema, takeIn } from '../consented-events.ts';
 import { mobileSdk } from '../mobile/script.ts';
 import type { Tenants } from '../tenants.ts';
@@ -22,9 +24,14 @@ const payloadSchema = z.strictObject({
   device: deviceSchema,
   consent: saidSchema,
   acts: actsSchema,
+  answers: z
+    .array(answerSchema)
+    .max(ANSWERS_MAX)
+    .default([])
+    .describe('Randomised on the device; never the truth itself.'),
 });
 
-export function registerMobile(plain: FastifyInstance, tenants: Tenants, now: () => number): void {
+export function registerMobile(plain: FastifyInstance, store: Store, tenants: Tenants, now: () => number): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const sdk = mobileSdk();
   app.get(
@@ -49,9 +56,12 @@ export function registerMobile(plain: FastifyInstance, tenants: Tenants, now: ()
       response: { 204: z.void(), ...errorAnswers },
     },
     handler: async (request, reply) => {
-      const { user, device, consent, acts } = request.body;
+      const { user, device, consent, acts, answers } = request.body;
       const events = acts.map((act) => eventOfAct(user, device, act));
-      await takeIn(tenants.get(tenantOf(request)).client, { source: mobile.name, user, consent, events }, now());
+      const tenant = tenantOf(request);
+      const said = { source: mobile.name, user, consent, events };
+      await takeIn(tenants.get(tenant).client, said, now());
+      await takeInAnswers(store, tenant, { user, source: mobile.name, answers }, now());
       return reply.code(204).send(undefined);
     },
   });

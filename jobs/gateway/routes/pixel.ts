@@ -7,8 +7,9 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { AppError } from '../../../shared/errors.ts';
 import { webPixel } from '../../../shared/sources/web-pixel/source.ts';
-import type { Millrace } from '../../client/millrace.ts';
+import type { Store } from '../../../shared/store/ports.ts';
 import { tenantOf } from '../authorise.ts';
+import { answerSchema, type SentAnswer, takeInAnswers } from '../answers.ts';
 import { saidSchema, takeIn } from '../consented-events.ts';
 import { PIXEL_GIF, pixelScript } from '../pixel/script.ts';
 import type { Tenants } from '../tenants.ts';
@@ -45,12 +46,15 @@ const eventOf = (user: string, { target: _target, ...event }: Readonly<Record<st
   user,
 });
 
-const consented = ({ user, consent, events }: Beacon) => ({
-  source: webPixel.name,
-  user,
-  consent,
-  events: events.map((event) => eventOf(user, event)),
-});
+const isAnswer = ({ type }: Readonly<Record<string, unknown>>): boolean => type === 'answer';
+
+/** An answer travels among the events, with the id and the moment that the script gives to each. */
+function answerOf({ type: _type, id: _id, occurredAt: at, ...answer }: Readonly<Record<string, unknown>>): SentAnswer {
+  const parsed = answerSchema.safeParse({ ...answer, at });
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) => ({ path, message }));
+  throw new AppError('INPUT_INVALID', { message: 'An answer is malformed.', details: { issues } });
+}
 
 function readEvent(text: string): Record<string, unknown> {
   try {
@@ -61,14 +65,22 @@ function readEvent(text: string): Record<string, unknown> {
   }
 }
 
-export function registerPixel(plain: FastifyInstance, tenants: Tenants, now: () => number): void {
+export function registerPixel(plain: FastifyInstance, store: Store, tenants: Tenants, now: () => number): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const script = pixelScript();
   // Beacons are plain text, so that browsers ask no permission first.
   app.removeContentTypeParser(['text/plain']);
   app.addContentTypeParser('text/plain', { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
   app.addHook('onRequest', async (_request, reply) => void openToPages(reply));
-  const client = (request: FastifyRequest): Millrace => tenants.get(tenantOf(request)).client;
+  const receive = async (request: FastifyRequest, { user, consent, events }: Beacon): Promise<void> => {
+    if (hasOptedOut(request)) return;
+    const tenant = tenantOf(request);
+    const answers = events.filter(isAnswer).map(answerOf);
+    const acts = events.filter((event) => !isAnswer(event)).map((event) => eventOf(user, event));
+    const said = { source: webPixel.name, user, consent, events: acts };
+    await takeIn(tenants.get(tenant).client, said, now());
+    await takeInAnswers(store, tenant, { user, source: webPixel.name, answers }, now());
+  };
 
   app.get(
     '/v1/pixel.js',
@@ -93,7 +105,7 @@ export function registerPixel(plain: FastifyInstance, tenants: Tenants, now: () 
       response: { 204: z.void(), ...errorAnswers },
     },
     handler: async (request, reply) => {
-      if (!hasOptedOut(request)) await takeIn(client(request), consented(request.body), now());
+      await receive(request, request.body);
       return reply.code(204).send(undefined);
     },
   });
@@ -109,7 +121,7 @@ export function registerPixel(plain: FastifyInstance, tenants: Tenants, now: () 
     },
     handler: async (request, reply) => {
       const { u: user, e } = request.query;
-      if (!hasOptedOut(request)) await takeIn(client(request), consented({ user, events: [readEvent(e)] }), now());
+      await receive(request, { user, consent: undefined, events: [readEvent(e)] });
       // Only errors have a schema: the image goes as it is.
       return reply.type('image/gif').send(PIXEL_GIF as never);
     },

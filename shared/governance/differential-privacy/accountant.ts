@@ -10,6 +10,9 @@ export const PICO = 1e12;
 /** Most that a ledger can count: sums stay exact. */
 export const RHO_MAX = 1_000;
 
+/** What a total of rho is told as, where nobody said another delta. */
+export const DELTA_TOLD = 1e-6;
+
 /** Noise of a scale that makes an answer epsilon-private is (epsilon^2 / 2)-concentrated. */
 export const rhoOfPure = (epsilon: number): number => (epsilon * epsilon) / 2;
 

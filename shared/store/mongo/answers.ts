@@ -16,6 +16,10 @@ type StoredAnswer = Omit<PrivateAnswer, 'subject'> & {
 const isSame = (a: PrivateQuestion, b: PrivateQuestion): boolean =>
   a.epsilon === b.epsilon && JSON.stringify(a.choices) === JSON.stringify(b.choices);
 
+export async function createAnswerIndexes(db: Db): Promise<void> {
+  await db.collection(COLLECTIONS.answers).createIndexes([{ key: { tenant: 1, subject: 1 }, name: 'subject' }]);
+}
+
 export function mongoAnswers(db: Db): Answers {
   const questions: Collection<StoredQuestion> = db.collection(COLLECTIONS.questions);
   const answers: Collection<StoredAnswer> = db.collection(COLLECTIONS.answers);
@@ -50,6 +54,14 @@ export function mongoAnswers(db: Db): Answers {
         }
       }
       return kept;
+    },
+    given: async (tenant, subject) =>
+      (
+        await answers.find({ tenant, subject: Buffer.from(subject) }, { projection: { _id: 0, tenant: 0 } }).toArray()
+      ).map((found) => ({ ...found, subject })),
+    async forget(tenant, subject, source) {
+      const whose = { tenant, subject: Buffer.from(subject), ...(source !== '*' && { source }) };
+      return (await answers.deleteMany(whose)).deletedCount;
     },
     async *of(tenant, question) {
       const projection = { _id: 0, tenant: 0 };

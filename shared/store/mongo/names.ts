@@ -25,6 +25,8 @@ export const COLLECTIONS = {
   budgets: 'privacy_budget',
   questions: 'private_questions',
   answers: 'private_answers',
+  sums: 'secure_sums',
+  sumShares: 'secure_sum_shares',
   checkpoints: 'checkpoints',
   tunings: 'tunings',
   claims: 'claims',

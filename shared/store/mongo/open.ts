@@ -8,7 +8,7 @@ import { personalKeys } from '../../governance/keys.ts';
 import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
-import { mongoAnswers } from './answers.ts';
+import { createAnswerIndexes, mongoAnswers } from './answers.ts';
 import { createBudgetIndexes, mongoBudgets } from './budgets.ts';
 import { mongoBlocks } from './block-store.ts';
 import { createCheckpointIndexes, mongoCheckpoints } from './checkpoints.ts';
@@ -40,6 +40,7 @@ import { mongoReceipts } from './receipts.ts';
 import { createReleaseIndexes, mongoReleases } from './releases.ts';
 import { mongoKeyring } from './rotation.ts';
 import { mongoServed } from './served.ts';
+import { createSumIndexes, mongoSums } from './sums.ts';
 import { mongoTicks } from './ticks.ts';
 import { mongoTunings } from './tunings.ts';
 import { mongoVersions } from './versions.ts';
@@ -181,6 +182,8 @@ async function createIndexes(db: Db): Promise<void> {
     createErasureIndexes(db),
     createExposureIndexes(db),
     createBudgetIndexes(db),
+    createAnswerIndexes(db),
+    createSumIndexes(db),
     db.collection(COLLECTIONS.versions).createIndexes([{ key: { tenant: 1, kind: 1, createdAt: -1 }, name: 'latest' }]),
     db.collection(COLLECTIONS.consentLog).createIndexes([{ key: { 'body.run': 1 }, name: 'run' }]),
     createFormatIndexes(db),
@@ -233,6 +236,7 @@ function portsOver(
     exposures: port('exposures', mongoExposures(db)),
     budgets: port('budgets', mongoBudgets(db)),
     answers: port('answers', mongoAnswers(db)),
+    sums: port('sums', mongoSums(db)),
     prompts: port('prompts', mongoPrompts(db)),
     claims: port('claims', mongoClaims(db, clock)),
     journal: port('journal', mongoJournal(db)),

@@ -45,6 +45,8 @@ export const KEY_SCOPES = [
   'people:read',
   'people:write',
   'mobile:write',
+  'sums:give',
+  'sums:run',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {

@@ -28,6 +28,10 @@ export interface Answers {
   questions(tenant: string): Promise<PrivateQuestion[]>;
   /** Keeps a person's first answer to each question: a second one would tell more. Returns how many were new. */
   keep(tenant: string, answers: readonly PrivateAnswer[]): Promise<number>;
+  /** What a person's devices said. */
+  given(tenant: string, subject: SubjectKey): Promise<PrivateAnswer[]>;
+  /** Forgets what they said, from one source or (`*`) from all. */
+  forget(tenant: string, subject: SubjectKey, source: string): Promise<number>;
   /** All answers to a question. */
   of(tenant: string, question: string): AsyncIterable<PrivateAnswer>;
 }
