@@ -10,7 +10,7 @@ import {
   type Protection,
   type Sensitivity,
 } from '../../shared/governance/differential-privacy/mechanism.ts';
-import type { RandomSource } from '../../shared/governance/differential-privacy/random-bits.ts';
+import { RandomBits } from '../../shared/governance/differential-privacy/random-bits.ts';
 import type { StatisticInput, ToldGroup } from './asked.ts';
 import type { Tally } from './tally.task.ts';
 
@@ -45,18 +45,18 @@ export function noisesOf(input: StatisticInput, protection: Protection): Noises 
 
 const wholes = (figures: Float64Array | Int32Array): bigint[] => Array.from(figures, (figure) => BigInt(figure));
 
-/** `source`: of randomness, for tests. */
+/** `bits`: of another source than the system's, for tests and audits. */
 export function withNoise(
   input: StatisticInput,
   names: readonly string[],
   tally: Pick<Tally, 'events' | 'steps' | 'people'>,
   { values, people }: Noises,
-  source?: RandomSource,
+  bits = new RandomBits(),
 ): { readonly groups: ToldGroup[]; readonly suppressed: string[] } {
   const { statistic, cohortMin, contribution } = input;
   const exact = { events: tally.events, sum: tally.steps, people: tally.people }[statistic];
-  const drawn = addNoise(wholes(exact), values, source).map(Number);
-  const counted = statistic === 'people' ? drawn : people && addNoise(wholes(tally.people), people, source).map(Number);
+  const drawn = addNoise(wholes(exact), values, bits).map(Number);
+  const counted = statistic === 'people' ? drawn : people && addNoise(wholes(tally.people), people, bits).map(Number);
   const unit = statistic === 'sum' ? contribution.grid : 1;
   const groups: ToldGroup[] = [];
   const suppressed: string[] = [];

@@ -3,7 +3,7 @@
  * share of an answer's spread is the noise's.
  */
 import { rhoOfPure } from './accountant.ts';
-import { RandomBits, type RandomSource } from './random-bits.ts';
+import type { RandomBits } from './random-bits.ts';
 import { numberOf, over, type Rational, rational, rationalOf, times } from './rational.ts';
 import { discreteGaussian, discreteLaplace, type Sampler } from './samplers.ts';
 
@@ -70,7 +70,6 @@ export function mechanismFor(protection: Protection, sensitivity: Sensitivity, p
 }
 
 /** Adds noise to every number, each with a draw of its own. */
-export function addNoise(values: readonly bigint[], { draw }: Mechanism, source?: RandomSource): bigint[] {
-  const bits = new RandomBits(source);
+export function addNoise(values: readonly bigint[], { draw }: Mechanism, bits: RandomBits): bigint[] {
   return values.map((value) => value + draw(bits));
 }
