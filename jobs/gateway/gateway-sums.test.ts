@@ -23,7 +23,7 @@ const ask = async (n: number, method: 'PUT' | 'POST' | 'GET', path: string, key:
     headers,
     ...(payload && { payload }),
   });
-  return { status: answer.statusCode, body: answer.body === '' ? {} : (answer.json() as Record<string, unknown>) };
+  return { status: answer.statusCode, body: answer.body === '' ? {} : answer.json<Record<string, unknown>>() };
 };
 
 it('adds values up between two gateways, neither of which could tell one', async () => {
@@ -59,7 +59,7 @@ it('tells what of the privacy budget is spent', async () => {
   const key = await party!.key(['jobs:read']);
   const get = async () => {
     const headers = { authorization: `Bearer ${key}` };
-    return (await party!.app.inject({ url: '/v1/privacy-budget', headers })).json() as Record<string, unknown>;
+    return (await party!.app.inject({ url: '/v1/privacy-budget', headers })).json<Record<string, unknown>>();
   };
   expect((await get()).code).toBe('BUDGET_NOT_SET');
   const { budgets } = party!.services.store;

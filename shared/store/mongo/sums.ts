@@ -70,7 +70,7 @@ export function mongoSums(db: Db): Sums {
         .toArray(),
     async fix(tenant, round, agreed) {
       const open = { _id: idOf(tenant, round), agreed: { $exists: false } };
-      await rounds.updateOne(open as object, { $set: { agreed } });
+      await rounds.updateOne(open, { $set: { agreed } });
       return (await read(tenant, round))?.agreed ?? [];
     },
     async unfix(tenant, round) {
