@@ -14,6 +14,7 @@ import type { Markup } from './html.ts';
 import { readPublished } from './overview/published.ts';
 import { readPipelineRun, registerReleaseChanges, registerReruns } from './operator-routes.ts';
 import { registerModels } from './model-routes.ts';
+import { registerSources } from './source-routes.ts';
 import { type OverviewSources, readOverview } from './overview/read.ts';
 import { type Frame, page } from './pages/layout.ts';
 import { overviewPage } from './pages/overview-page.ts';
@@ -102,6 +103,7 @@ export async function registerInsights(app: FastifyInstance, sources: OverviewSo
   registerDeadLetters(app, { sources, ring, show, mayChange });
 
   registerModels(app, sources, show);
+  registerSources(app, sources, show);
 
   app.get('/', async (request, reply) => {
     const overview = await readOverview(sources);

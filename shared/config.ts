@@ -66,7 +66,7 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._/:-]{1,100}$/)
     .default('millrace'),
-  MILLRACE_QUALITY: z.enum(['observe', 'hold']).default('observe'),
+  MILLRACE_QUALITY: z.enum(['observe', 'hold']).default('hold'),
   MILLRACE_DEMO: z.stringbool().default(false),
 });
 

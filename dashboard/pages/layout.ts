@@ -9,7 +9,7 @@ export interface Frame {
   readonly account?: Account | undefined;
   readonly csrf?: string | undefined;
   readonly tenant?: string | undefined;
-  readonly here?: 'overview' | 'release' | 'dead-letters' | 'queues';
+  readonly here?: 'overview' | 'release' | 'sources' | 'dead-letters' | 'queues';
   /** Seconds between refreshes of the page's main part; absent: it does not change. */
   readonly refreshSeconds?: number;
 }
@@ -24,7 +24,7 @@ function header({ account, csrf, tenant, here }: Frame, board: string): Markup {
   ${
     account === undefined
       ? ''
-      : html`<nav aria-label="Main">${link('Overview', '/', 'overview')}${link('Release', '/release', 'release')}${link('Dead letters', '/dead-letters', 'dead-letters')}${link('Queues', board, 'queues')}</nav>
+      : html`<nav aria-label="Main">${link('Overview', '/', 'overview')}${link('Release', '/release', 'release')}${link('Sources', '/sources', 'sources')}${link('Dead letters', '/dead-letters', 'dead-letters')}${link('Queues', board, 'queues')}</nav>
   <form class="who" method="post" action="/logout"><input type="hidden" name="_csrf" value="${csrf}"><span>${account.user}<small>${account.role}${tenant === undefined ? '' : ` of ${tenant}`}</small></span><button>Log out</button></form>`
   }
 </header>`;

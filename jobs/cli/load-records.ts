@@ -53,7 +53,13 @@ export interface LoadReport {
   readonly people: number;
   /** Consent records written on the basis of the data set's licence. */
   readonly licencedConsents: number;
-  readonly events: { readonly accepted: number; readonly duplicates: number; readonly rejected: number };
+  readonly events: {
+    readonly accepted: number;
+    readonly duplicates: number;
+    readonly rejected: number;
+    /** Beyond the limit of their person: they wait in the quarantine. Absent: none. */
+    readonly quarantined?: number;
+  };
   /** Refused events by the code that refused them. */
   readonly refusedBy: Readonly<Record<string, number>>;
   /** The first rejections, of any kind of record; `index` counts the records of their stream. */
@@ -64,6 +70,7 @@ interface Tally {
   accepted: number;
   duplicates: number;
   rejected: number;
+  quarantined?: number;
 }
 
 /** How many records from the first one have ended without a gap, in whatever order their batches end. */
@@ -145,10 +152,11 @@ class Loader {
 
   async #one(of: string, batch: IngestionBatch, records: number, first: number, tally: Tally): Promise<void> {
     const handle = await this.#enqueue(batch);
-    const { accepted, duplicates, rejected } = await handle.done({ signal: this.#options.signal });
+    const { accepted, duplicates, rejected, quarantined } = await handle.done({ signal: this.#options.signal });
     tally.accepted += accepted;
     tally.duplicates += duplicates;
     tally.rejected += rejected.length;
+    if (quarantined !== undefined) tally.quarantined = (tally.quarantined ?? 0) + quarantined;
     if (of === 'events') for (const { code } of rejected) this.refusedBy[code] = (this.refusedBy[code] ?? 0) + 1;
     for (const rejection of rejected.slice(0, REJECTIONS_KEPT_MAX - this.#rejections.length))
       this.#rejections.push({ ...rejection, index: first + rejection.index, of });

@@ -110,6 +110,12 @@ export const DATA_CODES = {
     what: 'The person has not given consent for any purpose of this source.',
     todo: 'Record a consent first.',
   },
+  EVENT_OVER_LIMIT: {
+    retry: 'never',
+    status: 429,
+    what: 'A person has more events in a while than their source may bring; what is more is held, and not lost.',
+    todo: 'Look at `millrace quarantine list`, and let it in with `millrace quarantine release <id>`.',
+  },
   EVENT_UNKNOWN_ITEM: {
     retry: 'never',
     status: 422,

@@ -55,7 +55,7 @@ function checkRow(
  * @throws AppError NUMERICS_INPUT_INVALID, or DATASET_EMPTY when there is nothing to learn from.
  */
 export function checkTrainInput(input: TrainInput, options: { readonly signed?: boolean } = {}): void {
-  const { interactions, userKeys, itemKeys, times, origins } = input;
+  const { interactions, userKeys, itemKeys, times, origins, influence } = input;
   checkSparseRows(interactions, 'interactions', options.signed !== true);
   if (interactions.indices.length === 0) throw new AppError('DATASET_EMPTY');
   if (options.signed && interactions.values.includes(0)) {
@@ -74,6 +74,15 @@ export function checkTrainInput(input: TrainInput, options: { readonly signed?: 
   const strange = times?.findIndex((time) => !Number.isFinite(time)) ?? -1;
   if (strange >= 0) refuse('times: a time is not finite.', { array: 'times', at: strange, value: times![strange] });
   if (origins !== undefined) checkOrigins(origins, interactions.indices.length);
+  if (influence !== undefined) checkInfluence(influence, interactions.indices.length);
+}
+
+function checkInfluence(influence: Float32Array, interactions: number): void {
+  if (influence.length !== interactions)
+    refuse('influence and interactions differ in length.', { array: 'influence', length: influence.length });
+  const strange = influence.findIndex((one) => !(one >= 0 && one <= 1));
+  if (strange >= 0)
+    refuse('influence: must be from 0 to 1.', { array: 'influence', at: strange, value: influence[strange] });
 }
 
 function checkOrigins({ names, of }: Origins, interactions: number): void {

@@ -84,6 +84,8 @@ export interface TrainInput {
   readonly times?: Float64Array;
   /** Where each interaction came from, parallel to `interactions.indices`. */
   readonly origins?: Origins;
+  /** What of each interaction's weight counts, above 0 to 1, so that no source moves more than its share; parallel to `interactions.indices`. Absent: all. */
+  readonly influence?: Float32Array;
   /** What is known of people and items besides what people do; only models with side features read it. */
   readonly facts?: EntityFacts;
   /** What other sources know of the users; only models that fuse sources read it. */

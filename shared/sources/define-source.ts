@@ -6,6 +6,7 @@ import type { EventType } from '../contract-kit/event.ts';
 import type { ConsentBasis, Purpose } from '../contract-kit/purposes.ts';
 import { AppError } from '../errors.ts';
 import { type EventMapping, eventMappingSchema, SCHEMA_NAME } from './mapping.ts';
+import type { PersonLimit } from './person-limit.ts';
 
 /**
  * The maturity model, from the least: `synthetic` = made up; `reported` = somebody else's word, checked for form only; `measured` =
@@ -40,6 +41,8 @@ export interface SourceDeclaration {
   readonly influenceMax: number;
   /** Batches a second of one tenant, and how many may come at once; null: as fast as the queue takes them. */
   readonly rate: { readonly perSecond: number; readonly burst: number } | null;
+  /** Events of one person in a window of time; what is more waits in the quarantine. null: as many as there are. */
+  readonly perPerson: PersonLimit | null;
   /** Days for which its events are kept from when they were recorded; null: until the person or the operator says otherwise. */
   readonly retentionDays: number | null;
   /** Event types that may come from this source. */
@@ -54,10 +57,12 @@ export interface SourceDeclaration {
 export const GIVEN_ON_PURPOSE = ['like', 'rating', 'thumb', 'not-interested', 'survey', 'comment'] as const;
 
 function problemsOf(source: SourceDeclaration): string[] {
-  const { name, influenceMax, rate, retentionDays, eventTypes, explicit, schemas } = source;
+  const { name, influenceMax, rate, perPerson, retentionDays, eventTypes, explicit, schemas } = source;
   const problems: string[] = [];
   if (!(influenceMax > 0 && influenceMax <= 1)) problems.push('influenceMax must be above 0 and at most 1');
   if (rate !== null && !(rate.perSecond > 0 && rate.burst >= 1)) problems.push('rate must be positive');
+  if (perPerson !== null && !(perPerson.events >= 1 && perPerson.minutes >= 1))
+    problems.push('perPerson must allow at least an event in at least a minute');
   if (retentionDays !== null && !(retentionDays >= 1)) problems.push('retentionDays must be at least 1');
   if (explicit.some((type) => !eventTypes.includes(type))) problems.push('explicit types must be among eventTypes');
   for (const [version, mapping] of Object.entries(schemas)) {

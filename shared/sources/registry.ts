@@ -14,6 +14,7 @@ import { feedback } from './feedback/source.ts';
 import { mobile } from './mobile/source.ts';
 import { movielens } from './movielens/source.ts';
 import { nearestName } from './nearest-name.ts';
+import { PERSON_LIMIT } from './person-limit.ts';
 import { simulated } from './simulated/source.ts';
 import { webPixel } from './web-pixel/source.ts';
 import { web } from './web/source.ts';
@@ -51,6 +52,7 @@ export const UNDECLARED = defineSource({
   reliability: 'reported',
   influenceMax: 0.25,
   rate: null,
+  perPerson: PERSON_LIMIT,
   retentionDays: null,
   eventTypes: EVENT_TYPES,
   explicit: GIVEN_ON_PURPOSE,

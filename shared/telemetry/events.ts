@@ -101,6 +101,7 @@ export const EVENTS = {
       pipelineRuns: 'number',
       exposures: 'number',
       quarantine: 'number',
+      personWindows: 'number',
       lineage: 'number',
       lineageEvents: 'number',
     },

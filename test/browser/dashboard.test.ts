@@ -11,6 +11,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDashboard } from '../../dashboard/build.ts';
 import { openQueues } from '../../dashboard/overview/queues.ts';
+import { noteSources } from '../../dashboard/source-fixture.ts';
 import { makeJob } from '../../jobs/client/make-job.ts';
 import { buildGateway } from '../../jobs/gateway/build.ts';
 import { contractOf } from '../../jobs/registry.ts';
@@ -75,6 +76,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     if (process.env.MILLRACE_SCREENSHOTS === undefined) stack.defer(() => rm(folder, { recursive: true, force: true }));
     published = await publishSomething(store);
     await runJobs();
+    await noteSources(store, Date.now());
     await store.accounts.write({
       user: 'admin',
       role: 'admin',
@@ -199,6 +201,27 @@ describe.skipIf(chromiumPath === undefined)('the dashboard in a browser', () => 
     expect(complaints).toEqual([]);
     await page.close();
   });
+
+  it.each([
+    ['desktop', 1280],
+    ['narrow', 390],
+  ] as const)(
+    'leads from the overview to the sources and the days of one, without overflowing, as %s',
+    async (name, width) => {
+      const { page, complaints } = await loggedIn();
+      await page.setViewportSize({ width, height: 844 });
+      await page.getByRole('link', { name: 'Sources' }).click();
+      await page.getByRole('heading', { level: 1, name: 'Sources' }).waitFor();
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      await shoot(page, `sources-${name}`);
+      await page.getByRole('link', { name: 'clips-app' }).click();
+      await page.getByRole('heading', { name: 'What waits' }).waitFor();
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      await shoot(page, `source-${name}`);
+      expect(complaints).toEqual([]);
+      await page.close();
+    },
+  );
 
   it('shows the documentation of the gateway, which works under its policy', async () => {
     const { store, config } = services;

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { QueueEvents } from 'bullmq';
 import { describe, expect, test } from 'vitest';
 import { asUser, kill, TEST_DATA, type User, TIMEOUT_MS } from './as-a-user.ts';
 import { writeFilms } from './films.ts';
@@ -28,12 +29,28 @@ async function ratingsOf(dir: string): Promise<string[]> {
   return lines.map((line) => line.split(/\s+/).slice(0, 3).join(' ')).sort();
 }
 
-/** Imports while the worker is killed, and another one started, after each of these shares of the progress. */
-async function importUnderFire(user: User, dir: string, tenths: readonly number[]): Promise<void> {
+/**
+ * Imports while the worker is killed, and another one started, each time that so many batches have completed: the next ones are at work or on their way
+ * then. The numbers are ascending and below that of all batches, a thousand records each.
+ */
+async function importUnderFire(user: User, dir: string, completions: readonly number[]): Promise<void> {
+  const { prefix, redis } = user.services;
+  await using stack = new AsyncDisposableStack();
+  const connection = stack.adopt(redis.duplicate(), (own) => own.disconnect());
+  const options = { connection, prefix, lastEventId: '0' };
+  const queue = stack.adopt(new QueueEvents('ingestion', options), (own) => own.close());
+  await queue.waitUntilReady();
   let worker = await user.worker();
   const load = user.start('jobs/cli/bin.mjs', ['import', 'movielens', dir]);
-  for (const tenth of tenths) {
-    await load.line(new RegExp(` ${tenth * 10} %`));
+  const ends = load.ended.then(({ code, stderr }) => {
+    throw new Error(`It ended with ${code} before it was shot at: ${stderr}`);
+  });
+  ends.catch(() => {});
+  let completed = 0;
+  const reached = new Map(completions.map((wanted) => [wanted, Promise.withResolvers<void>()]));
+  queue.on('completed', () => reached.get(++completed)?.resolve());
+  for (const { promise } of reached.values()) {
+    await Promise.race([promise, ends]);
     await kill(worker);
     worker = await user.worker();
   }
@@ -60,7 +77,7 @@ describe('import movielens', { timeout: TIMEOUT_MS }, () => {
   test('loses and doubles nothing when its worker is killed again and again', async () => {
     await using user = await asUser();
     const { dir } = await writeFilms(user.folder, { people: 400, films: 300, perPerson: 40 });
-    await importUnderFire(user, dir, [2, 4, 6]);
+    await importUnderFire(user, dir, [5, 8, 11]);
     expect(await exported(user)).toEqual(await ratingsOf(dir));
   });
 
@@ -89,7 +106,7 @@ describe('import movielens', { timeout: TIMEOUT_MS }, () => {
 describe.skipIf(!existsSync(ml100k))('import movielens of ML-100K', { timeout: TIMEOUT_MS }, () => {
   test('keeps 100,000 ratings once each, with the worker killed in the middle', async () => {
     await using user = await asUser();
-    await importUnderFire(user, ml100k, [3, 7]);
+    await importUnderFire(user, ml100k, [30, 70]);
     const stored = await exported(user);
     expect(stored).toHaveLength(100_000);
     expect(stored).toEqual(await ratingsOf(ml100k));

@@ -114,6 +114,30 @@ test('a version that nobody knew is held, then goes in once its mapping is there
   });
 });
 
+test('what is too much of one person waits, is told, and goes in once it is let go', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using user = await asUser();
+  await user.worker();
+  const file = join(user.folder, 'flood.jsonl');
+  const start = Date.UTC(2025, 10, 2, 18);
+  const lines = Array.from({ length: 2_050 }, (_, n) =>
+    JSON.stringify({ type: 'click', user: n < 2_040 ? 'asha' : 'ben', item: `v${n % 7}`, occurredAt: start + n }),
+  );
+  await writeFile(file, `${lines.join('\n')}\n`);
+  const args = ['import', 'events', file, '--source', 'flood', '--allow-unknown-items'];
+  const { events } = await user.json<Report>(...args);
+  expect(events).toEqual({ accepted: 2_010, duplicates: 0, rejected: 0, quarantined: 40 });
+  const [held, ...more] = await user.json<{ id: string }[]>('quarantine', 'list');
+  expect(more).toEqual([]);
+  expect(held).toMatchObject({ source: 'flood', reason: 'EVENT_OVER_LIMIT', records: 40 });
+  expect(await user.json('quarantine', 'release', held!.id)).toMatchObject([{ released: true, accepted: 40 }]);
+  expect(await user.json('quarantine', 'list')).toEqual([]);
+  expect(await stored(user)).toEqual({ click: 2_050 });
+  // Let go is let go: the same again is known, whole.
+  expect((await user.json<Report>(...args)).events).toEqual({ accepted: 0, duplicates: 2_050, rejected: 0 });
+});
+
 test('a log whose import is killed between its batches, twice, is in whole and once, from where it was', {
   timeout: TIMEOUT_MS * 10,
 }, async () => {

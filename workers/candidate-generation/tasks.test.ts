@@ -48,6 +48,7 @@ describe('reasons', () => {
     userKeys: keys(1),
     itemKeys: keys(...Array.from({ length: count }, (_, n) => n + 1)),
     times: Float64Array.from({ length: count }, (_, n) => n),
+    capped: [],
     origins: { names: ['web'], of: new Uint16Array(count) },
     interactions: {
       rows: 1,

@@ -152,6 +152,7 @@ async function write(computed: Computed, context: RunContext): Promise<Written<t
       items: items.rows,
       factors: users.width,
       interactions,
+      ...(view.capped.length > 0 && { capped: view.capped }),
       ...course,
       interactionTable: INTERACTION_TABLE_VERSION,
     },

@@ -1,6 +1,6 @@
 /** Owns the slow, readable definition of context features: plain objects, one line a figure. Two fixed zones, for a season without a change of clocks. */
 import type { FeatureOf } from '../../shared/numerics/features/registry.ts';
-import type { PlainAct } from './features.reference.ts';
+import { isOneSession, type PlainAct } from './features.reference.ts';
 import { SESSION_GAP_MS } from './feature-list.ts';
 
 const DAY_MS = 86_400_000;
@@ -28,11 +28,7 @@ export function referenceContext(
     const weights = own.map(({ at }) => 0.5 ** ((asOf - at) / DAY_MS / 30));
     const device = own.findLast((act) => act.device !== 'unknown')?.device;
     const on = (name: string): number => (device === undefined ? Number.NaN : Number(device === name));
-    const goesOn = (before: PlainAct, act: PlainAct): boolean =>
-      before.session !== '' || act.session !== ''
-        ? before.session === act.session
-        : act.at - before.at <= SESSION_GAP_MS;
-    const first = own.findLastIndex((act, n) => n === 0 || !goesOn(own[n - 1]!, act));
+    const first = own.findLastIndex((act, n) => n === 0 || !isOneSession(own[n - 1]!, act));
     const inSession = asOf - own.at(-1)!.at <= SESSION_GAP_MS;
     const earlier = inSession ? own.slice(0, first) : own;
     const season = 2 * Math.PI * (inYear + (place[0] < 0 ? 0.5 : 0));

@@ -25,6 +25,14 @@ function entropyBits(shares: readonly { readonly name: string; readonly weight: 
   return sums.length === 0 ? Number.NaN : -sums.reduce((bits, sum) => bits + (sum / total) * Math.log2(sum / total), 0);
 }
 
+/** Names of sessions are those of one source; between sources, and where one has no name, half an hour decides. */
+export function isOneSession(before: PlainAct, act: PlainAct): boolean {
+  const bothNamed = before.session !== '' && act.session !== '';
+  if (bothNamed && before.session === act.session) return true;
+  if (bothNamed && before.source === act.source) return false;
+  return act.at - before.at <= SESSION_GAP_MS;
+}
+
 /** Features by person. Events in order of time, at distinct moments. */
 export function referenceFeatures(
   events: readonly PlainAct[],
@@ -69,10 +77,7 @@ export function referenceFeatures(
     const sessions: PlainAct[][] = [];
     for (const act of own) {
       const before = sessions.at(-1)?.at(-1);
-      const named = before !== undefined && (before.session !== '' || act.session !== '');
-      const goes =
-        before !== undefined && (named ? before.session === act.session : act.at - before.at <= SESSION_GAP_MS);
-      if (goes) sessions.at(-1)!.push(act);
+      if (before !== undefined && isOneSession(before, act)) sessions.at(-1)!.push(act);
       else sessions.push([act]);
     }
     const explicit = own.filter(({ type }) => INTERACTION_TABLE[type].explicit);

@@ -68,13 +68,19 @@ export function isPositive({ events, basis, table }: PersonRows, row: number): b
 
 const SESSION_BYTES = 8;
 
-/** Sessions as their source names them; where it does not, a long gap ends one. */
+/**
+ * Sessions as their source names them. Between acts of which one has no name, or that come from different sources, whose names say nothing of each
+ * other, a long gap ends one: who goes on from the web in the app is in one session.
+ */
 export function isNewSession({ columns }: FeatureEvents, before: number, row: number): boolean {
-  let [named, same] = [false, true];
+  const { occurredAt, session, source } = columns;
+  let [earlier, later, same] = [false, false, true];
   for (let n = 0; n < SESSION_BYTES; n++) {
-    const [a, b] = [columns.session[before * SESSION_BYTES + n]!, columns.session[row * SESSION_BYTES + n]!];
-    if (a !== 0 || b !== 0) named = true;
+    const [a, b] = [session[before * SESSION_BYTES + n]!, session[row * SESSION_BYTES + n]!];
+    if (a !== 0) earlier = true;
+    if (b !== 0) later = true;
     if (a !== b) same = false;
   }
-  return named ? !same : columns.occurredAt[row]! - columns.occurredAt[before]! > SESSION_GAP_MS;
+  if (earlier && later && (same || source[before] === source[row])) return !same;
+  return occurredAt[row]! - occurredAt[before]! > SESSION_GAP_MS;
 }

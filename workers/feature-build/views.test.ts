@@ -1,6 +1,7 @@
 /** Engagement and context: equal to their slow definitions; every view of people's acts free of leaks from the future; the clocks people live by. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { featuresOfView } from '../../shared/numerics/features/registry.ts';
 import { INTERACTION_TABLE, RATING_SCALES } from '../../shared/numerics/interactions/weights.ts';
 import { referenceContext } from './context.reference.ts';
 import { referenceEngagement } from './engagement.reference.ts';
@@ -108,6 +109,30 @@ test('half of a half-life ago counts more than half, and one half-life ago exact
   const recency7 = [0, 1].map((row) => Math.expm1(built!.matrix[row * built!.kept.length + 1]!));
   expect(recency7[0]).toBeCloseTo(0.5, 6);
   expect(recency7[1]).toBeCloseTo(Math.SQRT1_2, 6);
+});
+
+test('who goes on from the web in the app, or answers a question meanwhile, is in one session; two visits of one source are two', async () => {
+  const MINUTE = 60_000;
+  const act = (minute: number, source: string, session: string): PlainAct => ({
+    user: 'ann',
+    item: 'a',
+    type: 'click',
+    value: undefined,
+    at: minute * MINUTE,
+    recordedAt: minute * MINUTE,
+    source,
+    device: 'tv',
+    session,
+  });
+  const actsOfSession = async (...own: PlainAct[]): Promise<number> => {
+    const built = await build('context', own, { asOf: own.at(-1)!.at + 1, halfLifeDays: 30, allows: () => true });
+    return Math.round(Math.expm1(built!.matrix[featuresOfView('context').indexOf('sessionActs')]!));
+  };
+  const [web, app, answer] = [act(1, 'web', 'w1'), act(5, 'feedback', 'm1'), act(9, 'feedback', '')];
+  expect(await actsOfSession(web, app, answer, act(12, 'web', 'w1'))).toBe(4);
+  expect(await actsOfSession(web, app, act(40, 'web', 'w1'))).toBe(1);
+  expect(await actsOfSession(web, act(50, 'web', 'w1'), act(51, 'web', 'w2'))).toBe(1);
+  expect(await actsOfSession(web, act(50, 'web', 'w1'))).toBe(2);
 });
 
 describe('the clocks people live by', () => {

@@ -18,6 +18,7 @@ import type { Ports, RunContext } from '../runtime/processor.ts';
 import { batchQuality } from './batch-quality.ts';
 import { checkEach, inOrder, type Placed, sourceSet } from './batch.ts';
 import { knownPeople, withoutErased } from './known.ts';
+import { beyondLimit, type HeldBack, holdBack, keepBack } from './person-limits.ts';
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 
 export interface EventBatch {
@@ -43,6 +44,8 @@ export interface EventWork {
   /** Same event id twice in the batch. */
   readonly repeated: number;
   readonly rejected: readonly Rejection[];
+  /** What is beyond the limit of its person. */
+  readonly held?: HeldBack;
   readonly quality: BatchQuality;
 }
 
@@ -63,6 +66,8 @@ export interface EventPlan {
   readonly what: 'events';
   readonly prepared: PreparedEvents;
   readonly pending?: VersionDraft;
+  /** Id of what is held of the batch, and how much it is. */
+  readonly held?: { readonly id: string; readonly events: number };
 }
 
 const EVENT_ID_BYTES = 16;
@@ -125,9 +130,43 @@ export async function loadEvents(batch: EventBatch, context: RunContext): Promis
     return refusal === undefined;
   });
   const version = batch.schema === undefined ? {} : { schema: batch.schema };
-  const made = rowsOf(admitted, named, batch.source, context);
-  const quality = batchQuality(batch.events.length, made.rows, made.repeated, rejected);
-  return { what: 'events', source: batch.source, ...version, ...made, rejected: inOrder(rejected), quality };
+  const beyond = await beyondLimitOf(admitted, named, source, batch.source, context);
+  const made = rowsOf(
+    beyond.size === 0 ? admitted : admitted.filter((event) => !beyond.has(event)),
+    named,
+    batch.source,
+    context,
+  );
+  const quality = batchQuality(batch.events.length, made.rows, made.repeated, [...rejected, ...overLimit(beyond)]);
+  const held = beyond.size === 0 ? {} : { held: heldBack(beyond, batch) };
+  return { what: 'events', source: batch.source, ...version, ...made, rejected: inOrder(rejected), ...held, quality };
+}
+
+const NONE: ReadonlySet<PlacedEvent> = new Set();
+
+async function beyondLimitOf(
+  events: readonly PlacedEvent[],
+  { people }: Named,
+  { perPerson: limit }: SourceDeclaration,
+  source: string,
+  context: RunContext,
+): Promise<ReadonlySet<PlacedEvent>> {
+  if (limit === null) return NONE;
+  return beyondLimit(events, { keyOf: (user) => people.get(user)!.key, limit, source }, context);
+}
+
+/** As the reports of sources count them. */
+const overLimit = (beyond: ReadonlySet<PlacedEvent>): Rejection[] =>
+  [...beyond].map(({ index }) => ({
+    index,
+    code: 'EVENT_OVER_LIMIT',
+    field: 'user',
+    reason: 'has more events than the source may bring of a person',
+  }));
+
+function heldBack(beyond: ReadonlySet<PlacedEvent>, { allowUnknownItems }: EventBatch): HeldBack {
+  const events = [...beyond].map(({ value }) => value);
+  return allowUnknownItems === undefined ? { events } : { events, allowUnknownItems };
 }
 
 function namedIn(events: readonly Placed<CanonicalEvent>[], { store, tenant }: RunContext): Named {
@@ -233,23 +272,31 @@ async function noteLineage(work: EventWork, context: RunContext): Promise<void> 
 
 export async function writeEvents(work: EventWork, context: RunContext) {
   const { store, tenant, runKey, fence } = context;
-  const { people, texts, rejected } = work;
-  const [prepared, pending] = await Promise.all([
+  const { people, texts, rejected, held } = work;
+  const [prepared, pending, heldId] = await Promise.all([
     store.events.prepare(tenant, runKey, fence, work.rows),
     people.length + texts.length === 0
       ? undefined
       : keepPending({ people, texts } satisfies PendingPeople, people.length, context),
+    held === undefined ? undefined : keepBack(work.source, held, context),
     noteLineage(work, context),
   ]);
   const accepted = prepared.parts.reduce((sum, part) => sum + part.rows, 0);
-  const plan: EventPlan = { what: 'events', prepared, ...(pending === undefined ? {} : { pending }) };
+  const plan: EventPlan = {
+    what: 'events',
+    prepared,
+    ...(pending === undefined ? {} : { pending }),
+    ...(held === undefined ? {} : { held: { id: heldId!, events: held.events.length } }),
+  };
   const lineage = {
     reads: [sourceSet(work.source, work.quality.received, work.schema)],
     writes: [{ name: 'event-log', rows: accepted }],
   };
   const output = { accepted, duplicates: prepared.duplicates + work.repeated, rejected: [...rejected] };
-  return { output, plan, lineage };
+  return { output: { ...output, ...quarantinedOf(plan) }, plan, lineage };
 }
+
+const quarantinedOf = ({ held }: EventPlan) => (held === undefined ? {} : { quarantined: held.events });
 
 /** Envelopes first, so that no event is there without its person; then the manifests; then the waiting part is shredded. */
 export async function followEvents(
@@ -261,11 +308,12 @@ export async function followEvents(
   const { store } = ports;
   if (plan.pending !== undefined) await settlePeople(plan.pending, tenant, ports);
   const { accepted, duplicates } = await store.events.follow(tenant, plan.prepared);
+  if (plan.held !== undefined) await holdBack(plan.held.id, { tenant }, ports);
   if (plan.pending !== undefined) await shredPending(tenant, plan.pending, store);
   const repeated = provisional.duplicates - plan.prepared.duplicates;
   // Most batches bring nothing that was there: those cost nothing more.
   if (duplicates > 0) await store.lineage.settle(tenant, plan.prepared.runKey, duplicates + repeated);
-  return { accepted, duplicates: duplicates + repeated, rejected: provisional.rejected };
+  return { accepted, duplicates: duplicates + repeated, rejected: provisional.rejected, ...quarantinedOf(plan) };
 }
 
 async function settlePeople(pending: VersionDraft, tenant: string, { store, clock }: Ports): Promise<void> {

@@ -1,7 +1,9 @@
 /** Accounts that are not people: told at compaction, kept out of what is learned, and let go. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CanonicalEventInput } from '../../shared/contract-kit/event.ts';
+import { QUALITY_RULES_VERSION } from '../../shared/numerics/quality/verdict.ts';
 import { PURPOSES } from '../../shared/contract-kit/purposes.ts';
+import { randomStream } from '../../shared/random.ts';
 import { NOW, openWorld, runOnce, TENANT, type World } from '../conformance/world.ts';
 import features from '../feature-build/processor.ts';
 import ingestion from './processor.ts';
@@ -24,12 +26,15 @@ const view = (user: string, n: number, occurredAt: number): CanonicalEventInput 
 });
 /** Forty views, one every thirty seconds. */
 const clockwork = Array.from({ length: 40 }, (_, k) => view('tick-tock', k, NOW - 600 * MINUTE + k * 30_000));
-/** Forty views of each of three people, at pauses that never come twice. */
-const people = ['ann', 'bob', 'cleo'].flatMap((user, u) =>
-  Array.from({ length: 40 }, (_, k) =>
-    view(user, (k * (7 + 2 * u)) % 40, NOW - 4_000 * MINUTE + (k * k * (11 + u) + k) * 7_000),
-  ),
-);
+/** Enough of them that they say what is usual. */
+const PEOPLE = Array.from({ length: 45 }, (_, u) => `person-${u}`);
+/** Forty views of each, of whatever they like, at pauses that never come twice. */
+const people = PEOPLE.flatMap((user, u) => {
+  const draw = randomStream(7, 'views', u);
+  return Array.from({ length: 40 }, (_, k) =>
+    view(user, draw.below(900), NOW - 4_000 * MINUTE + (k * k * (11 + (u % 9)) + k) * 7_000 + draw.below(5_000)),
+  );
+});
 
 const compact = async (asOf: number): Promise<string> =>
   (await runOnce(world.ports, ingestion, { compact: { asOf } })).output.dataset!.version;
@@ -37,7 +42,7 @@ const builtPeople = async (dataset: string, holdsAccounts = true): Promise<numbe
   (await runOnce({ ...world.ports, holdsAccounts }, features, { dataset })).output.rows;
 
 test('a clockwork account is held with its reason, its events stay stored and are not learned from until it is released', async () => {
-  const users = ['tick-tock', 'ann', 'bob', 'cleo'];
+  const users = ['tick-tock', ...PEOPLE];
   const consents = users.map((user) => ({ user, purposes: [...PURPOSES], at: NOW - 5_000 * MINUTE }));
   await runOnce(world.ports, ingestion, { source: SOURCE, consents });
   const events = [...clockwork, ...people];
@@ -48,20 +53,29 @@ test('a clockwork account is held with its reason, its events stay stored and ar
   const [subject] = envelopes.keys(TENANT, ['tick-tock']);
   const held = await verdicts.list(TENANT, { released: false, limit: 10 });
   expect(held.map((one) => one.subject)).toEqual([Buffer.from(subject!).toString('hex')]);
-  expect(held[0]).toMatchObject({ since: NOW, rules: 1 });
+  expect(held[0]).toMatchObject({ since: NOW, rules: QUALITY_RULES_VERSION });
   expect(held[0]!.reasons.map(({ trace }) => trace)).toContain('regularity');
   expect((await stored.read(TENANT, dataset)).rows).toBe(events.length);
-  expect(await builtPeople(dataset)).toBe(3);
+  expect(await builtPeople(dataset)).toBe(PEOPLE.length);
   // Told, and not kept out where operators have not asked for it.
-  expect(await builtPeople(dataset, false)).toBe(4);
+  expect(await builtPeople(dataset, false)).toBe(PEOPLE.length + 1);
 
   expect(await verdicts.release(TENANT, subject!)).toBe(true);
   expect(await verdicts.release(TENANT, subject!)).toBe(false);
-  expect(await builtPeople(dataset)).toBe(4);
+  expect(await builtPeople(dataset)).toBe(PEOPLE.length + 1);
   // Whoever was let go is not held by the next look at the same events.
-  expect(await builtPeople(await compact(NOW))).toBe(4);
+  expect(await builtPeople(await compact(NOW))).toBe(PEOPLE.length + 1);
   expect(await verdicts.count(TENANT)).toBe(0);
   expect(await verdicts.list(TENANT, { released: true, limit: 10 })).toHaveLength(1);
+});
+
+test('a handful of accounts is not looked at: what is usual is not known', async () => {
+  await using few = await openWorld();
+  const consents = [{ user: 'tick-tock', purposes: [...PURPOSES], at: NOW - 5_000 * MINUTE }];
+  await runOnce(few.ports, ingestion, { source: SOURCE, consents });
+  await runOnce(few.ports, ingestion, { source: SOURCE, events: clockwork, allowUnknownItems: true });
+  await runOnce(few.ports, ingestion, { compact: { asOf: NOW } });
+  expect(await few.store.verdicts.count(TENANT)).toBe(0);
 });
 
 test('what is learned as of an earlier moment does not know of a verdict that later data gave', async () => {

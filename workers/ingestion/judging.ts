@@ -4,7 +4,7 @@
  */
 import { detect } from '../../shared/numerics/quality/detect.ts';
 import { gathered } from '../../shared/numerics/quality/gather.ts';
-import { QUALITY_RULES_VERSION } from '../../shared/numerics/quality/verdict.ts';
+import { QUALITY_RULES_VERSION, USUAL_ACCOUNTS_MIN } from '../../shared/numerics/quality/verdict.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
 import type { RunDocument, VerdictReason, VersionDraft } from '../../shared/store/ports.ts';
 import { numberItems, readItemFacts } from '../reading/item-facts.ts';
@@ -39,8 +39,13 @@ export async function judge(
   const numbered = await numberItems(columns, context);
   const facts = await readItemFacts(numbered.keys, context);
   const { subjects, ...acts } = await gathered({ columns, item: numbered.item, facts, asOf }, context);
-  const { verdicts, campaigns } = await detect(acts, context);
   const accounts = subjects.length / KEY_BYTES;
+  // A handful of accounts, whoever tries things out, says nothing of what is usual.
+  if (accounts < USUAL_ACCOUNTS_MIN) {
+    telemetry.emit('quality.judged', { rows, looked: false, accounts, held: 0, campaigns: 0 });
+    return undefined;
+  }
+  const { verdicts, campaigns } = await detect(acts, context);
   const counts = { accounts, held: verdicts.length, campaigns: campaigns.length };
   telemetry.emit('quality.judged', { rows, looked: true, ...counts });
   if (verdicts.length === 0) return undefined;

@@ -32,7 +32,7 @@ export async function mappingFor(
 
 const ID_CHARS = 24;
 /** The end of the run key: a hash. */
-const idOfRun = (runKey: string): string => runKey.slice(runKey.lastIndexOf('.') + 1).slice(0, ID_CHARS);
+export const idOfRun = (runKey: string): string => runKey.slice(runKey.lastIndexOf('.') + 1).slice(0, ID_CHARS);
 
 export async function writeHeld({ source, schema, events, allowUnknownItems }: HeldWork, context: RunContext) {
   const { store, tenant, runKey } = context;

@@ -9,7 +9,7 @@ import type {
   NamedArray,
   VersionKind,
 } from '../../shared/store/ports.ts';
-import { sourceOf } from '../../shared/sources/registry.ts';
+import { sharesOf, sourceOf } from '../../shared/sources/registry.ts';
 import type { RunContext } from '../runtime/processor.ts';
 import { type Accounts, linksFor, readLinked } from './identities.ts';
 
@@ -66,10 +66,11 @@ export function allowsFor(
   };
 }
 
-/** Which rows may be read for a purpose. Throws CONSENT_MISSING when there is none. */
+/** Which rows may be read for a purpose, and how far their sources may move what is learned. Throws CONSENT_MISSING when there is none. */
 export async function admitFor(purpose: Purpose, loaded: LoadedEvents, context: RunContext): Promise<AdmittedEvents> {
   const { columns, dataset } = loaded;
-  const events = await admitEvents(columns, allowsFor(purpose, loaded), context);
+  const admitted = await admitEvents(columns, allowsFor(purpose, loaded), context);
+  const events: AdmittedEvents = { ...admitted, shares: sharesOf(admitted.sourceNames) };
   for (let s = 0; s < events.runs.subjects; s++) if (isAdmitted(events, s)) return events;
   throw new AppError('CONSENT_MISSING', {
     details: { purpose, dataset: dataset.version, people: events.runs.subjects },

@@ -1,10 +1,9 @@
 /**
  * Owns reading the events of linked names as those of one person, in a thread: rows get the key of the person, all rows are again in canonical order, and
- * sessions that the person had on several devices at a time are one. What is not linked is as it was, to the byte.
+ * what was a session on one device is one with what the person did on the others at the time. What is not linked is as it was, to the byte.
  */
 import { compareKeys, KeyIndex } from '../../shared/numerics/interactions/key-index.ts';
 import { KEY_BYTES } from '../../shared/numerics/types.ts';
-import { SESSION_GAP_MS } from '../../shared/sources/sessions.ts';
 import type { EventColumns } from '../../shared/store/ports.ts';
 
 const SESSION_BYTES = 8;
@@ -83,40 +82,12 @@ export function linkEvents(request: LinkedRequest): EventColumns {
   ) as unknown as EventColumns;
   const people = new KeyIndex();
   for (const alias of moved.values()) people.add(mains, alias);
-  fuseSessions(linked, people);
+  forgetSessions(linked, people);
   return linked;
 }
 
-/** Sessions of each of these people that overlap, or follow each other without a gap of half an hour, become the one that began first. */
-function fuseSessions(columns: EventColumns, people: KeyIndex): void {
-  const { subject, rows } = columns;
-  for (let from = 0; from < rows; ) {
-    let to = from + 1;
-    while (to < rows && compareKeys(subject, to, subject, from) === 0) to++;
-    if (people.find(subject, from) >= 0) fuseRows(columns, from, to);
-    from = to;
-  }
-}
-
-function fuseRows({ session, occurredAt }: EventColumns, from: number, to: number): void {
-  const keyOf = (row: number): Uint8Array => session.subarray(row * SESSION_BYTES, (row + 1) * SESSION_BYTES);
-  const spans = new Map<string, { readonly name: string; first: number; last: number; readonly rows: number[] }>();
-  for (let row = from; row < to; row++) {
-    const name = Buffer.from(keyOf(row)).toString('hex');
-    if (/^0*$/.test(name)) continue;
-    const at = occurredAt[row]!;
-    const span = spans.get(name) ?? { name, first: at, last: at, rows: [] };
-    span.first = Math.min(span.first, at);
-    span.last = Math.max(span.last, at);
-    span.rows.push(row);
-    spans.set(name, span);
-  }
-  const sorted = [...spans.values()].sort((a, b) => a.first - b.first || (a.name < b.name ? -1 : 1));
-  let key: Uint8Array | undefined;
-  let last = Number.NEGATIVE_INFINITY;
-  for (const span of sorted) {
-    if (key === undefined || span.first > last + SESSION_GAP_MS) key = Uint8Array.from(keyOf(span.rows[0]!));
-    for (const row of span.rows) session.set(key, row * SESSION_BYTES);
-    last = Math.max(last, span.last);
-  }
+/** Names of sessions hold for one name: what a person did under several is cut by gaps alone, so that no act that comes later changes what was one. */
+function forgetSessions({ rows, session, subject }: EventColumns, people: KeyIndex): void {
+  for (let row = 0; row < rows; row++)
+    if (people.find(subject, row) >= 0) session.fill(0, row * SESSION_BYTES, (row + 1) * SESSION_BYTES);
 }

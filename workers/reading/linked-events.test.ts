@@ -76,25 +76,12 @@ function reference(rows: readonly Row[], applied: readonly boolean[]): string[] 
     return { ...one, key: sessionKey(one), subject: isLinked ? personOf[one.subject as 4] : one.subject, isLinked };
   });
   const linked = new Set(named.filter(({ isLinked }) => isLinked).map(({ subject }) => subject));
-  const sessions = new Map<string, number>();
-  for (const subject of linked) {
-    const own = named.filter((one) => one.subject === subject && one.key !== 0);
-    const begins = (key: number): number => Math.min(...own.filter((one) => one.key === key).map(({ at }) => at));
-    const ends = (key: number): number => Math.max(...own.filter((one) => one.key === key).map(({ at }) => at));
-    const keys = [...new Set(own.map(({ key }) => key))].sort((a, b) => begins(a) - begins(b) || a - b);
-    let [group, last] = [0, Number.NEGATIVE_INFINITY];
-    for (const key of keys) {
-      if (begins(key) > last + 30 * MINUTE) group = key;
-      last = Math.max(last, ends(key));
-      sessions.set(`${subject} ${key}`, group);
-    }
-  }
   return named
     .toSorted(compare)
-    .map(({ subject, item, id, key }) => `${subject} ${item} ${id} ${sessions.get(`${subject} ${key}`) ?? key}`);
+    .map(({ subject, item, id, key }) => `${subject} ${item} ${id} ${linked.has(subject) ? 0 : key}`);
 }
 
-test('rows of linked names are the person’s, in canonical order, with sessions across devices as one; the others stay', () => {
+test('rows of linked names are the person’s, in canonical order, without the names of sessions, which hold for one device; the others stay', () => {
   fc.assert(
     fc.property(fc.array(row, { maxLength: 60 }), applies, (given, applied) => {
       const rows = given.map((one, id) => ({ ...one, id: id + 1 })).toSorted(compare);

@@ -17,6 +17,7 @@ const WORDS: Readonly<Record<(typeof COLLECTED)[number], string>> = {
   pipelineRuns: 'pipeline runs',
   exposures: 'exposures',
   quarantine: 'quarantined batches',
+  personWindows: 'counts of people near a limit',
   lineage: 'noted batches',
   lineageEvents: 'told events of runs',
 };

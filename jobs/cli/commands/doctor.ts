@@ -14,7 +14,7 @@ import { Redis } from 'ioredis';
 import { connect } from '../../client/index.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, openOutput, table } from '../output.ts';
-import { sourceAlerts } from '../source-reports.ts';
+import { sourceAlerts } from '../../../shared/store/source-reports.ts';
 import { leftOf } from './keys.ts';
 import { missedLine } from './schedules.ts';
 

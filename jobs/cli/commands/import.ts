@@ -33,11 +33,14 @@ interface Options {
   readonly rules?: string;
 }
 
+const waiting = (quarantined: number | undefined): string =>
+  quarantined === undefined ? '' : `, ${count(quarantined)} wait (\`millrace quarantine list\`)`;
+
 export function loadReportLines(report: LoadReport, purposes: readonly string[], seconds: string): string[] {
   const { items, people, events, licencedConsents, refusedBy, rejections } = report;
   const why = Object.entries(refusedBy).map(([code, refused]) => `${code} ${count(refused)}`);
   const lines = [
-    `${count(events.accepted)} events stored, ${count(events.duplicates)} were there already, ${count(events.rejected)} refused${why.length === 0 ? '' : ` (${why.join(', ')})`}; ${count(items)} items, ${count(people)} people (${seconds})`,
+    `${count(events.accepted)} events stored, ${count(events.duplicates)} were there already, ${count(events.rejected)} refused${why.length === 0 ? '' : ` (${why.join(', ')})`}${waiting(events.quarantined)}; ${count(items)} items, ${count(people)} people (${seconds})`,
   ];
   if (licencedConsents > 0)
     lines.push(

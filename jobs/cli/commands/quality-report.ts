@@ -4,7 +4,7 @@ import { ALERTS, type DayReport, type SourceReport } from '../../../shared/numer
 import { wholeNumber } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { count, table } from '../output.ts';
-import { readSourceReports } from '../source-reports.ts';
+import { readSourceReports } from '../../../shared/store/source-reports.ts';
 
 const DAYS_MAX = 400;
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,6 +1,8 @@
-/** Owns `millrace quarantine`: batches that wait until their schema version is known, listed and released. */
+/** Owns `millrace quarantine`: batches that wait until their schema version is known, and events beyond the limit of their person; listed and released. */
 import type { Command } from 'commander';
+import type { CanonicalEvent } from '../../../shared/contract-kit/event.ts';
 import { AppError } from '../../../shared/errors.ts';
+import { windowOf } from '../../../shared/sources/person-limit.ts';
 import { sourceOf } from '../../../shared/sources/registry.ts';
 import type { QuarantinedBatch, Store } from '../../../shared/store/ports.ts';
 import type { IngestionOutput } from '../../client/batch-handle.ts';
@@ -38,12 +40,31 @@ async function held(store: Store, tenant: string, filter: Filter): Promise<Quara
 }
 
 async function refuseUnmapped(store: Store, tenant: string, { source, schema }: QuarantinedBatch): Promise<void> {
+  if (schema === undefined) return;
   if (Object.hasOwn(sourceOf(source).schemas, schema)) return;
   if ((await store.mappings.read(tenant, source, schema)) !== undefined) return;
   throw new AppError('SCHEMA_UNKNOWN', {
     message: `Nobody has said what version "${schema}" of ${source} means.`,
     details: { source, schema },
   });
+}
+
+/** What was beyond the limit of its person goes in now, and what else they did in these windows too. */
+async function liftLimit(store: Store, tenant: string, { source }: QuarantinedBatch, { events }: Body): Promise<void> {
+  const { perPerson } = sourceOf(source);
+  if (perPerson === null) return;
+  const windows = new Map<string, { user: string; window: number }>();
+  for (const { user, occurredAt } of events as readonly CanonicalEvent[]) {
+    const window = windowOf(perPerson, occurredAt);
+    windows.set(`${window} ${user}`, { user, window });
+  }
+  const all = [...windows.values()];
+  const keys = store.people.keys(
+    tenant,
+    all.map(({ user }) => user),
+  );
+  const named = all.map(({ window }, n) => ({ source, window, subject: keys[n]! }));
+  await store.personWindows.release(tenant, named);
 }
 
 /**
@@ -55,10 +76,12 @@ async function release(session: Session, store: Store, id: string): Promise<Rele
   const found = await store.quarantine.open(tenant, id);
   if (found === undefined) throw new AppError('NOT_FOUND', { message: `Nothing is held under "${id}".` });
   await refuseUnmapped(store, tenant, found.batch);
-  const { events, allowUnknownItems } = JSON.parse(Buffer.from(found.body).toString()) as Body;
+  const body = JSON.parse(Buffer.from(found.body).toString()) as Body;
   const { source, schema } = found.batch;
-  const allow = allowUnknownItems === undefined ? {} : { allowUnknownItems };
-  const handle = await session.client().ingestion.enqueue({ source, schema, events, ...allow });
+  if (schema === undefined) await liftLimit(store, tenant, found.batch, body);
+  const allow = body.allowUnknownItems === undefined ? {} : { allowUnknownItems: body.allowUnknownItems };
+  const what = schema === undefined ? { events: body.events as CanonicalEvent[] } : { events: body.events, schema };
+  const handle = await session.client().ingestion.enqueue({ source, ...what, ...allow });
   const { accepted, duplicates, rejected, quarantined = 0 } = await handle.done({ signal: session.signal });
   const done = quarantined === 0 && !rejected.some(({ code }) => MENDABLE.has(code));
   if (done) await store.quarantine.release(tenant, id);
@@ -85,7 +108,9 @@ const sum = (all: readonly Released[], name: 'accepted' | 'duplicates'): number 
   all.reduce((total, one) => total + one[name], 0);
 
 export function registerQuarantine({ program, run }: Cli): void {
-  const quarantine = program.command('quarantine').description('batches whose schema version is not known yet');
+  const quarantine = program
+    .command('quarantine')
+    .description('batches whose schema version is not known yet, and events beyond the limit of their person');
   const filtered = (command: Command): Command =>
     command.option('--source <name>', 'of this source alone').option('--schema <version>', 'of this version alone');
   filtered(quarantine.command('list').description('what is held, and why')).action((filter: Filter, command: Command) =>
@@ -94,7 +119,7 @@ export function registerQuarantine({ program, run }: Cli): void {
       const row = ({ id, source, schema, records, reason, heldAt }: QuarantinedBatch): string[] => [
         id,
         source,
-        schema,
+        schema ?? '',
         `${count(records)} events`,
         reason,
         new Date(heldAt).toISOString(),
@@ -103,7 +128,9 @@ export function registerQuarantine({ program, run }: Cli): void {
     }),
   );
   filtered(
-    quarantine.command('release [id]').description('send through ingestion again, now that a mapping is there'),
+    quarantine
+      .command('release [id]')
+      .description('send through ingestion again, now that a mapping is there; or let in what was beyond a limit'),
   ).action((id: string | undefined, filter: Filter, command: Command) =>
     run(command, async (session) => {
       const store = await session.store();

@@ -10,13 +10,15 @@ import type { Cli } from '../cli.ts';
 import { registerSourceScales } from './source-scales.ts';
 
 function linesOf(source: SourceDeclaration): string[] {
-  const { name, title, licence, purposes, reliability, influenceMax, rate, retentionDays, eventTypes } = source;
+  const { name, title, licence, purposes, reliability, influenceMax, rate, perPerson, retentionDays, eventTypes } =
+    source;
   return [
     `${name}  ${title}`,
     `  licence      ${licence.name}: ${licence.terms}`,
     `  purposes     ${purposes.join(', ')}`,
-    `  reliability  ${reliability}; at most ${Math.round(influenceMax * 100)} % of a feature`,
+    `  reliability  ${reliability}; at most ${Math.round(influenceMax * 100)} % of a feature, and of what is learned`,
     `  rate         ${rate === null ? 'as fast as the queue takes it' : `${rate.perSecond} batches a second, ${rate.burst} at once`}`,
+    `  a person     ${perPerson === null ? 'as many events as there are' : `${perPerson.events.toLocaleString('en')} events in ${perPerson.minutes} minutes; more are held`}`,
     `  kept         ${retentionDays === null ? 'until withdrawn or erased' : `${retentionDays} days`}`,
     `  gives        ${eventTypes.join(', ')}`,
   ];

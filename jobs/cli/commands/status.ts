@@ -8,7 +8,7 @@ import { JOB_KINDS } from '../../registry.ts';
 import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import type { Cli } from '../cli.ts';
-import { sourceAlerts } from '../source-reports.ts';
+import { sourceAlerts } from '../../../shared/store/source-reports.ts';
 import type { Session } from '../session.ts';
 import { missedLine } from './schedules.ts';
 import { count, duration, table } from '../output.ts';

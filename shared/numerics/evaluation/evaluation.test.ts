@@ -9,7 +9,7 @@ import { fromTriples } from '../sparse.ts';
 import { KEY_BYTES, type RankedLists, type SparseRows } from '../types.ts';
 import { buildDataset, compareIds, entityKeys, exclusions, newcomerExclusions, testItems } from './dataset.ts';
 import { evaluateModel, tuneModel } from './evaluate-model.ts';
-import { holdoutSplit } from './holdout.ts';
+import { holdoutSplit, thinnedBy } from './holdout.ts';
 import { type InteractionFile, partLikings, readInteractions } from './interaction-file.ts';
 import { rankingMetrics } from './ranking-metrics.ts';
 
@@ -224,6 +224,34 @@ describe('buildDataset', () => {
       ]),
     ];
     expect([...newcomerExclusions(dataset, newcomers.ids, masks).indices]).toEqual([2]);
+  });
+});
+
+describe('what counts less', () => {
+  const users = Array.from({ length: 4_000 }, (_, n) => n % 200);
+  const items = Array.from({ length: 4_000 }, (_, n) => Math.floor(n / 200));
+  const interactions = fromTriples(200, 20, users, items, new Float32Array(4_000).fill(1));
+  const times = Float64Array.from(interactions.indices, (_, at) => at);
+  // Items 0 to 9 count a quarter, the others whole; of the last person nothing counts but a little of one item.
+  const influence = Float32Array.from(interactions.indices, (item, at) =>
+    at >= 3_980 ? (item === 3 ? 1e-9 : 0) : item < 10 ? 0.25 : 1,
+  );
+
+  test('is left out that often, by a keyed hash; of nobody everything, and what came along stays with its interaction', () => {
+    const thin = thinnedBy({ interactions, times, influence }, influence, 3);
+    expect(thin).not.toHaveProperty('influence');
+    const kept = [...thin.interactions.indices];
+    expect(kept.filter((item) => item >= 10)).toHaveLength(10 * 199);
+    // Binomial(1990, 1/4): six standard deviations are 116.
+    expect(Math.abs(kept.filter((item) => item < 10).length - 1 - 1990 / 4)).toBeLessThan(116);
+    expect(kept.slice(thin.interactions.indptr[199])).toEqual([3]);
+    for (const [at, time] of thin.times.entries()) expect(interactions.indices[time]).toBe(kept[at]);
+    expect(thinnedBy({ interactions, influence }, influence, 3).interactions.indices).toEqual(
+      thin.interactions.indices,
+    );
+    expect(thinnedBy({ interactions, influence }, influence, 4).interactions.indices).not.toEqual(
+      thin.interactions.indices,
+    );
   });
 });
 

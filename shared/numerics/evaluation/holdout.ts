@@ -68,9 +68,9 @@ export function holdoutSplit(
   };
 }
 
-/** The same people, items, keys and sources, with the times and origins of the interactions that stay. Linear. */
+/** The same people, items, keys and sources, with the times, origins and influence of the interactions that stay. Linear. */
 export function learnedPart<Input extends TrainInput>(input: Input, kept: SparseRows): Input {
-  const { interactions, origins, times } = input;
+  const { influence, interactions, origins, times } = input;
   const places = new Int32Array(kept.indices.length);
   for (let row = 0; row < kept.rows; row++) {
     let from = interactions.indptr[row]!;
@@ -79,7 +79,7 @@ export function learnedPart<Input extends TrainInput>(input: Input, kept: Sparse
       places[at] = from++;
     }
   }
-  const part: { times?: Float64Array; origins?: TrainInput['origins'] } = {};
+  const part: { times?: Float64Array; origins?: TrainInput['origins']; influence?: Float32Array } = {};
   if (times !== undefined) {
     part.times = new Float64Array(new SharedArrayBuffer(places.length * 8));
     for (let at = 0; at < places.length; at++) part.times[at] = times[places[at]!]!;
@@ -89,7 +89,47 @@ export function learnedPart<Input extends TrainInput>(input: Input, kept: Sparse
     for (let at = 0; at < places.length; at++) of[at] = origins.of[places[at]!]!;
     part.origins = { names: origins.names, of };
   }
+  if (influence !== undefined) {
+    part.influence = sharedFloat32(places.length);
+    for (let at = 0; at < places.length; at++) part.influence[at] = influence[places[at]!]!;
+  }
   return { ...input, interactions: kept, ...part };
+}
+
+/**
+ * For models that weigh no interaction: each stays with the chance that it counts, by the keyed hash of (seed, user, item), and all of what stays counts.
+ * Of a user of whom nothing would stay, what counts most does. Linear.
+ */
+export function thinnedBy<Input extends TrainInput>(input: Input, influence: Float32Array, seed: number): Input {
+  const { columns, indices, indptr, rows, values } = input.interactions;
+  const [itemHashes, userHashes] = [keyHashes(columns, input.itemKeys), keyHashes(rows, input.userKeys)];
+  const root = randomStream(seed, 'influence');
+  const kept: number[] = [];
+  const ends = sharedInt32(rows + 1);
+  for (let row = 0; row < rows; row++) {
+    let [most, mostAt] = [-1, indptr[row]!];
+    for (let at = indptr[row]!; at < indptr[row + 1]!; at++) {
+      if (influence[at]! > most) [most, mostAt] = [influence[at]!, at];
+      if (root.derive(userHashes[row]!, itemHashes[indices[at]!]!).uniform() < influence[at]!) kept.push(at);
+    }
+    if (kept.length === ends[row]) kept.push(mostAt);
+    ends[row + 1] = kept.length;
+  }
+  const thin = {
+    rows,
+    columns,
+    indptr: ends,
+    indices: sharedInt32(
+      kept.length,
+      kept.map((at) => indices[at]!),
+    ),
+    values: sharedFloat32(
+      kept.length,
+      kept.map((at) => values[at]!),
+    ),
+  };
+  const { influence: _, ...rest } = learnedPart(input, thin);
+  return rest as Input;
 }
 
 /** Marks the held-out interactions of one row and returns their number. */

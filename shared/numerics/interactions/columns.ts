@@ -36,6 +36,8 @@ export interface AdmittedEvents {
   readonly sources: number;
   readonly sourceNames: readonly string[];
   readonly allowed: Uint8Array;
+  /** The most that each source may make up of what is learned, above 0 to 1. Absent: no source is held. */
+  readonly shares?: Float64Array;
 }
 
 export interface InteractionRequest extends AdmittedEvents {
@@ -56,6 +58,17 @@ export interface InteractionView {
   readonly times: Float64Array;
   /** The source of that strongest event, the earliest of them. */
   readonly origins: Origins;
+  /** See `TrainInput`; weight-caps.ts. */
+  readonly influence?: Float32Array;
+  /** Sources of which not all counts, by name. */
+  readonly capped: readonly CappedShare[];
+}
+
+export interface CappedShare {
+  readonly source: string;
+  /** Sum of the weights that the source claims, and of those that count. */
+  readonly claimed: number;
+  readonly counted: number;
 }
 
 export interface SeenRequest extends AdmittedEvents {
@@ -70,6 +83,7 @@ export interface SeenRequest extends AdmittedEvents {
 export interface PopularityRequest {
   readonly interactions: SparseRows;
   readonly times: Float64Array;
+  readonly influence?: Float32Array | undefined;
   readonly asOf: number;
   readonly halfLifeDays: number;
 }

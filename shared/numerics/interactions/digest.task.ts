@@ -11,11 +11,11 @@ export function spanOf({ times }: { readonly times: Float64Array }): readonly [f
 
 /** SHA-256, hex. Linear in the data: some 400 MB a second. */
 export function digestInput({ input }: { readonly input: TrainInput }): string {
-  const { facts, interactions, itemKeys, origins, times, userKeys } = input;
+  const { facts, influence, interactions, itemKeys, origins, times, userKeys } = input;
   const known = [facts?.users, facts?.items].flatMap((rows) => (rows ? [rows.indptr, rows.indices, rows.values] : []));
   const { columns, indices, indptr, rows, values } = interactions;
   const hash = createHash('sha256').update(JSON.stringify({ rows, columns, sources: origins?.names }));
-  for (const array of [indptr, indices, values, userKeys, itemKeys, times, origins?.of, ...known]) {
+  for (const array of [indptr, indices, values, userKeys, itemKeys, times, origins?.of, influence, ...known]) {
     hash.update(`\0${array?.byteLength ?? -1}\0`);
     if (array !== undefined) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }

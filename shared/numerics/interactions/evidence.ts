@@ -1,6 +1,6 @@
 /**
- * Owns how much an interaction counts beside what its value says: less the older it is, and as much as its source is believed. Off unless asked
- * for: what fits depends on how fast tastes and catalogue turn, and on the sources.
+ * Owns how much an interaction counts beside what its value says: never more than its source's share allows (`influence`), less the older it is, and as
+ * much as its source is believed. The latter two are off unless asked for: what fits depends on how fast tastes and catalogue turn, and on the sources.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
@@ -22,8 +22,9 @@ const DAY_MS = 86_400_000;
 /** However old, an interaction is not nothing: a weight of 0 would leave a person or an item without any. */
 const EVIDENCE_MIN = 1e-6;
 
-export function isWeighed({ halfLifeDays, sourceWeights }: EvidenceParams): boolean {
-  return halfLifeDays > 0 || Object.keys(sourceWeights).length > 0;
+/** Whether interactions count differently. */
+export function isWeighed({ halfLifeDays, sourceWeights }: EvidenceParams, { influence }: TrainInput): boolean {
+  return influence !== undefined || halfLifeDays > 0 || Object.keys(sourceWeights).length > 0;
 }
 
 /**
@@ -31,8 +32,8 @@ export function isWeighed({ halfLifeDays, sourceWeights }: EvidenceParams): bool
  * @throws AppError NUMERICS_INPUT_INVALID when what is asked for needs times or sources that the input does not have.
  */
 export function evidenceOf(input: TrainInput, params: EvidenceParams): Float32Array | undefined {
-  if (!isWeighed(params)) return undefined;
-  const evidence = new Float32Array(input.interactions.indices.length).fill(1);
+  if (!isWeighed(params, input)) return undefined;
+  const evidence = input.influence?.slice() ?? new Float32Array(input.interactions.indices.length).fill(1);
   if (params.halfLifeDays > 0) decay(evidence, input.times ?? missing('halfLifeDays', 'times'), params.halfLifeDays);
   if (Object.keys(params.sourceWeights).length > 0) {
     const { names, of } = input.origins ?? missing('sourceWeights', 'sources');

@@ -98,11 +98,11 @@ export async function seenItems(
 
 /** Decayed number of people who like each item of the view, in its order. */
 export async function itemPopularity(
-  view: Pick<InteractionView, 'interactions' | 'times'>,
+  { influence, interactions, times }: Pick<InteractionView, 'interactions' | 'times' | 'influence'>,
   decay: { readonly asOf: number; readonly halfLifeDays: number },
   context: ViewContext,
 ): Promise<Float64Array> {
-  return inThread('decayedPopularity', { interactions: view.interactions, times: view.times, ...decay }, context);
+  return inThread('decayedPopularity', { interactions, times, influence, ...decay }, context);
 }
 
 /** Holds a share of the pairs out, by a hash of (seed, user, item). */

@@ -14,6 +14,7 @@ import type {
 } from './columns.ts';
 import { compareKeys, isAbsent, KeyIndex, sharedBytes } from './key-index.ts';
 import { RatingScales } from '../signals/rating-scales.ts';
+import { capWeights, ClaimList } from './weight-caps.ts';
 import type { InteractionArrays } from './weights.ts';
 
 const DAY_MS = 86_400_000;
@@ -69,6 +70,8 @@ interface Pair {
   weight: number;
   time: number;
   source: number;
+  /** Of each source the weight of its strongest positive event. */
+  readonly strongest: Float32Array;
 }
 
 /** Folds the rows [from, to) of one (subject, item), in order of time, into what they say together. */
@@ -83,6 +86,7 @@ function foldPair(
   const { columns, sources, allowed, table, metAfter } = request;
   pair.weight = 0;
   pair.time = 0;
+  pair.strongest.fill(0);
   let refused = false;
   for (let row = from; row < to; row++) {
     const source = columns.source[row]!;
@@ -101,6 +105,7 @@ function foldPair(
     if (table.explicit[type] === 1) refused = !positive;
     if (!positive) continue;
     if (table.weight[type]! > pair.weight) [pair.weight, pair.source] = [table.weight[type]!, source];
+    if (table.weight[type]! > pair.strongest[source]!) pair.strongest[source] = table.weight[type]!;
     pair.time = columns.occurredAt[row]!;
   }
   if (refused) pair.weight = 0;
@@ -126,7 +131,8 @@ export function findInteractions(request: InteractionRequest): InteractionView {
     source: new Uint16Array(columns.rows),
   };
   let count = 0;
-  const pair: Pair = { weight: 0, time: 0, source: 0 };
+  const pair: Pair = { weight: 0, time: 0, source: 0, strongest: new Float32Array(request.sources) };
+  const claims = request.shares === undefined ? undefined : new ClaimList(columns.rows, request.shares);
   for (let s = 0; s < runs.subjects; s++) {
     const end = runs.starts[s + 1]!;
     for (let from = runs.starts[s]!, to = from; from < end; from = to) {
@@ -138,10 +144,11 @@ export function findInteractions(request: InteractionRequest): InteractionView {
       found.item[count] = items.add(columns.item, from);
       found.weight[count] = pair.weight;
       found.source[count] = pair.source;
+      claims?.add(count, pair.strongest);
       found.time[count++] = pair.time;
     }
   }
-  return viewOf(request, items, found, count);
+  return viewOf(request, items, { ...found, count, claims });
 }
 
 interface FoundPairs {
@@ -150,15 +157,17 @@ interface FoundPairs {
   readonly weight: Float32Array;
   readonly time: Float64Array;
   readonly source: Uint16Array;
+  readonly count: number;
+  readonly claims: ClaimList | undefined;
 }
 
 /** Gives dense ids in the order of keys. Pairs come by (subject, item key), so rows stay ascending. */
 function viewOf(
-  { runs, sourceNames }: InteractionRequest,
+  { runs, shares, sourceNames }: InteractionRequest,
   items: KeyIndex,
   found: FoundPairs,
-  count: number,
 ): InteractionView {
+  const { claims, count } = found;
   const order = items.sorted();
   const rank = new Int32Array(order.length);
   const itemKeys = sharedBytes(order.length * KEY_BYTES);
@@ -183,12 +192,18 @@ function viewOf(
   times.set(found.time.subarray(0, count));
   const values = sharedFloat32(count, found.weight.subarray(0, count));
   const indptr = sharedInt32(users.length + 1, ends);
+  const held =
+    claims === undefined || shares === undefined
+      ? { capped: [] }
+      : capWeights(claims, { values, itemOf: indices, items: order.length }, shares);
   return {
     userKeys,
     itemKeys,
     times,
     origins: originsOf(found.source.subarray(0, count), sourceNames),
     interactions: { rows: users.length, columns: order.length, indptr, indices, values },
+    ...held,
+    capped: held.capped.map(({ source, ...sums }) => ({ source: sourceNames[source]!, ...sums })),
   };
 }
 
@@ -225,14 +240,20 @@ export function findSeen({ columns, runs, sources, allowed, table, rowOf, rows, 
 }
 
 /**
- * Popularity of each item: people who liked it, each decayed by the age of their last positive event. float64, people in order, so
+ * Popularity of each item: people who liked it, as far as they count, each decayed by the age of their last positive event. float64, people in order, so
  * the same for any number of threads.
  */
-export function decayedPopularity({ interactions, times, asOf, halfLifeDays }: PopularityRequest): Float64Array {
+export function decayedPopularity({
+  asOf,
+  halfLifeDays,
+  influence,
+  interactions,
+  times,
+}: PopularityRequest): Float64Array {
   const popularity = new Float64Array(new SharedArrayBuffer(interactions.columns * 8));
   for (let n = 0; n < interactions.indices.length; n++) {
     const ageDays = Math.max(0, asOf - times[n]!) / DAY_MS;
-    popularity[interactions.indices[n]!]! += 2 ** (-ageDays / halfLifeDays);
+    popularity[interactions.indices[n]!]! += (influence?.[n] ?? 1) * 2 ** (-ageDays / halfLifeDays);
   }
   return popularity;
 }

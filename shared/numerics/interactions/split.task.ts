@@ -1,5 +1,5 @@
 /** Owns the holdout of training data as one task of the pool: it hashes every pair, which is no work for an event loop. */
-import { type Holdout, holdoutSplit, learnedPart } from '../evaluation/holdout.ts';
+import { type Holdout, holdoutSplit, learnedPart, thinnedBy } from '../evaluation/holdout.ts';
 import type { TrainInput } from '../types.ts';
 
 export interface SplitRequest<View extends TrainInput> {
@@ -12,6 +12,11 @@ export interface SplitRequest<View extends TrainInput> {
 export interface SplitPairs<View extends TrainInput> extends Holdout {
   /** The view of what is not held out. */
   readonly learned: View;
+}
+
+/** What counts less is left out that often, for models that weigh nothing. */
+export function thin({ input, seed }: { readonly input: TrainInput; readonly seed: number }): TrainInput {
+  return input.influence === undefined ? input : thinnedBy(input, input.influence, seed);
 }
 
 export function splitPairs<View extends TrainInput>({ view, holdout, seed }: SplitRequest<View>): SplitPairs<View> {

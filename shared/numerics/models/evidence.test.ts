@@ -61,6 +61,16 @@ describe.each(MODELS)('%s', (name) => {
     expect(await scoresOf(byEvidence, interactions)).not.toEqual(await scoresOf(alike, interactions));
   });
 
+  test('counts an interaction as far as its source may move what is learned, unasked', async () => {
+    const { interactions, weights } = (({ input, weights: own }) => ({ ...input, weights: own.map((one) => one / 2) }))(
+      aged(),
+    );
+    const held = await findModel(name).fit({ interactions, influence: weights }, {}, { pool, seed: 2 });
+    const told = { interactions: { ...interactions, values: weights } };
+    const byValue = await findModel(name).fit(told, { weighting: 'linear' }, { pool, seed: 2 });
+    expect(await scoresOf(held, interactions)).toEqual(await scoresOf(byValue, interactions));
+  });
+
   test('refuses a half-life without times, sources without names, and ages and sources that fit nothing', async () => {
     const { input } = aged();
     const { origins, times } = input;
@@ -71,6 +81,8 @@ describe.each(MODELS)('%s', (name) => {
       [{ interactions, times: times!.map((time, at) => (at === 3 ? Number.NaN : time)) }, {}],
       [{ interactions, origins: { names: ['web'], of: origins!.of } }, {}],
       [{ interactions, origins: { names: origins!.names, of: origins!.of.slice(1) } }, {}],
+      [{ interactions, influence: Float32Array.of(1) }, {}],
+      [{ interactions, influence: new Float32Array(interactions.indices.length).fill(1.5) }, {}],
     ];
     for (const [own, more] of bad) {
       const fit = findModel(name).fit(own, more, { pool, seed: 1 });

@@ -27,7 +27,7 @@ import type { ProfileRequest, Profiles } from './fusion-profile.task.ts';
 import { entityWords } from './tensorflow/two-tower-memory.ts';
 import { fitPopularity } from './popularity.ts';
 import type { EngineOptions } from './tensorflow/engine.ts';
-import { weighed } from './value-weight.ts';
+import { weightsOf } from './value-weight.ts';
 
 export interface BranchRecord {
   readonly name: string;
@@ -89,9 +89,10 @@ async function fitTrunk(input: TrainInput, params: FusionParams, context: FitCon
     quiet,
   );
   // Values are weighed here, so that profiles, whose values are shares, pass through the same weights as they are.
-  const values = weighed(input.interactions.values, params.weighting);
+  const { influence: _influence, ...whole } = input;
+  const values = weightsOf(input, { weighting: params.weighting, halfLifeDays: 0, sourceWeights: {} });
   const interactions = { ...input.interactions, values: sharedFloat32(values.length, values) };
-  return { model: await fitEase({ ...input, interactions }, trunkParams(params), quiet), prior, interactions };
+  return { model: await fitEase({ ...whole, interactions }, trunkParams(params), quiet), prior, interactions };
 }
 
 const trunkParams = ({ strength }: FusionParams) => easeParams.parse({ strength, weighting: 'linear' });

@@ -42,7 +42,7 @@ export async function cutIals(
   const { pool, seed, signal } = context;
   const data = await summariseIals(input, given, context);
   const params = resolveIalsParams(given, data);
-  const weighted = given.weighting !== 'none' || data.dislikes || isWeighed(given);
+  const weighted = given.weighting !== 'none' || data.dislikes || isWeighed(given, input);
   const payload = { input, params, weighted, blocks };
   const [cut] = await pool.runPhase<Pick<CutIals, 'users' | 'items'>>(
     [{ module: CUT, name: 'cutBlocks', payload }],

@@ -36,7 +36,7 @@ export async function fitIals(input: TrainInput, params: IalsParams, context: Fi
   const data = await summariseIals(input, params, context);
   const resolved = resolveIalsParams(params, data);
   // Dislikes carry a sign even where values are not used as weights.
-  const weighted = params.weighting !== 'none' || data.dislikes || isWeighed(params);
+  const weighted = params.weighting !== 'none' || data.dislikes || isWeighed(params, input);
   const { plan, layout } = layOut(interactions, params, weighted, context.pool.threads);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);

@@ -105,14 +105,14 @@ export async function fitItem2vec(
 }
 
 /** What a fit's kernels reserve at most, in bytes: histories hold every interaction, walks as many places as they are asked for. */
-export function item2vecBytes({ interactions }: TrainInput, params: Item2vecParams, threads: number): number {
-  const { columns: words, indices, rows } = interactions;
+export function item2vecBytes(input: TrainInput, params: Item2vecParams, threads: number): number {
+  const { columns: words, indices, rows } = input.interactions;
   const { length, perNode } = params.walks;
   const nodes = rows + words;
   const histories = { sequences: rows, tokens: indices.length };
   // Every other place is a person's, who is left out.
   const walks = { sequences: nodes * perNode, tokens: nodes * perNode * Math.ceil(length / 2) };
-  const counts = { words, chanced: isWeighed(params), ...(params.over === 'histories' ? histories : walks) };
+  const counts = { words, chanced: isWeighed(params, input), ...(params.over === 'histories' ? histories : walks) };
   return sgnsBytes(counts, sgnsParamsOf(params), threads);
 }
 

@@ -53,7 +53,7 @@ async function fitPairwise(
 ): Promise<FittedModel> {
   const { pool, signal } = context;
   const [dislikes] = await pool.runPhase<boolean>([{ module: TASKS, name: 'inspect', payload: { input } }], signal);
-  const weighted = params.weighting !== 'none' || dislikes === true || isWeighed(params);
+  const weighted = params.weighting !== 'none' || dislikes === true || isWeighed(params, input);
   const { plan, layout } = layOut(input, params, weighted);
   const memory = plan.allocate(context.memoryBytesMax);
   const engine = await loadEngine(context);

@@ -20,7 +20,9 @@ export function count(payload: {
   // Sums in float64 first: adding 1 to a float32 stops at 2^24. A dislike is no popularity.
   const sums = new Float64Array(scores.length);
   for (let at = 0; at < indices.length; at++) {
-    if (values[at]! > 0) sums[indices[at]!]! += params.count === 'sum' ? values[at]! : 1;
+    if (values[at]! <= 0) continue;
+    const own = params.count === 'sum' ? values[at]! : 1;
+    sums[indices[at]!]! += own * (input.influence?.[at] ?? 1);
   }
   scores.set(sums);
 }

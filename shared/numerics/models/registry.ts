@@ -22,6 +22,8 @@ interface ModelEntry<Schema extends z.ZodType> {
   readonly bytes?: (input: TrainInput, params: z.output<Schema>, threads: number) => number;
   /** Parameter sets that `--tune` tries besides the defaults, most promising first. */
   readonly candidates: readonly z.input<Schema>[];
+  /** True: it weighs no interaction, so what counts less is left out that often before it begins. */
+  readonly weighsNothing?: boolean;
 }
 
 /** A model with its schema closed over: what callers use. */
@@ -49,7 +51,13 @@ const MODELS = {
   autoencoder: bind('autoencoder', async () => {
     const { AUTOENCODER_CANDIDATES, autoencoderParams, fitAutoencoder } = await import('./tensorflow/autoencoder.ts');
     const bytes = await denseBytesOf('autoencoder');
-    return { paramsSchema: autoencoderParams, fit: fitAutoencoder, bytes, candidates: AUTOENCODER_CANDIDATES };
+    return {
+      paramsSchema: autoencoderParams,
+      fit: fitAutoencoder,
+      bytes,
+      candidates: AUTOENCODER_CANDIDATES,
+      weighsNothing: true,
+    };
   }),
   bpr: bind('bpr', async () => ({
     paramsSchema: bprParams,
@@ -107,19 +115,37 @@ const MODELS = {
   'proto-mf': bind('proto-mf', async () => {
     const { fitProtoMf, PROTO_MF_CANDIDATES, protoMfParams } = await import('./tensorflow/proto-mf.ts');
     const bytes = await denseBytesOf('proto-mf');
-    return { paramsSchema: protoMfParams, fit: fitProtoMf, bytes, candidates: PROTO_MF_CANDIDATES };
+    return {
+      paramsSchema: protoMfParams,
+      fit: fitProtoMf,
+      bytes,
+      candidates: PROTO_MF_CANDIDATES,
+      weighsNothing: true,
+    };
   }),
   sequence: bind('sequence', async () => {
     const { fitSequence, SEQUENCE_CANDIDATES, sequenceParams } = await import('./tensorflow/sequence.ts');
     const bytes = await denseBytesOf('sequence');
-    return { paramsSchema: sequenceParams, fit: fitSequence, bytes, candidates: SEQUENCE_CANDIDATES };
+    return {
+      paramsSchema: sequenceParams,
+      fit: fitSequence,
+      bytes,
+      candidates: SEQUENCE_CANDIDATES,
+      weighsNothing: true,
+    };
   }),
   'two-tower': bind('two-tower', async () => {
     const [{ fitTwoTower, twoTowerBytes }, { twoTowerParams }] = await Promise.all([
       import('./tensorflow/two-tower.ts'),
       import('./tensorflow/two-tower-params.ts'),
     ]);
-    return { paramsSchema: twoTowerParams, fit: fitTwoTower, bytes: twoTowerBytes, candidates: TWO_TOWER_CANDIDATES };
+    return {
+      paramsSchema: twoTowerParams,
+      fit: fitTwoTower,
+      bytes: twoTowerBytes,
+      candidates: TWO_TOWER_CANDIDATES,
+      weighsNothing: true,
+    };
   }),
   warp: bind('warp', async () => ({
     paramsSchema: warpParams,
@@ -144,6 +170,17 @@ export function findModel(name: string): Model {
   return MODELS[known];
 }
 
+const SPLIT = new URL('../interactions/split.task.ts', import.meta.url).href;
+
+async function withoutLess(input: TrainInput, { pool, seed, signal }: FitContext): Promise<TrainInput> {
+  if (input.influence === undefined) return input;
+  const [learned] = await pool.runPhase<TrainInput>(
+    [{ module: SPLIT, name: 'thin', payload: { input, seed } }],
+    signal,
+  );
+  return learned!;
+}
+
 function bind<Schema extends z.ZodType>(name: string, load: () => Promise<ModelEntry<Schema>>): Model {
   const parse = async (params: unknown) => {
     const { paramsSchema } = await load();
@@ -159,7 +196,11 @@ function bind<Schema extends z.ZodType>(name: string, load: () => Promise<ModelE
   return {
     name,
     parseParams: async (params) => (await parse(params)) as Readonly<Record<string, unknown>>,
-    fit: async (input, params, context) => (await load()).fit(input, await parse(params), context),
+    fit: async (input, params, context) => {
+      const { fit, weighsNothing } = await load();
+      const learned = weighsNothing === true ? await withoutLess(input, context) : input;
+      return fit(learned, await parse(params), context);
+    },
     checkMemory: async (input, params, { memoryBytesMax, pool }) => {
       const bytes = (await load()).bytes?.(input, await parse(params), pool.threads);
       if (bytes !== undefined) checkMemory(bytes, memoryBytesMax);

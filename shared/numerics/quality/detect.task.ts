@@ -3,21 +3,24 @@ import { sharedFloat32 } from '../sparse.ts';
 import type { AccountActs } from './acts.ts';
 import { type Cells, cellsOf, type Link, linksOf, ringsOf } from './co-actions.ts';
 import { findCampaigns } from './campaigns.ts';
-import { sharedShingles } from './sequences.ts';
+import { isCoarse, sharedShingles } from './sequences.ts';
 import { TRACES, type TraceRequest, tracesOf } from './traces.ts';
 import { type AccountVerdict, judge, RING_LIMITS, ringLimitsFor } from './verdict.ts';
 
 export interface Prepared {
+  /** The clock of the platform is too coarse to order acts of one moment. */
+  readonly coarse: boolean;
   readonly shared: Float64Array;
   readonly cells: Cells;
 }
 
 /** What needs all accounts at once. */
 export function prepare({ acts, kindOf }: { readonly acts: AccountActs; readonly kindOf: Uint8Array }): Prepared {
-  const shared = sharedShingles(acts);
+  const coarse = isCoarse(acts);
+  const shared = sharedShingles(acts, coarse);
   const kept = new Float64Array(new SharedArrayBuffer(shared.length * Float64Array.BYTES_PER_ELEMENT));
   kept.set(shared);
-  return { shared: kept, cells: cellsOf(acts, kindOf) };
+  return { coarse, shared: kept, cells: cellsOf(acts, kindOf) };
 }
 
 export interface RangeRequest extends TraceRequest {

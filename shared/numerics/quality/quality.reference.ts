@@ -40,15 +40,22 @@ const bits = (parts: readonly number[], total: number): number =>
 const from = (evidence: number, least: number, figure: () => number): number =>
   evidence < least ? Number.NaN : figure();
 
-/** Runs of SHINGLE_ITEMS items as text. */
-function runs(acts: readonly PlainAct[]): string[] {
-  const path = acts
-    .flatMap(({ item }) => (item === undefined ? [] : [item]))
-    .filter((item, n, all) => item !== all[n - 1]);
+const steps = <T>(path: readonly T[]): [T, T][] => path.slice(1).map((to, n) => [path[n]!, to]);
+const isTie = ([a, b]: readonly [PlainAct, PlainAct]): boolean => a.at === b.at;
+
+/** Of more than half of those who did two things, one step in twenty takes no time: moments say nothing of order. */
+function isCoarse(all: readonly (readonly PlainAct[])[]): boolean {
+  const busy = all.map((acts) => steps(acts)).filter((own) => own.length > 0);
+  return busy.filter((own) => own.filter(isTie).length / own.length >= 0.05).length > busy.length / 2;
+}
+
+/** Runs of SHINGLE_ITEMS items as text; on a coarse clock those whose moments all differ. */
+function runs(acts: readonly PlainAct[], coarse: boolean): string[] {
+  const path = acts.filter(({ item }) => item !== undefined).filter(({ item }, n, all) => item !== all[n - 1]?.item);
   return path
     .map((_, n) => path.slice(n, n + SHINGLE_ITEMS))
-    .filter((run) => run.length === SHINGLE_ITEMS)
-    .map(String);
+    .filter((run) => run.length === SHINGLE_ITEMS && !(coarse && steps(run).some(isTie)))
+    .map((run) => String(run.map(({ item }) => item)));
 }
 
 /** Acts of each account in order of time. */
@@ -58,6 +65,7 @@ export function referenceTraces(
   ratingMax: number,
 ): Record<Trace, number>[] {
   const far = Math.max(STEP_PLACES_MIN, Math.floor(items.length * STEP_SHARE));
+  const coarse = isCoarse(all);
   return all.map((acts, account) => {
     const pauses = acts
       .slice(1)
@@ -68,10 +76,13 @@ export function referenceTraces(
     const octaves = Math.LN2 / BINS_PER_OCTAVE;
     const bins = Math.ceil(Math.log(PAUSE_MS_MAX / PAUSE_MS_MIN) / octaves);
     const about = acts.filter(({ item }) => item !== undefined);
-    const places = about.map(({ item }) => items[item!]!.place).filter((place, n, path) => place !== path[n - 1]);
-    const steps = places.slice(1).map((place, n) => place - places[n]!);
-    const own = runs(acts);
-    const others = new Set(all.flatMap((theirs, other) => (other === account ? [] : runs(theirs))));
+    const placeOf = ({ item }: PlainAct): number => items[item!]!.place;
+    const moves = about.filter((act, n) => n === 0 || placeOf(act) !== placeOf(about[n - 1]!));
+    const distances = steps(moves).flatMap((step) =>
+      coarse && isTie(step) ? [] : [placeOf(step[1]) - placeOf(step[0])],
+    );
+    const own = runs(acts, coarse);
+    const others = new Set(all.flatMap((theirs, other) => (other === account ? [] : runs(theirs, coarse))));
     const hours = acts.map(({ at }) => new Date(at).getUTCHours());
     const rests = Array.from(
       { length: 24 },
@@ -90,8 +101,8 @@ export function referenceTraces(
       burst: Math.log1p(
         Math.max(0, ...acts.map((last) => acts.filter(({ at }) => at <= last.at && last.at - at <= BURST_MS).length)),
       ),
-      sweep: from(steps.length, STEPS_MIN, () =>
-        wilsonLow(steps.filter((s) => s > 0 && s <= far).length, steps.length),
+      sweep: from(distances.length, STEPS_MIN, () =>
+        wilsonLow(distances.filter((s) => s > 0 && s <= far).length, distances.length),
       ),
       copied: from(own.length, SHINGLES_MIN, () => wilsonLow(own.filter((run) => others.has(run)).length, own.length)),
       repetition: from(about.length, ACTS_MIN, () =>

@@ -91,6 +91,50 @@ describe('traces', () => {
   });
 });
 
+describe('a clock of whole seconds', () => {
+  const CATALOGUE = 200;
+  const shelf: ItemColumns = {
+    items: CATALOGUE,
+    place: Int32Array.from({ length: CATALOGUE }, (_, n) => n),
+    owner: new Int32Array(CATALOGUE).fill(-1),
+  };
+  /** Pages of four films, rated in pairs at a moment, from a place of one's own on; the store orders a moment by film. */
+  const rater = (account: number): PlainAct[] =>
+    Array.from({ length: 40 }, (_, n) => {
+      const page = (account * 7 + Math.floor(n / 4) * 11) % (CATALOGUE / 4);
+      return {
+        account,
+        item: page * 4 + (n % 4),
+        type: 'rating',
+        value: 4,
+        at: Math.floor(n / 2) * (1 + (account % 5)) * 61_000,
+      };
+    });
+  const flagged = async (all: readonly (readonly PlainAct[])[]): Promise<(number | string)[][]> => {
+    await using pool = inlinePool();
+    const { verdicts } = await detect({ acts: actsFrom(all), items: shelf, ratingMax: RATING_MAX }, { pool });
+    return verdicts.map(({ account, reasons }) => [account, ...reasons.map(({ trace }) => trace)]);
+  };
+
+  test('makes nobody a copy of another, or a sweeper, by the order that the store gives to acts of one moment', async () => {
+    const people = Array.from({ length: 60 }, (_, account) => rater(account));
+    const told = (await flagged(people)).flat();
+    expect(told).not.toContain('copied');
+    expect(told).not.toContain('sweep');
+  });
+
+  test('hides no script that puts its own acts on one moment among people who do not', async () => {
+    const people = Array.from({ length: 60 }, (_, account) =>
+      rater(account).map((act, n) =>
+        Object.assign(act, { item: (n * (account + 3) + account) % CATALOGUE, at: act.at + n * 100 }),
+      ),
+    );
+    const scripted = [60, 61].map((account) => rater(0).map((act) => Object.assign(act, { account })));
+    const told = await flagged([...people, ...scripted]);
+    for (const account of [60, 61]) expect(told.find(([who]) => who === account)).toContain('copied');
+  });
+});
+
 describe('limits', () => {
   test('move up with what is usual on a platform, and never down', () => {
     fc.assert(

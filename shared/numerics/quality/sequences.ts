@@ -22,22 +22,50 @@ function hashOf(items: readonly number[]): number {
   return ((a >>> 0) & 0x1f_ffff) * 0x1_0000_0000 + (b >>> 0);
 }
 
-/** Hash of every run of SHINGLE_ITEMS items in the account's order of time; an item that follows itself counts once. */
-export function shingleHashes({ starts, item }: AccountActs, account: number): Float64Array {
+/** Share of an account's acts at the moment of the one before from which on its clock is coarse. */
+const TIES_MIN = 0.05;
+
+/**
+ * Whether the clock of a platform is too coarse to order what people do: of half of its accounts, several acts fall on one moment. These then lie in the
+ * order of the store, which is the same for everybody, and would make people look as if they copied each other. Where one account alone has such
+ * moments, that is no property of the clock, and its order is read like any other.
+ */
+export function isCoarse({ accounts, at, starts }: AccountActs): boolean {
+  let [coarse, all] = [0, 0];
+  for (let account = 0; account < accounts; account++) {
+    const [from, to] = [starts[account]!, starts[account + 1]!];
+    if (to - from < 2) continue;
+    let ties = 0;
+    for (let n = from + 1; n < to; n++) if (at[n] === at[n - 1]) ties++;
+    all++;
+    if (ties / (to - from - 1) >= TIES_MIN) coarse++;
+  }
+  return coarse > all / 2;
+}
+
+/**
+ * Hash of every run of SHINGLE_ITEMS items in the account's order of time; an item that follows itself counts once. `ordered`: only runs whose moments
+ * differ.
+ */
+export function shingleHashes({ at, item, starts }: AccountActs, account: number, ordered: boolean): Float64Array {
   const path: number[] = [];
   for (let n = starts[account]!; n < starts[account + 1]!; n++)
-    if (item[n]! >= 0 && item[n] !== path.at(-1)) path.push(item[n]!);
-  const hashes = new Float64Array(Math.max(0, path.length - SHINGLE_ITEMS + 1));
-  for (let n = 0; n < hashes.length; n++) hashes[n] = hashOf(path.slice(n, n + SHINGLE_ITEMS));
-  return hashes;
+    if (item[n]! >= 0 && (path.length === 0 || item[n] !== item[path.at(-1)!])) path.push(n);
+  const hashes: number[] = [];
+  for (let n = 0; n + SHINGLE_ITEMS <= path.length; n++) {
+    const run = path.slice(n, n + SHINGLE_ITEMS);
+    if (ordered && run.some((row, k) => k > 0 && at[row] === at[run[k - 1]!])) continue;
+    hashes.push(hashOf(run.map((row) => item[row]!)));
+  }
+  return Float64Array.from(hashes);
 }
 
 /** Runs that at least two accounts went through, ascending. O(n log n) in all acts. */
-export function sharedShingles(acts: AccountActs): Float64Array {
+export function sharedShingles(acts: AccountActs, ordered: boolean): Float64Array {
   const all: Float64Array[] = [];
   let length = 0;
   for (let account = 0; account < acts.accounts; account++) {
-    const own = new Float64Array(new Set(shingleHashes(acts, account)));
+    const own = new Float64Array(new Set(shingleHashes(acts, account, ordered)));
     all.push(own);
     length += own.length;
   }

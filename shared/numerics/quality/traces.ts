@@ -71,6 +71,8 @@ export interface TraceRequest {
   readonly ratingMax: number;
   /** Hashes of runs of items that at least two accounts went through, ascending. */
   readonly shared: Float64Array;
+  /** Acts of one moment have no order. */
+  readonly coarse: boolean;
 }
 
 function entropyBits(counts: Iterable<number>, total: number): number {
@@ -116,25 +118,33 @@ function burst({ at }: AccountActs, from: number, to: number): number {
   return Math.log1p(most);
 }
 
-function sweep({ item }: AccountActs, { items, place }: ItemColumns, from: number, to: number): number {
+function sweep(
+  { at, item }: AccountActs,
+  { items, place }: ItemColumns,
+  coarse: boolean,
+  from: number,
+  to: number,
+): number {
   const far = Math.max(STEP_PLACES_MIN, Math.floor(items * STEP_SHARE));
   let steps = 0;
   let near = 0;
   let last = -1;
+  let lastAt = Number.NaN;
   for (let n = from; n < to; n++) {
     const here = item[n]! < 0 ? -1 : place[item[n]!]!;
     if (here < 0 || here === last) continue;
-    if (last >= 0) {
+    if (last >= 0 && !(coarse && at[n] === lastAt)) {
       steps++;
       if (here > last && here - last <= far) near++;
     }
     last = here;
+    lastAt = at[n]!;
   }
   return steps < STEPS_MIN ? Number.NaN : wilsonLow(near, steps);
 }
 
-function copied(acts: AccountActs, account: number, shared: Float64Array): number {
-  const hashes = shingleHashes(acts, account);
+function copied(acts: AccountActs, account: number, shared: Float64Array, coarse: boolean): number {
+  const hashes = shingleHashes(acts, account, coarse);
   if (hashes.length < SHINGLES_MIN) return Number.NaN;
   let known = 0;
   for (const hash of hashes) if (isIn(shared, hash)) known++;
@@ -220,7 +230,7 @@ function extremity(request: TraceRequest, from: number, to: number): number {
 
 /** The traces of one account, in the order of TRACES. */
 export function tracesOf(request: TraceRequest, account: number): number[] {
-  const { acts, items, codes, shared } = request;
+  const { acts, items, codes, coarse, shared } = request;
   const from = acts.starts[account]!;
   const to = acts.starts[account + 1]!;
   const pauses = pausesOf(acts, from, to);
@@ -228,8 +238,8 @@ export function tracesOf(request: TraceRequest, account: number): number[] {
     regularity: regularity(pauses),
     order: order(pauses),
     burst: burst(acts, from, to),
-    sweep: sweep(acts, items, from, to),
-    copied: copied(acts, account, shared),
+    sweep: sweep(acts, items, coarse, from, to),
+    copied: copied(acts, account, shared, coarse),
     repetition: repetition(acts, from, to),
     devotion: devotion(acts, items, from, to),
     sleepless: sleepless(acts, from, to),

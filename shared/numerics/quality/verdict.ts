@@ -3,7 +3,7 @@ import { type Link, RING_ACCOUNTS_MIN, type Ring } from './co-actions.ts';
 import { TRACES, type Trace } from './traces.ts';
 
 /** Raised whenever a limit or a trace changes its meaning; kept beside every verdict. */
-export const QUALITY_RULES_VERSION = 1;
+export const QUALITY_RULES_VERSION = 2;
 
 /**
  * Above its limit a trace is no longer a person's. Each is about one and a half times (entropies: one and a quarter) the most that any
@@ -39,7 +39,7 @@ export const TRACE_USUAL: Readonly<Record<Trace, number>> = {
 /** Where the third quarter of accounts begins to be linked so much, a ring has to be linked this many times as much on top. */
 const USUAL_LINKS = 3;
 /** Fewer accounts with a figure say nothing of what is usual. */
-const USUAL_ACCOUNTS_MIN = 40;
+export const USUAL_ACCOUNTS_MIN = 40;
 
 function upperQuartile(figures: readonly number[]): number {
   return Float64Array.from(figures).sort()[Math.floor(0.75 * figures.length)]!;

@@ -1,6 +1,7 @@
 /** Owns the declaration of access logs of web servers as a source. */
 import { EVENT_TYPES } from '../../contract-kit/event.ts';
 import { defineSource } from '../define-source.ts';
+import { CROWD_LIMIT } from '../person-limit.ts';
 
 export const accessLog = defineSource({
   name: 'access-log',
@@ -17,6 +18,7 @@ export const accessLog = defineSource({
   reliability: 'measured',
   influenceMax: 0.5,
   rate: null,
+  perPerson: CROWD_LIMIT,
   retentionDays: 180,
   eventTypes: EVENT_TYPES,
   explicit: [],

@@ -1,5 +1,6 @@
 /** Owns the declaration of social signals as a source: ActivityStreams 2.0 documents of other platforms. */
 import { defineSource } from '../define-source.ts';
+import { PERSON_LIMIT } from '../person-limit.ts';
 
 export const activityStreams = defineSource({
   name: 'activitystreams',
@@ -16,6 +17,7 @@ export const activityStreams = defineSource({
   reliability: 'reported',
   influenceMax: 0.3,
   rate: { perSecond: 50, burst: 500 },
+  perPerson: PERSON_LIMIT,
   retentionDays: 730,
   eventTypes: ['like', 'share', 'follow', 'comment', 'view', 'thumb', 'not-interested'],
   explicit: ['like', 'comment', 'thumb', 'not-interested'],

@@ -1,6 +1,7 @@
 /** Owns the declaration of files of events as a source. */
 import { EVENT_TYPES } from '../../contract-kit/event.ts';
 import { defineSource, GIVEN_ON_PURPOSE } from '../define-source.ts';
+import { CROWD_LIMIT } from '../person-limit.ts';
 
 export const eventsFile = defineSource({
   name: 'events-file',
@@ -17,6 +18,7 @@ export const eventsFile = defineSource({
   reliability: 'reported',
   influenceMax: 0.5,
   rate: null,
+  perPerson: CROWD_LIMIT,
   retentionDays: null,
   eventTypes: EVENT_TYPES,
   explicit: GIVEN_ON_PURPOSE,

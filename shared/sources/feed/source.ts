@@ -16,6 +16,7 @@ export const feed = defineSource({
   reliability: 'reported',
   influenceMax: 1,
   rate: null,
+  perPerson: null,
   retentionDays: null,
   eventTypes: [],
   explicit: [],

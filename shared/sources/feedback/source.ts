@@ -1,5 +1,6 @@
 /** Owns the declaration of what people answer when they are asked, or say unasked: explicit feedback. */
 import { defineSource } from '../define-source.ts';
+import { PERSON_LIMIT } from '../person-limit.ts';
 
 export const feedback = defineSource({
   name: 'feedback',
@@ -16,6 +17,7 @@ export const feedback = defineSource({
   reliability: 'measured',
   influenceMax: 1,
   rate: null,
+  perPerson: PERSON_LIMIT,
   retentionDays: null,
   eventTypes: ['like', 'rating', 'thumb', 'survey', 'not-interested'],
   explicit: ['like', 'rating', 'thumb', 'survey', 'not-interested'],

@@ -1,5 +1,6 @@
 /** Owns the declaration of mobile apps as a source, and how coarse a place may be kept. */
 import { defineSource } from '../define-source.ts';
+import { PERSON_LIMIT } from '../person-limit.ts';
 
 export const mobile = defineSource({
   name: 'mobile',
@@ -16,6 +17,7 @@ export const mobile = defineSource({
   reliability: 'reported', // anybody can take the key out of an app
   influenceMax: 0.5,
   rate: { perSecond: 200, burst: 2_000 },
+  perPerson: PERSON_LIMIT,
   retentionDays: 365,
   eventTypes: [
     'impression',

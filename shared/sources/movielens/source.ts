@@ -17,6 +17,7 @@ export const movielens = defineSource({
   reliability: 'verified',
   influenceMax: 1,
   rate: null,
+  perPerson: null,
   retentionDays: null,
   eventTypes: ['rating'],
   explicit: ['rating'],

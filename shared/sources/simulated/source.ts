@@ -18,6 +18,7 @@ export const simulated = defineSource({
   reliability: 'synthetic',
   influenceMax: 1,
   rate: null,
+  perPerson: null,
   retentionDays: null,
   eventTypes: EVENT_TYPES,
   explicit: GIVEN_ON_PURPOSE,

@@ -1,5 +1,6 @@
 /** Owns the declaration of the web pixel as a source. */
 import { defineSource } from '../define-source.ts';
+import { PERSON_LIMIT } from '../person-limit.ts';
 
 export const webPixel = defineSource({
   name: 'web-pixel',
@@ -16,6 +17,7 @@ export const webPixel = defineSource({
   reliability: 'reported', // anybody can write to a page's own key
   influenceMax: 0.5,
   rate: { perSecond: 200, burst: 2_000 },
+  perPerson: PERSON_LIMIT,
   retentionDays: 365,
   eventTypes: [
     'impression',

@@ -2,6 +2,7 @@
 import { EVENT_TYPES } from '../../contract-kit/event.ts';
 import { PURPOSES } from '../../contract-kit/purposes.ts';
 import { defineSource, GIVEN_ON_PURPOSE } from '../define-source.ts';
+import { PERSON_LIMIT } from '../person-limit.ts';
 
 export const web = defineSource({
   name: 'web',
@@ -18,6 +19,7 @@ export const web = defineSource({
   reliability: 'measured',
   influenceMax: 1,
   rate: null,
+  perPerson: PERSON_LIMIT,
   retentionDays: null,
   eventTypes: EVENT_TYPES,
   explicit: GIVEN_ON_PURPOSE,

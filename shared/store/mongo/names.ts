@@ -35,6 +35,7 @@ export const COLLECTIONS = {
   apiKeys: 'api_keys',
   webhooks: 'webhooks',
   quarantine: 'quarantine',
+  personWindows: 'person_windows',
   lineage: 'lineage',
   /** What was told of runs. */
   lineageEvents: 'lineage_events',

@@ -32,6 +32,7 @@ import { COLLECTIONS } from './names.ts';
 import { Partitions } from './partitions.ts';
 import { mongoOrganisations } from './organisations.ts';
 import { mongoPeople } from './people.ts';
+import { mongoPersonWindows } from './person-windows.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
 import { mongoPrompts } from './prompts.ts';
 import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
@@ -246,6 +247,7 @@ function portsOver(
     lineage: port('lineage', mongoLineage(db, ring)),
     lineageEvents: port('lineageEvents', mongoLineageEvents(db, clock)),
     quarantine: port('quarantine', mongoQuarantine(db, ring, clock)),
+    personWindows: port('personWindows', mongoPersonWindows(db, clock)),
     mappings: port('mappings', mongoMappings(db, clock)),
     formats: port('formats', mongoFormats({ db, blocks, partitions, writes })),
     keyring: port('keyring', mongoKeyring(keys, known)),

@@ -1,5 +1,5 @@
 /**
- * Owns batches that wait until they are understood, each encrypted under a data key of its own that goes when the batch is released, and the
+ * Owns batches that wait until they are understood, or let in, each encrypted under a data key of its own that goes when the batch is released, and the
  * mapping tables that operators add.
  */
 import type { Collection, Db } from 'mongodb';
@@ -85,7 +85,8 @@ class MongoQuarantine implements Quarantine {
 
 function toBatch(document: Omit<QuarantineDocument, 'kid' | 'key' | 'box'>): QuarantinedBatch {
   const { _id, tenant, source, schema, reason, records, heldAt } = document;
-  return { id: _id.slice(tenant.length + 1), source, schema, reason, records, heldAt };
+  const version = schema === undefined ? {} : { schema };
+  return { id: _id.slice(tenant.length + 1), source, ...version, reason, records, heldAt };
 }
 
 interface MappingDocument extends Omit<AddedMapping, 'mapping'> {

@@ -13,6 +13,7 @@ export const COLLECTED = [
   'pipelineRuns',
   'exposures',
   'quarantine',
+  'personWindows',
   'lineage',
   'lineageEvents',
 ] as const;

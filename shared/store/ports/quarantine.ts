@@ -1,11 +1,14 @@
-/** Owns the ports of what waits until it is understood: batches of an unknown schema version, and the mapping tables that operators add. */
+/**
+ * Owns the ports of what waits: batches of an unknown schema version until they are understood, events beyond the limit of their person until somebody
+ * lets them in; and the mapping tables that operators add.
+ */
 import type { EventMapping } from '../../sources/mapping.ts';
 
 export interface QuarantinedBatch {
   readonly id: string;
   readonly source: string;
-  /** The schema version that the batch named. */
-  readonly schema: string;
+  /** The schema version that the batch named; absent: its events are canonical. */
+  readonly schema?: string;
   /** Code of the reason. */
   readonly reason: string;
   readonly records: number;

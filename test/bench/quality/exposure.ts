@@ -1,5 +1,6 @@
 /** Owns how far fake signals lift their target: lists for the same people, learned with and without them. */
 import { EVENT_TYPES } from '../../../shared/contract-kit/event.ts';
+import { capWeights, ClaimList } from '../../../shared/numerics/interactions/weight-caps.ts';
 import { INTERACTION_TABLE } from '../../../shared/numerics/interactions/weights.ts';
 import { findModel } from '../../../shared/numerics/models/registry.ts';
 import { fromTriples, sharedInt32 } from '../../../shared/numerics/sparse.ts';
@@ -31,11 +32,29 @@ function liking({ acts, items }: World, counts: (account: number) => boolean): S
   return fromTriples(acts.accounts, items.items, ...triples);
 }
 
-/** Exposure of each item in the lists of people: 1 / log2(1 + position), summed. Learned from the accounts that count. */
+/** What counts of each pair when all bots come from a source that may make up `share` of what is learned, and people from one that is trusted. */
+function influenceOf(
+  world: World,
+  interactions: SparseRows,
+  accounts: readonly number[],
+  share: number,
+): Float32Array | undefined {
+  const { columns, indices, indptr, values } = interactions;
+  const claims = new ClaimList(indices.length, [1, share]);
+  for (const [row, account] of accounts.entries())
+    for (let at = indptr[row]!; at < indptr[row + 1]!; at++)
+      claims.add(at, world.bot[account] === null ? Float32Array.of(values[at]!, 0) : Float32Array.of(0, values[at]!));
+  return capWeights(claims, { values, itemOf: indices, items: columns }, [1, share]).influence;
+}
+
+/**
+ * Exposure of each item in the lists of people: 1 / log2(1 + position), summed. Learned from the accounts that count. `share`: the most that the source
+ * that all bots come from may make up; 1: they come from where people come from.
+ */
 export async function exposures(
   world: World,
   model: string,
-  counts: (account: number) => boolean,
+  { counts, share = 1 }: { readonly counts: (account: number) => boolean; readonly share?: number },
   context: FitContext,
 ): Promise<Float64Array> {
   const all = liking(world, counts);
@@ -53,7 +72,9 @@ export async function exposures(
     ),
     values: all.values,
   };
-  const fitted = await findModel(model).fit({ interactions }, {}, context);
+  const influence = share < 1 ? influenceOf(world, interactions, people, share) : undefined;
+  const input = influence === undefined ? { interactions } : { interactions, influence };
+  const fitted = await findModel(model).fit(input, {}, context);
   const { items } = await fitted.rank({ k: K, exclude: interactions });
   const exposure = new Float64Array(world.items.items);
   for (const [row, account] of people.entries()) {
@@ -65,6 +86,14 @@ export async function exposures(
     }
   }
   return exposure;
+}
+
+/** Items in the order of how many people like them, every fifth from a place on: what it pays to lift. */
+export function likedFrom(world: World, place: number, many: number): number[] {
+  const likers = new Int32Array(world.items.items);
+  for (const item of liking(world, (account) => world.bot[account] === null).indices) likers[item]!++;
+  const order = [...likers.keys()].sort((a, b) => likers[b]! - likers[a]! || a - b);
+  return Array.from({ length: many }, (_, n) => order[place + 5 * n]!);
 }
 
 /** The items on which bots act most. */

@@ -11,7 +11,7 @@ const perSource = { cap: 'source' } as const;
 const whole = { cap: 'none' } as const;
 
 export const behaviour = defineView({
-  version: 2,
+  version: 3,
   title: 'What people do, over all that is known of them',
   needs: { events: 'acts', reads: ['catalogue'] },
   features: {

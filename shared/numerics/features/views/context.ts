@@ -9,7 +9,7 @@ export const PLACE_DEGREES = 1;
 const whole = { cap: 'none' } as const;
 
 export const context = defineView({
-  version: 2,
+  version: 3,
   title: 'The circumstances that people are in at a moment',
   needs: { events: 'acts', reads: ['profiles'] },
   features: {

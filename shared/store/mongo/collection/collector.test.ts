@@ -222,6 +222,21 @@ describe('collection', () => {
     expect(await on.ids(COLLECTIONS.quarantine)).toEqual(['main.held', 'main.late']);
   });
 
+  it('forgets counts of people near a limit after their time', async () => {
+    await using made = await world();
+    const on = made.world;
+    const [store] = on.stores;
+    const subject = Buffer.alloc(16, 7);
+    const note = (window: number) =>
+      store!.personWindows.note(TENANT, 'run', { source: 'web', subject, window, events: 300, enough: 2000 });
+    await note(1);
+    on.tick(RULES.keepRunsMs);
+    await note(2);
+    on.tick(1);
+    await on.collect();
+    expect(await on.ids(COLLECTIONS.personWindows)).toEqual([`main.${subject.toString('hex')}.web.2`]);
+  });
+
   it('forgets what is noted of a batch after its time, and with the run that never committed', async () => {
     await using made = await world();
     const on = made.world;

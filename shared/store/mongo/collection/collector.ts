@@ -42,6 +42,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.counters,
   COLLECTIONS.claims,
   COLLECTIONS.quarantine,
+  COLLECTIONS.personWindows,
   COLLECTIONS.lineage,
   COLLECTIONS.lineageEvents,
   COLLECTIONS.apiKeys,

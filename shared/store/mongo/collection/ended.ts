@@ -1,5 +1,6 @@
 /**
- * Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown, quarantined batches, what is noted of batches.
+ * Owns the end of what has ended: runs of the ledger, pipeline runs, records of what was shown, quarantined batches, windows of people
+ * that were near a limit, what is noted of batches.
  * In chunks, oldest ids first.
  */
 import type { Collected, LiveJobs } from '../../ports.ts';
@@ -22,6 +23,7 @@ const SEEN = [
   ['pipelineRuns', COLLECTIONS.pipelineRuns],
   ['exposures', COLLECTIONS.exposures],
   ['quarantine', COLLECTIONS.quarantine],
+  ['personWindows', COLLECTIONS.personWindows],
   ['lineage', COLLECTIONS.lineage],
   ['lineageEvents', COLLECTIONS.lineageEvents],
 ] as const;
@@ -50,6 +52,8 @@ export async function collectEnded(pass: Pass, jobs: LiveJobs): Promise<void> {
   const never = { state: 'prepared', heldAt: { $lt: Math.min(pass.before, oldest.claimedAt) } };
   const released = { state: 'released', releasedAt: { $lt: cutoff } };
   for (const filter of [never, released]) await remove(pass, COLLECTIONS.quarantine, 'quarantine', filter);
+  // A window of old events is counted anew when more of them come much later.
+  await remove(pass, COLLECTIONS.personWindows, 'personWindows', { at: { $lt: cutoff } });
   await remove(pass, COLLECTIONS.exposures, 'exposures', { at: { $lt: pass.now - pass.rules.keepExposuresMs } });
   const told = pass.now - pass.rules.keepLineageMs;
   await remove(pass, COLLECTIONS.lineage, 'lineage', { until: { $lt: told } });

@@ -33,6 +33,7 @@ export async function removeOwn(db: Db, { tenant, subject }: Person): Promise<Er
     [COLLECTIONS.people, { _id: own }],
     [COLLECTIONS.texts, { _id: idsUnder(own) }],
     [COLLECTIONS.verdicts, { _id: own }],
+    [COLLECTIONS.personWindows, { _id: idsUnder(own) }],
     [COLLECTIONS.promptMarks, { _id: own }],
     // Both ends of a link are theirs: as a name of somebody, and as somebody with names.
     [COLLECTIONS.identities, { $or: [{ _id: own }, { tenant, main: hexOf(subject) }] }],
@@ -142,7 +143,7 @@ function withoutIds(ids: Buffer, gone: ReadonlySet<string>): Buffer {
   return Buffer.concat(left);
 }
 
-/** Records that nobody can read yet and that name the person, out of the batches that wait to be understood. */
+/** Records that name the person, out of the batches that wait: to be understood, or to be let in. */
 export async function forgetQuarantined(
   db: Db,
   ring: MasterRing,

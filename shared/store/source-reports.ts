@@ -1,7 +1,7 @@
 /** Owns reading the reports of all sources of a tenant from the store, for whoever shows them. */
-import { type Alert, ALERTS, sourceReports, type SourceReport } from '../../shared/numerics/quality/source-report.ts';
-import { sourceOf } from '../../shared/sources/registry.ts';
-import type { Store } from '../../shared/store/ports.ts';
+import { type Alert, ALERTS, sourceReports, type SourceReport } from '../numerics/quality/source-report.ts';
+import { sourceOf } from '../sources/registry.ts';
+import type { Store } from './ports.ts';
 
 const DAY_MS = 86_400_000;
 /** Days that those shown are held against. */
