@@ -19,6 +19,7 @@ import type { Config } from '../shared/config.ts';
 import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
+import { followCertificate, hstsOf, httpsOf } from '../shared/http/certificate.ts';
 import { observeRequests } from '../shared/http/observe.ts';
 import { Telemetry } from '../shared/telemetry/stream.ts';
 import type { Store } from '../shared/store/ports.ts';
@@ -46,7 +47,7 @@ export interface DashboardOptions {
   readonly redis: Redis;
   /** One BullMQ queue a kind. */
   readonly queues: readonly Queue[];
-  readonly config: Pick<Config, 'prefix' | 'tenant' | 'demo' | 'masterKeys' | 'sealKeys'>;
+  readonly config: Pick<Config, 'https' | 'prefix' | 'tenant' | 'demo' | 'masterKeys' | 'sealKeys'>;
   readonly now?: () => number;
   readonly log?: FastifyBaseLogger;
   readonly telemetry?: Telemetry;
@@ -69,7 +70,7 @@ async function registerSecurity(app: FastifyInstance, { redis, config }: Dashboa
       },
     },
     referrerPolicy: { policy: 'same-origin' }, // with none at all, browsers send `Origin: null` with our own forms
-    hsts: false, // TLS ends before us, where there is any
+    hsts: hstsOf(config.https), // else TLS ends before us, where there is any
   });
   await app.register(formbody, { bodyLimit: BODY_BYTES_MAX });
   await app.register(cookie);
@@ -122,11 +123,13 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   const { store, redis, queues, config, now = Date.now, log, telemetry = new Telemetry() } = options;
   await refuseDefaultPassword(store.accounts, config.demo);
   const app = Fastify({
+    ...httpsOf(config.https),
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
     trustProxy: 'loopback',
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids
   }) as FastifyInstance;
+  followCertificate(app, config.https);
   observeRequests(app, 'dashboard', telemetry);
   app.decorateRequest('account', null);
   app.setErrorHandler((thrown, request, reply) => answerError(request, reply, thrown));

@@ -1,5 +1,6 @@
 /** Owns the dashboard's process: configuration, store, Redis, the server, and an orderly end. */
 import { Redis } from 'ioredis';
+import { redisTls } from '../shared/contract-kit/tls.ts';
 import pino from 'pino';
 import { readConfig } from '../shared/config.ts';
 import { attend, listen, runMain, serviceChecks } from '../shared/http/serve.ts';
@@ -16,7 +17,7 @@ await runMain(async () => {
   const { telemetry } = observed;
   telemetry.subscribe(logEvents(log));
   const store = await openStore({ ...storeAt(config), telemetry });
-  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
+  const redis = new Redis(config.redisUrl, { ...redisTls(config.redisUrl, config.redisTls), maxRetriesPerRequest: 1 });
   redis.on('error', (error: Error) => log.warn({ reason: error.message }, 'Redis does not answer'));
   const queues = openQueues(redis, config.prefix);
   const app = await buildDashboard({ store, redis, queues, config, log, telemetry });

@@ -8,8 +8,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { DEFAULT_PREFIX, DEFAULT_TENANT, tenantSchema } from './contract-kit/names.ts';
+import type { TlsTrust } from './contract-kit/tls.ts';
 import { AppError } from './errors.ts';
 import { findKeys, KEY_NAMES, type KeyName, type KeyProvider } from './key-source.ts';
+import { type CertificateFiles, isTlsUrl, servedWith, trustOf } from './tls-files.ts';
 
 export const PROJECT_DIR = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -89,6 +91,9 @@ export interface OpenLineageAddress {
 
 export interface Config {
   readonly redisUrl: string;
+  /** Certificates of connections to Redis and MongoDB, where their authorities are not the system's, or they ask for one. */
+  readonly redisTls?: TlsTrust;
+  readonly mongodbTls?: TlsTrust;
   readonly mongodbUrl: string;
   readonly database: string;
   readonly prefix: string;
@@ -101,6 +106,8 @@ export interface Config {
   /** Where each key was found. */
   readonly keyProviders: Readonly<Record<KeyName, KeyProvider>>;
   readonly host: string;
+  /** Gateway and dashboard speak HTTPS with it; absent: HTTP. */
+  readonly https?: CertificateFiles;
   readonly gatewayPort: number;
   readonly dashboardPort: number;
   /** Where /livez, /readyz, /startupz and /metrics are asked; port 0: a free one, named when the process is ready. */
@@ -128,7 +135,7 @@ export interface Config {
   readonly tfjsNative?: string;
   readonly log: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** Collections of callers with outbox entries, as database.collection, and the server that has them. */
-  readonly outbox: { readonly url: string; readonly collections: readonly string[] };
+  readonly outbox: { readonly url: string; readonly collections: readonly string[]; readonly tls?: TlsTrust };
   /** Of jobs and data sets in events of lineage; the tenant is added. */
   readonly lineageNamespace: string;
   readonly openLineage?: OpenLineageAddress;
@@ -178,6 +185,24 @@ function keysOf(environment: Environment, state: string): Keys | readonly string
   };
 }
 
+type Certificates = Pick<Config, 'redisTls' | 'mongodbTls' | 'https'>;
+
+/** What is set of TLS, or every problem with it. */
+function certificatesOf(set: Environment, redisUrl?: string, mongodbUrl?: string): Certificates | readonly string[] {
+  const found = {
+    redisTls: trustOf('redis', set, redisUrl),
+    mongodbTls: trustOf('mongodb', set, mongodbUrl),
+    https: servedWith(set),
+  };
+  const problems = Object.values(found)
+    .filter((one) => Array.isArray(one))
+    .flat() as string[];
+  return problems.length > 0 ? problems : omitUndefined(found);
+}
+
+const omitUndefined = (fields: object): object =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
 const HINTS: Readonly<Record<string, string>> = {
   REDIS_URL: 'is not set and no services are running: `npm start` starts them',
   MONGODB_URL: 'is not set and no services are running: `npm start` starts them',
@@ -196,6 +221,10 @@ const openLineage = (
 ): { readonly openLineage?: OpenLineageAddress } =>
   url === undefined ? {} : { openLineage: Object.freeze({ url, ...(token === undefined ? {} : { token }) }) };
 
+/** Its certificates are those of the store's own server. */
+const outboxServer = (url: string, tls: TlsTrust | undefined): { readonly url: string; readonly tls?: TlsTrust } =>
+  tls !== undefined && isTlsUrl('mongodb', url) ? { url, tls } : { url };
+
 /** Parses the environment; throws CONFIG_INVALID that lists every problem without echoing a value. */
 export function readConfig(environment: Environment = process.env): Config {
   const set = Object.fromEntries(
@@ -204,12 +233,17 @@ export function readConfig(environment: Environment = process.env): Config {
   const stateDir = stateDirOf(environment);
   const parsed = environmentSchema.safeParse({ ...fromFiles(environment, stateDir), ...set });
   const keys = keysOf(set, stateDir);
-  if (!parsed.success || !('masterKeys' in keys)) {
+  const certificates = certificatesOf(set, parsed.data?.REDIS_URL, parsed.data?.MONGODB_URL);
+  if (!parsed.success || !('masterKeys' in keys) || 'length' in certificates) {
     const settings = (parsed.error?.issues ?? []).map(({ path, message }) => {
       const name = path.join('.');
       return `${name} ${set[name] === undefined ? (HINTS[name] ?? message) : message}`;
     });
-    const problems = [...settings, ...('masterKeys' in keys ? [] : keys)];
+    const problems = [
+      ...settings,
+      ...('masterKeys' in keys ? [] : keys),
+      ...('length' in certificates ? certificates : []),
+    ];
     throw new AppError('CONFIG_INVALID', {
       message: `The configuration is not valid: ${problems.join('; ')}.`,
       details: { problems },
@@ -223,6 +257,7 @@ export function readConfig(environment: Environment = process.env): Config {
     prefix: e.MILLRACE_PREFIX,
     tenant: e.MILLRACE_TENANT,
     ...keys,
+    ...certificates,
     host: e.MILLRACE_HOST,
     gatewayPort: e.MILLRACE_GATEWAY_PORT,
     dashboardPort: e.MILLRACE_DASHBOARD_PORT,
@@ -247,7 +282,7 @@ export function readConfig(environment: Environment = process.env): Config {
     ...nativeEngine(environment, e.MILLRACE_TFJS_NATIVE),
     log: e.MILLRACE_LOG,
     outbox: Object.freeze({
-      url: e.MILLRACE_OUTBOX_URL ?? e.MONGODB_URL,
+      ...outboxServer(e.MILLRACE_OUTBOX_URL ?? e.MONGODB_URL, certificates.mongodbTls),
       collections: e.MILLRACE_OUTBOX?.split(',') ?? [],
     }),
     webhookPrivate: e.MILLRACE_WEBHOOK_PRIVATE,

@@ -31,7 +31,7 @@ export async function givenRedis(env = process.env) {
   const url = env.REDIS_URL;
   if (!url) return undefined;
   try {
-    const version = await redisVersion(url);
+    const version = await redisVersion(url, env);
     return { url, engine: 'REDIS_URL', version, services: [] };
   } catch (error) {
     throw new SetupError(

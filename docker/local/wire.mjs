@@ -5,7 +5,8 @@
  * Set-up asks them before any package is installed, so both protocols are spoken by hand: RESP's inline
  * form, and MongoDB's OP_MSG (opcode 2013) with the few BSON types that `ping` and `buildInfo` need.
  */
-import { connect as connectTcp } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from './setup-error.mjs';
@@ -19,14 +20,16 @@ const OP_MSG = 2013;
 /**
  * Sends bytes and collects the answer until `complete` gives a value.
  * @template T
- * @param {{host: string, port: number, tls?: boolean}} address
+ * @param {{host: string, port: number, tls?: {ca?: Buffer, cert?: Buffer, key?: Buffer}}} address
  * @param {Buffer} request
  * @param {(received: Buffer) => T | undefined} complete
  * @returns {Promise<T>}
  */
 function ask({ host, port, tls }, request, complete) {
   return new Promise((resolve, reject) => {
-    const socket = tls ? connectTls({ host, port, servername: host }) : connectTcp({ host, port });
+    const socket = tls
+      ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls })
+      : connectTcp({ host, port });
     let received = Buffer.alloc(0);
     socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error(`no answer within ${ANSWER_MS_MAX / 1000} s`)));
     socket.once(tls ? 'secureConnect' : 'connect', () => socket.write(request));
@@ -49,14 +52,19 @@ function ask({ host, port, tls }, request, complete) {
 /**
  * Asks Redis for its version; throws what it says when it does not answer, refuses the password, or is still loading.
  * @param {string} url redis:// or rediss://, with the password in it where there is one
+ * @param {NodeJS.ProcessEnv} [env] names the files of certificates
  * @returns {Promise<string>}
  */
-export async function redisVersion(url) {
+export async function redisVersion(url, env = process.env) {
   const { protocol, hostname, port, username, password } = new URL(url);
   const login = password
     ? `AUTH ${username ? `${decodeURIComponent(username)} ` : ''}${decodeURIComponent(password)}\r\n`
     : '';
-  const address = { host: hostname, port: Number(port || 6379), tls: protocol === 'rediss:' };
+  const address = {
+    host: hostname,
+    port: Number(port || 6379),
+    ...(protocol === 'rediss:' ? { tls: certificates(env) } : {}),
+  };
   return ask(address, Buffer.from(`${login}INFO server\r\n`), (received) => {
     const text = received.toString('utf8');
     const failure = /^-(.+)$/m.exec(text);
@@ -64,6 +72,15 @@ export async function redisVersion(url) {
     const version = /^(?:valkey_version|redis_version):(.+)\r$/m.exec(text);
     return version?.[1];
   });
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function certificates(env) {
+  const { MILLRACE_REDIS_CA_FILE: ca, MILLRACE_REDIS_CERT_FILE: cert, MILLRACE_REDIS_KEY_FILE: key } = env;
+  return {
+    ...(ca ? { ca: readFileSync(ca) } : {}),
+    ...(cert && key ? { cert: readFileSync(cert), key: readFileSync(key) } : {}),
+  };
 }
 
 /**

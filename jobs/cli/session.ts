@@ -26,7 +26,13 @@ export function openSession(output: Output, signal: AbortSignal): Session {
     store: () => (store ??= openStore(storeAt(config)).then((opened) => stack.use(opened))),
     client: () =>
       (client ??= stack.use(
-        connect({ redis: config.redisUrl, seal: config.sealKeys, tenant: config.tenant, prefix: config.prefix }),
+        connect({
+          redis: config.redisUrl,
+          tls: config.redisTls,
+          seal: config.sealKeys,
+          tenant: config.tenant,
+          prefix: config.prefix,
+        }),
       )),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -8,7 +8,7 @@ import type { Session } from './session.ts';
 
 /** Notes that no worker listens to the queue of a kind. Throws SERVICE_UNAVAILABLE when Redis is away. */
 export async function noteMissingWorkers({ config, output }: Session, kind: JobKind): Promise<void> {
-  const connection = new RedisConnection(config.redisUrl);
+  const connection = new RedisConnection(config.redisUrl, config.redisTls);
   try {
     const queue = new Queue(kind, { connection: await connection.ready(), prefix: config.prefix });
     if ((await queue.getWorkersCount()) === 0)

@@ -1,6 +1,7 @@
 /** Owns connecting a service to Millrace. */
 import { DEFAULT_PREFIX, DEFAULT_TENANT, tenantSchema } from '../../shared/contract-kit/names.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
+import type { TlsTrust } from '../../shared/contract-kit/tls.ts';
 import { AppError } from '../../shared/errors.ts';
 import { type GatewayAddress, GatewayClient } from './gateway-client.ts';
 import { buildMillrace, type Millrace } from './millrace.ts';
@@ -9,6 +10,8 @@ import { RedisTransport } from './redis-transport.ts';
 export interface ConnectOptions {
   /** redis:// or rediss:// address. */
   readonly redis: string | undefined;
+  /** PEM texts for `rediss://`: an authority of your own, and a certificate with its key where Redis asks for one. Certificates are always checked. */
+  readonly tls?: TlsTrust | undefined;
   /** 64 hex digits (several, comma-separated: the first one seals); needed for kinds with personal input, like ingestion. */
   readonly seal?: string | undefined;
   /** Default: `main`. */
@@ -29,7 +32,7 @@ export interface ConnectOptions {
  * Throws CONFIG_INVALID that names every wrong option.
  */
 export function connect(options: ConnectOptions): Millrace {
-  const { redis, seal, tenant = DEFAULT_TENANT, prefix = DEFAULT_PREFIX, gateway, trace } = options;
+  const { redis, tls, seal, tenant = DEFAULT_TENANT, prefix = DEFAULT_PREFIX, gateway, trace } = options;
   if (redis === undefined || redis === '')
     throw new AppError('CONFIG_INVALID', {
       message: 'connect({ redis }) needs the address of Redis, such as process.env.REDIS_URL.',
@@ -45,7 +48,7 @@ export function connect(options: ConnectOptions): Millrace {
     tenant,
     ring,
     gateway: gateway === undefined ? undefined : new GatewayClient(gateway),
-    transport: new RedisTransport({ url: redis, prefix, tenant }),
+    transport: new RedisTransport({ url: redis, tls, prefix, tenant }),
     nowMs: Date.now,
     trace,
   });

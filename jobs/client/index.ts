@@ -6,6 +6,7 @@ export type {
   PersonInput,
   Rejection,
 } from '../../shared/contract-kit/event.ts';
+export type { TlsTrust } from '../../shared/contract-kit/tls.ts';
 export { AppError, type ErrorCodeName, toAppError } from '../../shared/errors.ts';
 export { combineSums, type PartySum, type SumScheme, splitForSum } from '../../shared/contract-kit/secure-sum.ts';
 export type { BackfillEvery } from '../backfill.ts';

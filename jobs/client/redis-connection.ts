@@ -4,6 +4,7 @@
  * without credentials.
  */
 import { Redis } from 'ioredis';
+import { REDIS_TLS_SETTINGS, redisTls, tlsFailure, type TlsTrust } from '../../shared/contract-kit/tls.ts';
 import { AppError } from '../../shared/errors.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -18,11 +19,15 @@ export class RedisConnection {
   #first: Promise<void> | undefined;
   #lastError: Error | undefined;
   #closed = false;
+  #wasReady = false;
+  readonly #byTls: boolean;
 
-  constructor(url: string) {
+  constructor(url: string, tls?: TlsTrust) {
     const { hostname, port } = parseRedisUrl(url);
+    this.#byTls = url.startsWith('rediss:');
     this.address = `${hostname}:${port || '6379'}`;
     this.redis = new Redis(url, {
+      ...redisTls(url, tls),
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
@@ -34,6 +39,7 @@ export class RedisConnection {
       this.#lastError = error;
     });
     this.redis.on('ready', () => {
+      this.#wasReady = true;
       this.#lastError = undefined;
     });
   }
@@ -73,6 +79,13 @@ export class RedisConnection {
 
   unavailable(cause: unknown): AppError {
     const shown = this.#lastError ?? cause;
+    const distrusted = tlsFailure(shown, {
+      service: 'Redis',
+      address: this.address,
+      settings: REDIS_TLS_SETTINGS,
+      atFirst: this.#byTls && !this.#wasReady,
+    });
+    if (distrusted !== undefined) return distrusted;
     const reason = shown instanceof Error && shown.message !== '' ? ` (${shown.message})` : '';
     return new AppError('SERVICE_UNAVAILABLE', {
       message: `Redis at ${this.address} does not answer${reason}.`,

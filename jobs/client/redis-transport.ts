@@ -10,6 +10,7 @@ import {
   schedulesKey,
 } from '../../shared/contract-kit/names.ts';
 import type { JobKind } from '../registry.ts';
+import type { TlsTrust } from '../../shared/contract-kit/tls.ts';
 import { AdmittingQueue } from './admitting-queue.ts';
 import { markCancelled } from './cancel-mark.ts';
 import { JobWatch } from './job-watch.ts';
@@ -23,6 +24,7 @@ const MIRROR_SWEEP_MS = 5_000;
 
 export interface RedisTransportOptions {
   readonly url: string;
+  readonly tls?: TlsTrust | undefined;
   readonly prefix: string;
   readonly tenant: string;
   /** Keeps jobs that must outlive Redis. */
@@ -45,11 +47,11 @@ export class RedisTransport implements Transport {
   readonly #mirrors = new Map<string, Set<() => void>>();
   #subscriber: Redis | undefined;
 
-  constructor({ url, prefix, tenant, journal }: RedisTransportOptions) {
+  constructor({ url, tls, prefix, tenant, journal }: RedisTransportOptions) {
     this.#journal = journal;
     this.#prefix = prefix;
     this.#tenant = tenant;
-    this.#connection = new RedisConnection(url);
+    this.#connection = new RedisConnection(url, tls);
   }
 
   async add(kind: JobKind, jobs: readonly MadeJob[], signal?: AbortSignal): Promise<void> {

@@ -17,6 +17,7 @@ import type { Config } from '../../shared/config.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
 import { asHttpError, statusOf } from '../../shared/http/errors.ts';
+import { followCertificate, hstsOf, httpsOf } from '../../shared/http/certificate.ts';
 import { observeRequests, traceOfRequest } from '../../shared/http/observe.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { Store } from '../../shared/store/ports.ts';
@@ -56,7 +57,7 @@ const RATES_REMEMBERED_MAX = 10_000;
 
 export interface GatewayOptions {
   readonly store: Store;
-  readonly config: Pick<Config, 'redisUrl' | 'prefix' | 'sealKeys' | 'webhookPrivate'>;
+  readonly config: Pick<Config, 'redisUrl' | 'redisTls' | 'https' | 'prefix' | 'sealKeys' | 'webhookPrivate'>;
   readonly clock?: Clock;
   /** Carries the jobs of one tenant; absent: Redis. */
   readonly makeTransport?: (tenant: string) => Transport;
@@ -135,9 +136,10 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   const { store, config, clock = systemClock, requestsPerMinuteMax = REQUESTS_PER_MINUTE_MAX, log } = options;
   const { telemetry = new Telemetry() } = options;
   const now = (): number => clock.now();
-  const { redisUrl: url, prefix } = config;
+  const { redisUrl: url, redisTls: tls, prefix } = config;
   const makeTransport =
-    options.makeTransport ?? ((tenant) => new RedisTransport({ url, prefix, tenant, journal: journalOf(store, now) }));
+    options.makeTransport ??
+    ((tenant) => new RedisTransport({ url, tls, prefix, tenant, journal: journalOf(store, now) }));
   const ring = sealRing(config.sealKeys);
   const tenants = new Tenants({
     store,
@@ -152,6 +154,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   });
 
   const app = Fastify({
+    ...httpsOf(config.https),
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids of people
@@ -163,9 +166,13 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   app.setNotFoundHandler((request, reply) =>
     answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such route; see /docs.' })),
   );
+  followCertificate(app, config.https);
   observeRequests(app, 'gateway', telemetry);
   app.addHook('onClose', () => tenants.close());
-  await app.register(helmet, { hsts: false, contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } });
+  await app.register(helmet, {
+    hsts: hstsOf(config.https),
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+  });
   await app.register(rateLimit, { global: false, cache: RATES_REMEMBERED_MAX });
   await registerDocumentation(app);
   registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });

@@ -1,5 +1,6 @@
 /** Owns the gateway's process: configuration, store, the server, and an orderly end. */
 import { Redis } from 'ioredis';
+import { redisTls } from '../../shared/contract-kit/tls.ts';
 import pino from 'pino';
 import { readConfig } from '../../shared/config.ts';
 import { sealKeyIds } from '../../shared/contract-kit/seal.ts';
@@ -19,7 +20,10 @@ await runMain(async () => {
   await store.keyring.admitSeals(sealKeyIds(config.sealKeys));
   const app = await buildGateway({ store, config, log, telemetry });
   // The clients of tenants connect when they are needed: this one only asks whether Redis answers.
-  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: null });
+  const redis = new Redis(config.redisUrl, {
+    ...redisTls(config.redisUrl, config.redisTls),
+    maxRetriesPerRequest: null,
+  });
   redis.on('error', (error: Error) => log.debug({ reason: error.message }, 'Redis does not answer'));
   app.addHook('onClose', async () => {
     redis.disconnect();

@@ -1,5 +1,6 @@
 /** Owns the queues of a process that now and then looks into them: opened when first asked for, over one connection that fails fast. */
 import { Queue } from 'bullmq';
+import type { Config } from '../../shared/config.ts';
 import { RedisConnection } from '../client/redis-connection.ts';
 
 export class QueueSet implements AsyncDisposable {
@@ -7,8 +8,8 @@ export class QueueSet implements AsyncDisposable {
   readonly #prefix: string;
   readonly #queues = new Map<string, Queue>();
 
-  constructor({ redisUrl, prefix }: { readonly redisUrl: string; readonly prefix: string }) {
-    this.#connection = new RedisConnection(redisUrl);
+  constructor({ redisUrl, redisTls, prefix }: Pick<Config, 'redisUrl' | 'redisTls' | 'prefix'>) {
+    this.#connection = new RedisConnection(redisUrl, redisTls);
     this.#prefix = prefix;
   }
 

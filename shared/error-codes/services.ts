@@ -123,5 +123,11 @@ export const SERVICE_CODES = {
     what: 'A service that is needed does not answer.',
     todo: 'Start everything with `npm start`, or set REDIS_URL and MONGODB_URL.',
   },
+  TLS_FAILED: {
+    retry: 'backoff',
+    status: 503,
+    what: 'A service could not be reached by TLS.',
+    todo: 'Mend the certificates; docs/operating.md says how they are set.',
+  },
   USAGE: { retry: 'never', status: 400, what: 'The command was not understood.', todo: 'See `millrace --help`.' },
 } as const satisfies Record<string, ErrorCode>;

@@ -11,6 +11,7 @@ import { computePool } from '../../shared/compute/pool.ts';
 import type { Config } from '../../shared/config.ts';
 import { REDRIVE_WINDOW_MS } from '../../shared/contract-kit/define-job.ts';
 import { sealKeyIds, sealRing } from '../../shared/contract-kit/seal.ts';
+import { REDIS_TLS_SETTINGS, redisTls, tlsFailure, type TlsTrust } from '../../shared/contract-kit/tls.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
 import { openStore, storeAt } from '../../shared/store/mongo/open.ts';
@@ -78,9 +79,14 @@ const SILENCE_MS_MAX = 15_000;
 const FINISH_SHARE = 0.6;
 const GIVE_BACK_SHARE = 0.25;
 
-/** A connection for BullMQ's workers: waits out failovers instead of failing commands. Throws SERVICE_UNAVAILABLE when Redis does not answer at the start. */
-export async function openRedis(url: string): Promise<Redis> {
-  const redis = new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true, socketTimeout: SILENCE_MS_MAX });
+/** A connection for BullMQ's workers: waits out failovers instead of failing commands. Throws SERVICE_UNAVAILABLE and TLS_FAILED when Redis does not answer at the start. */
+export async function openRedis(url: string, tls?: TlsTrust): Promise<Redis> {
+  const redis = new Redis(url, {
+    ...redisTls(url, tls),
+    maxRetriesPerRequest: null,
+    lazyConnect: true,
+    socketTimeout: SILENCE_MS_MAX,
+  });
   let last: unknown;
   redis.on('error', (error) => {
     last = error;
@@ -96,10 +102,14 @@ export async function openRedis(url: string): Promise<Redis> {
   } catch (cause) {
     redis.disconnect();
     const { hostname, port } = new URL(url);
-    throw new AppError('SERVICE_UNAVAILABLE', {
-      message: `Redis at ${hostname}:${port || 6379} does not answer.`,
-      cause,
+    const address = `${hostname}:${port || 6379}`;
+    const distrusted = tlsFailure(last ?? cause, {
+      service: 'Redis',
+      address,
+      settings: REDIS_TLS_SETTINGS,
+      atFirst: url.startsWith('rediss:'),
     });
+    throw distrusted ?? new AppError('SERVICE_UNAVAILABLE', { message: `Redis at ${address} does not answer.`, cause });
   }
 }
 
@@ -115,14 +125,16 @@ export async function startHost({
 }: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   stack.defer(telemetry.subscribe(logEvents(log)));
-  const redis = stack.adopt(await openRedis(config.redisUrl), async (connection) => connection.disconnect());
+  const redis = stack.adopt(await openRedis(config.redisUrl, config.redisTls), async (connection) =>
+    connection.disconnect(),
+  );
   const pool = stack.use(
     computePool({
       observer: threadEvents(telemetry),
       ...(config.threads === undefined ? {} : { threads: config.threads }),
     }),
   );
-  const { mongodbUrl: url, database, prefix } = config;
+  const { mongodbUrl: url, mongodbTls: tls, database, prefix } = config;
   const store = stack.use(await openStore({ ...storeAt(config), compute: pool, telemetry }));
   const ring = sealRing(config.sealKeys);
   await store.keyring.admitSeals(sealKeyIds(config.sealKeys));
@@ -208,7 +220,7 @@ export async function startHost({
   const ticker = stack.use(new Ticker({ store, redis, prefix, enqueuer, clock: systemClock, log }));
   stack.use(pruning({ config, redis, enqueuer, log }));
   if (config.collect) stack.use(collecting({ config, redis, store, telemetry, log }));
-  const outboxes = [stack.use(await openJournalOutbox(url, database))];
+  const outboxes = [stack.use(await openJournalOutbox(url, database, tls))];
   if (config.outbox.collections.length > 0) outboxes.push(stack.use(await openOutbox(config.outbox)));
   for (const outbox of outboxes) stack.use(new OutboxRelay({ outbox, ports, enqueuer }));
   await Promise.all(pools.map(({ worker }) => worker.waitUntilReady()));

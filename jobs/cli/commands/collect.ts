@@ -1,5 +1,6 @@
 /** Owns `millrace collect`: what nobody names goes from the store now, or is only told. */
 import { Redis } from 'ioredis';
+import { redisTls } from '../../../shared/contract-kit/tls.ts';
 import type { Command } from 'commander';
 import { COLLECTED, type CollectionReport, type Store } from '../../../shared/store/ports.ts';
 import { COLLECTION_WINDOW_MS, RedisJobs } from '../../collection.ts';
@@ -44,7 +45,11 @@ export function collectionLines({ dryRun, before, heldBy, tallies, versions }: C
 
 async function collect({ config, signal }: Session, store: Store, dryRun: boolean): Promise<CollectionReport> {
   const { prefix, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs } = config;
-  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1, lazyConnect: true });
+  const redis = new Redis(config.redisUrl, {
+    ...redisTls(config.redisUrl, config.redisTls),
+    maxRetriesPerRequest: 1,
+    lazyConnect: true,
+  });
   redis.on('error', () => {}); // commands reject
   try {
     await redis.connect();

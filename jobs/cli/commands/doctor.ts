@@ -10,8 +10,8 @@ import { foundSkew, skewLine } from '../../../shared/store/feature-skew.ts';
 import { modelAge, oldModelLine } from '../../../shared/store/model-age.ts';
 import { openStore, storeAt } from '../../../shared/store/mongo/open.ts';
 import type { Store } from '../../../shared/store/ports.ts';
-import { Redis } from 'ioredis';
 import { connect } from '../../client/index.ts';
+import { RedisConnection } from '../../client/redis-connection.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, openOutput, table } from '../output.ts';
 import { sourceAlerts } from '../../../shared/store/source-reports.ts';
@@ -41,11 +41,10 @@ async function probeMachine(): Promise<Finding[]> {
 
 const INFO_VERSION = /redis_version:(\S+)/;
 
-async function probeRedis(url: string): Promise<Finding> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => null, lazyConnect: true });
-  redis.on('error', () => {}); // the connect below rejects
+async function probeRedis({ redisUrl, redisTls }: Config): Promise<Finding> {
+  const connection = new RedisConnection(redisUrl, redisTls);
   try {
-    await redis.connect();
+    const redis = await connection.ready();
     const version = INFO_VERSION.exec(await redis.info('server'))?.[1];
     const policy = await redis.config('GET', 'maxmemory-policy');
     const detail =
@@ -59,13 +58,13 @@ async function probeRedis(url: string): Promise<Finding> {
       todo: 'npm start, or set REDIS_URL',
     };
   } finally {
-    redis.disconnect();
+    connection.close();
   }
 }
 
 /** Ticks that are due and that no worker takes. */
-async function probeSchedules({ redisUrl, sealKeys, tenant, prefix }: Config): Promise<Finding[]> {
-  await using client = connect({ redis: redisUrl, seal: sealKeys, tenant, prefix });
+async function probeSchedules({ redisUrl, redisTls: tls, sealKeys, tenant, prefix }: Config): Promise<Finding[]> {
+  await using client = connect({ redis: redisUrl, tls, seal: sealKeys, tenant, prefix });
   const overdue = (await client.schedules.list()).filter((schedule) => schedule.overdue !== undefined);
   return overdue.map((schedule) => ({
     name: 'schedule',
@@ -113,7 +112,7 @@ async function probeSources(store: Store, tenant: string): Promise<Finding[]> {
 async function probeServices(): Promise<Finding[]> {
   try {
     const config = readConfig();
-    const redis = await probeRedis(config.redisUrl);
+    const redis = await probeRedis(config);
     try {
       await using store = await openStore(storeAt(config));
       const { server, ms } = await store.ping();

@@ -1,5 +1,6 @@
 /** Owns `millrace keys`: what lies under which key, and wrapping all of it anew under the current master key. Keys themselves are never shown. */
 import { Redis } from 'ioredis';
+import { redisTls } from '../../../shared/contract-kit/tls.ts';
 import type { Command } from 'commander';
 import { sealKeyIds } from '../../../shared/contract-kit/seal.ts';
 import { AppError } from '../../../shared/errors.ts';
@@ -55,7 +56,11 @@ async function keysStatus(session: Session): Promise<KeysStatus> {
 /** Sealed inputs of jobs that have not ended well, by the id of their key: one scan of Redis. */
 async function sealedInputs({ config, signal }: Session): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1, lazyConnect: true });
+  const redis = new Redis(config.redisUrl, {
+    ...redisTls(config.redisUrl, config.redisTls),
+    maxRetriesPerRequest: 1,
+    lazyConnect: true,
+  });
   redis.on('error', () => {}); // commands reject
   try {
     await redis.connect();

@@ -1,6 +1,7 @@
 /** Owns `millrace limit`: how many unfinished jobs a tenant may have of a kind, and how fast it may ask. */
 import type { Command } from 'commander';
 import { Redis } from 'ioredis';
+import { redisTls } from '../../../shared/contract-kit/tls.ts';
 import { setQueueLimit } from '../../client/queue-limits.ts';
 import { contractOf } from '../../registry.ts';
 import { wholeNumber } from '../arguments.ts';
@@ -39,7 +40,10 @@ export function registerLimit({ program, run }: Cli): void {
           ...(backlog === undefined ? {} : { backlogMax: backlog }),
           ...(rate === undefined ? {} : { rate: { perSecond: rate, burst } }),
         };
-        const redis = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
+        const redis = new Redis(config.redisUrl, {
+          ...redisTls(config.redisUrl, config.redisTls),
+          maxRetriesPerRequest: 1,
+        });
         redis.on('error', () => {}); // the command that fails says so
         try {
           await setQueueLimit(redis, config.prefix, kind, limit);

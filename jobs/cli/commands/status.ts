@@ -22,8 +22,8 @@ interface QueueCounts {
   readonly completed: number;
 }
 
-async function countQueues({ redisUrl, prefix }: Config): Promise<QueueCounts[]> {
-  const connection = new RedisConnection(redisUrl);
+async function countQueues({ redisUrl, redisTls, prefix }: Config): Promise<QueueCounts[]> {
+  const connection = new RedisConnection(redisUrl, redisTls);
   try {
     // Queues wait for ever for a Redis that is away: it must answer before they see it.
     const redis = await connection.ready();

@@ -129,10 +129,11 @@ async function up(session: Session, options: Options): Promise<void> {
   else row('published', `${live.version}, of ${new Date(live.asOf).toISOString()}`);
   if (data !== undefined) await showcase(store, config.tenant, data.set.showcase);
   say('');
-  row('Dashboard', `http://${config.host}:${config.dashboardPort}   ${account}`);
+  const scheme = config.https === undefined ? 'http' : 'https';
+  row('Dashboard', `${scheme}://${config.host}:${config.dashboardPort}   ${account}`);
   row(
     'Gateway',
-    `http://${config.host}:${config.gatewayPort}   docs at /docs, keys with \`npx millrace key create --scope recommendations:read\``,
+    `${scheme}://${config.host}:${config.gatewayPort}   docs at /docs, keys with \`npx millrace key create --scope recommendations:read\``,
   );
   row('', 'Ctrl-C stops everything. Data stays in the state folder.');
   const stopped = new Promise<'stopped'>((resolve) => {

@@ -11,6 +11,8 @@ import {
   MongoServerSelectionError,
   type OptionalUnlessRequiredId,
 } from 'mongodb';
+import { createSecureContext } from 'node:tls';
+import { tlsFailure, tlsOptions, type TlsTrust } from '../../contract-kit/tls.ts';
 import { AppError, toAppError } from '../../errors.ts';
 
 export const DUPLICATE_KEY = 11_000;
@@ -46,7 +48,16 @@ export function hostsOf(url: string): string {
   return /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)/.exec(url)?.[1] ?? 'the address given';
 }
 
-export function unavailable(where: string, cause?: unknown): AppError {
+/** Options of the driver for certificates of one's own. */
+export const mongodbTls = (tls: TlsTrust | undefined) =>
+  tls === undefined ? {} : { tls: true, secureContext: createSecureContext(tlsOptions(tls)) };
+
+const TLS_SETTINGS = 'MILLRACE_MONGODB_CA_FILE, MILLRACE_MONGODB_CERT_FILE, MILLRACE_MONGODB_KEY_FILE';
+
+/** `atFirst`: by TLS, and no connection was ever made. */
+export function unavailable(where: string, cause?: unknown, atFirst = false): AppError {
+  const distrusted = tlsFailure(cause, { service: 'The store', address: where, settings: TLS_SETTINGS, atFirst });
+  if (distrusted !== undefined) return distrusted;
   const why = cause instanceof Error ? cause.name : 'no answer';
   return new AppError('SERVICE_UNAVAILABLE', {
     message: `The store at ${where} does not answer (${why}).`,
@@ -54,9 +65,9 @@ export function unavailable(where: string, cause?: unknown): AppError {
   });
 }
 
-export function translated(thrown: unknown, where: string): unknown {
+export function translated(thrown: unknown, where: string, atFirst = false): unknown {
   if (thrown instanceof MongoNetworkError || thrown instanceof MongoServerSelectionError)
-    return unavailable(where, thrown);
+    return unavailable(where, thrown, atFirst);
   if (thrown instanceof MongoBulkWriteError && neverAnswered(thrown)) return unavailable(where, thrown);
   if (thrown instanceof Error && UNREACHABLE.has(thrown.name)) return unavailable(where, thrown);
   return thrown;

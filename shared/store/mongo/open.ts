@@ -2,6 +2,7 @@
 import { type Db, MongoClient, MongoServerError } from 'mongodb';
 import type { ComputePool } from '../../compute/task.ts';
 import type { Config } from '../../config.ts';
+import type { TlsTrust } from '../../contract-kit/tls.ts';
 import { AppError } from '../../errors.ts';
 import { deriveKey, masterRing } from '../../governance/crypto.ts';
 import { personalKeys } from '../../governance/keys.ts';
@@ -15,7 +16,7 @@ import { createCheckpointIndexes, mongoCheckpoints } from './checkpoints.ts';
 import { mongoCollector } from './collection/collector.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
-import { guarded, hostsOf, translated, unavailable, type Watch } from './driver-errors.ts';
+import { guarded, hostsOf, mongodbTls, translated, unavailable, type Watch } from './driver-errors.ts';
 import { createErasureIndexes, mongoErasures, signingKeyOf } from './erasure/erasures.ts';
 import { mongoEvents } from './events.ts';
 import { createExposureIndexes, mongoExposures } from './exposures.ts';
@@ -49,6 +50,7 @@ import { mongoWebhooks } from './webhooks.ts';
 
 export interface StoreAddress {
   readonly url: string;
+  readonly tls?: TlsTrust | undefined;
   readonly database: string;
   /** 32 bytes; or several, the current one first. */
   readonly masterKey: Uint8Array | readonly Uint8Array[];
@@ -74,11 +76,12 @@ export interface OpenStoreOptions extends StoreAddress {
 /** What a process' configuration says of its store. */
 export function storeAt({
   mongodbUrl: url,
+  mongodbTls: tls,
   database,
   masterKeys: masterKey,
   tenantKey,
-}: Pick<Config, 'mongodbUrl' | 'database' | 'masterKeys' | 'tenantKey'>): StoreAddress {
-  return { url, database, masterKey, tenantKey };
+}: Pick<Config, 'mongodbUrl' | 'mongodbTls' | 'database' | 'masterKeys' | 'tenantKey'>): StoreAddress {
+  return { url, tls, database, masterKey, tenantKey };
 }
 
 /**
@@ -109,7 +112,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     return portsOver(client, keys, known, hosts, options);
   } catch (thrown) {
     await client.close();
-    throw connectFailure(thrown, hosts);
+    throw connectFailure(thrown, hosts, options.tls !== undefined);
   }
 }
 
@@ -131,6 +134,7 @@ export async function openDatabase(
 function clientFor(options: OpenStoreOptions): MongoClient {
   try {
     return new MongoClient(options.url, {
+      ...mongodbTls(options.tls),
       appName: 'millrace',
       serverSelectionTimeoutMS: options.serverSelectionTimeoutMs ?? DEFAULTS.serverSelectionTimeoutMs,
       maxPoolSize: options.connectionsMax ?? DEFAULTS.connectionsMax,
@@ -158,11 +162,11 @@ function badAddress(what: string, todo: string): AppError {
 const REFUSALS = new Set<unknown>([18, 13, 8000]);
 
 /** What the driver says may repeat the address with its password: neither its text nor the error itself is kept. */
-export function connectFailure(thrown: unknown, hosts: string): AppError {
+export function connectFailure(thrown: unknown, hosts: string, atFirstByTls = false): AppError {
   if (thrown instanceof AppError) return thrown;
   if (thrown instanceof MongoServerError && REFUSALS.has(thrown.code))
     return badAddress('names a user or password that the store refuses', 'check both, and the rights of that user');
-  const coded = translated(thrown, hosts);
+  const coded = translated(thrown, hosts, atFirstByTls);
   return coded instanceof AppError ? coded : unavailable(hosts, thrown);
 }
 

@@ -4,9 +4,10 @@
  */
 import { type Collection, type Document, type Filter, MongoClient } from 'mongodb';
 import { OUTBOX_FIELD } from '../../contract-kit/outbox.ts';
+import type { TlsTrust } from '../../contract-kit/tls.ts';
 import { AppError } from '../../errors.ts';
 import type { Outbox, OutboxFound, OutboxPlace } from '../ports/outbox.ts';
-import { guarded, hostsOf } from './driver-errors.ts';
+import { guarded, hostsOf, mongodbTls } from './driver-errors.ts';
 import { COLLECTIONS } from './names.ts';
 
 const CONNECTIONS_MAX = 5;
@@ -16,6 +17,7 @@ const [DUE, NEXT_AT, ID] = ['due', 'nextAt', 'id'].map((name) => `${OUTBOX_FIELD
 
 export interface OpenOutboxOptions {
   readonly url: string;
+  readonly tls?: TlsTrust | undefined;
   /** database.collection of each outbox. */
   readonly collections: readonly string[];
   /** Documents are nothing but entries, and go with them. */
@@ -23,12 +25,13 @@ export interface OpenOutboxOptions {
 }
 
 /** The deployment's own outbox: what the journal wrote. */
-export const openJournalOutbox = (url: string, database: string): Promise<Outbox> =>
-  openOutbox({ url, collections: [`${database}.${COLLECTIONS.journal}`], own: true });
+export const openJournalOutbox = (url: string, database: string, tls?: TlsTrust): Promise<Outbox> =>
+  openOutbox({ url, tls, collections: [`${database}.${COLLECTIONS.journal}`], own: true });
 
 /** Connects and makes the indexes. Throws SERVICE_UNAVAILABLE. */
-export async function openOutbox({ url, collections, own = false }: OpenOutboxOptions): Promise<Outbox> {
+export async function openOutbox({ url, tls, collections, own = false }: OpenOutboxOptions): Promise<Outbox> {
   const client = new MongoClient(url, {
+    ...mongodbTls(tls),
     appName: 'millrace-outbox',
     serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
