@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../shared/errors.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
+import type { Permission } from '../shared/governance/roles.ts';
 import { hashPassword, PASSWORD_LENGTH_MAX, verifyPassword } from '../shared/governance/password.ts';
 import type { Account, Accounts } from '../shared/store/ports.ts';
 import { ownPath, sameOriginOnly, wantsPage } from './guards.ts';
@@ -74,6 +75,7 @@ export async function registerAuth(app: FastifyInstance, accounts: Accounts, att
       await attempts.succeeded(user, request.ip);
       await request.session.regenerate();
       request.session.set('user', account.user);
+      request.account = account; // for the trail
       return await reply.redirect(ownPath(form.data.to), 303);
     } catch (thrown) {
       const failure = asHttpError(thrown);
@@ -87,6 +89,12 @@ export async function registerAuth(app: FastifyInstance, accounts: Accounts, att
     return reply.redirect('/login', 303);
   });
 }
+
+/** Of a form that changes something. */
+export const guardsOf = (app: FastifyInstance, permission: Permission) => ({
+  config: { permission },
+  preHandler: [formGuard(app)],
+});
 
 /** Guards our own forms: the request comes from our pages and carries the token of the session. */
 export function formGuard(app: FastifyInstance) {

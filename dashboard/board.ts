@@ -1,5 +1,5 @@
 /**
- * Owns Bull Board behind our login: one board for those who may change, one read-only board for viewers.
+ * Owns Bull Board behind our login: one board for those who may change, one read-only board for all others.
  * It has no authentication, no CSRF guard and no audit of its own; the guards of the dashboard stand before it.
  */
 import { createBullBoard } from '@bull-board/api';
@@ -7,10 +7,11 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import type { HTTPStatus } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { contractOf } from '../jobs/registry.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { JOB_CLASS } from '../jobs/gateway/job-classes.ts';
+import { contractOf, type JobKind } from '../jobs/registry.ts';
 import { asHttpError } from '../shared/http/errors.ts';
-import { isSafe, operatorNeeded, sameOriginOnly } from './guards.ts';
+import { hasPermission, isSafe, permissionNeeded, sameOriginOnly } from './guards.ts';
 
 export const BOARD_PATH = '/queues';
 export const READ_ONLY_BOARD_PATH = '/queues-read-only';
@@ -28,9 +29,11 @@ function makeBoard(queues: readonly Queue[], path: string, readOnly: boolean): F
   serverAdapter.setBasePath(path);
   createBullBoard({
     queues: queues.map((queue) => {
+      // What people asked of their data is given back to work by privacy officers, on the page of dead letters.
+      const isFixed = readOnly || JOB_CLASS[queue.name as JobKind] === 'people';
       const adapter = new BullMQAdapter(queue, {
-        readOnlyMode: readOnly,
-        allowRetries: !readOnly,
+        readOnlyMode: isFixed,
+        allowRetries: !isFixed,
         description: contractOf(queue.name).title,
       });
       adapter.setFormatter('data', withoutCiphertext);
@@ -65,24 +68,32 @@ async function withoutForeignFonts(_request: FastifyRequest, reply: FastifyReply
   return isPage && typeof payload === 'string' ? payload.replace(FONTS, '') : payload;
 }
 
-/** Viewers are led to the board on which nothing can be pressed. */
-async function viewersElsewhere(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-  if (request.account?.role !== 'viewer' || !isSafe(request)) return undefined;
+/** Whoever may only look is led to the board on which nothing can be pressed. */
+async function lookersElsewhere(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  if (hasPermission(request, 'queues:write') || !isSafe(request)) return undefined;
   return reply.redirect(READ_ONLY_BOARD_PATH + request.url.slice(BOARD_PATH.length), 303);
+}
+
+/** Bull Board brings its own routes. */
+function needPermission(route: RouteOptions): void {
+  const isChange = [route.method].flat().some((method) => !['GET', 'HEAD'].includes(method));
+  route.config = { ...route.config, permission: isChange ? 'queues:write' : 'jobs:read' };
 }
 
 /** Registers both boards; the login guard of the caller runs before. */
 export async function registerBoards(app: FastifyInstance, queues: readonly Queue[]): Promise<void> {
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => sameOriginOnly(request));
-    scope.addHook('onRequest', operatorNeeded);
+    scope.addHook('onRoute', needPermission);
+    scope.addHook('onRequest', permissionNeeded);
     scope.addHook('onSend', withoutForeignFonts);
-    scope.addHook('onRequest', viewersElsewhere);
+    scope.addHook('onRequest', lookersElsewhere);
     await scope.register(makeBoard(queues, BOARD_PATH, false).registerPlugin(), { prefix: BOARD_PATH });
   });
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => sameOriginOnly(request));
-    scope.addHook('onRequest', operatorNeeded);
+    scope.addHook('onRoute', needPermission);
+    scope.addHook('onRequest', permissionNeeded);
     scope.addHook('onSend', withoutForeignFonts);
     await scope.register(makeBoard(queues, READ_ONLY_BOARD_PATH, true).registerPlugin(), {
       prefix: READ_ONLY_BOARD_PATH,

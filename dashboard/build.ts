@@ -18,9 +18,12 @@ import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.ts';
 import { sealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
+import { TrailDesk } from '../shared/governance/trail-desk.ts';
 import { asHttpError, statusOf } from '../shared/http/errors.ts';
 import { followCertificate, hstsOf, httpsOf } from '../shared/http/certificate.ts';
 import { observeRequests } from '../shared/http/observe.ts';
+import { listRoutes } from '../shared/http/route-table.ts';
+import { newRequestId, trailRequests } from '../shared/http/trail.ts';
 import { Telemetry } from '../shared/telemetry/stream.ts';
 import type { Store } from '../shared/store/ports.ts';
 import { framesOf } from '../shared/telemetry/fatal.ts';
@@ -31,6 +34,7 @@ import { registerInsights } from './insight-routes.ts';
 import { loginAttempts } from './login-attempts.ts';
 import { page } from './pages/layout.ts';
 import { errorPage } from './pages/login-page.ts';
+import { askingOf } from './trail.ts';
 import { redisSessions, SESSION_TTL_MS } from './session-store.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -51,6 +55,15 @@ export interface DashboardOptions {
   readonly now?: () => number;
   readonly log?: FastifyBaseLogger;
   readonly telemetry?: Telemetry;
+  /** Writes the audit trail; the caller closes it before the store. Absent: one of the dashboard's own. */
+  readonly desk?: TrailDesk;
+}
+
+function deskFor(app: FastifyInstance, { store, desk }: DashboardOptions): TrailDesk {
+  if (desk !== undefined) return desk;
+  const own = new TrailDesk(store.trail);
+  app.addHook('onClose', () => own[Symbol.asyncDispose]());
+  return own;
 }
 
 async function registerSecurity(app: FastifyInstance, { redis, config }: DashboardOptions): Promise<void> {
@@ -109,6 +122,7 @@ function coded(thrown: unknown): AppError {
 
 function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = coded(thrown);
+  request.refusal = error.code;
   if (error.status >= 500)
     request.log.error({ code: error.code, cause: framesOf(error.cause ?? error), route: request.routeOptions.url });
   statusOf(reply, error);
@@ -127,8 +141,10 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
     trustProxy: 'loopback',
+    genReqId: newRequestId,
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids
   }) as FastifyInstance;
+  listRoutes(app);
   followCertificate(app, config.https);
   observeRequests(app, 'dashboard', telemetry);
   app.decorateRequest('account', null);
@@ -139,6 +155,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   await registerSecurity(app, options);
   registerAssets(app);
   app.get('/healthz', async () => ({ ok: true }));
+  trailRequests(app, { people: store.people, desk: deskFor(app, options), now, asking: askingOf(config.tenant) });
   await app.register(async (scope) => {
     scope.addHook('onRequest', async (request) => readAccount(request, store.accounts));
     await scope.register((auth) => registerAuth(auth, store.accounts, loginAttempts(redis, config.prefix)));

@@ -1,11 +1,13 @@
 /** Owns the dashboard's routes for dead letters: everybody may look, operators may redrive. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { permitRunKey } from '../jobs/gateway/job-classes.ts';
 import { StoreDesk } from '../jobs/gateway/dead-letter-desk.ts';
+import type { Permission } from '../shared/governance/roles.ts';
 import type { SealRing } from '../shared/contract-kit/seal.ts';
 import { AppError } from '../shared/errors.ts';
 import { errorOfFailure } from '../jobs/client/failure.ts';
-import { formGuard } from './auth.ts';
-import { operatorNeeded } from './guards.ts';
+import { guardsOf } from './auth.ts';
+import { accountOf } from './guards.ts';
 import type { Markup } from './html.ts';
 import type { OverviewSources } from './overview/read.ts';
 import type { Frame } from './pages/layout.ts';
@@ -19,7 +21,7 @@ export interface DeadLetterRoutes {
   readonly sources: OverviewSources;
   readonly ring: SealRing;
   readonly show: Show;
-  readonly mayChange: (request: FastifyRequest, reply: FastifyReply) => string | undefined;
+  readonly mayChange: (request: FastifyRequest, reply: FastifyReply, permission: Permission) => string | undefined;
 }
 
 export function registerDeadLetters(app: FastifyInstance, { sources, ring, show, mayChange }: DeadLetterRoutes): void {
@@ -31,16 +33,21 @@ export function registerDeadLetters(app: FastifyInstance, { sources, ring, show,
   };
   const desk = new StoreDesk({ store, queueOf, ring, tenant, now });
 
-  app.get<{ Querystring: { after?: string } }>('/dead-letters', async (request, reply) => {
-    const { after } = request.query;
-    const page = await desk.page({ limit: LETTERS_SHOWN, ...(typeof after === 'string' ? { after } : {}) });
-    const frame = { title: 'Dead letters', here: 'dead-letters' } as const;
-    return show(request, reply, frame, deadLettersPage(page, now(), mayChange(request, reply)));
-  });
+  app.get<{ Querystring: { after?: string } }>(
+    '/dead-letters',
+    { config: { permission: 'jobs:read' } },
+    async (request, reply) => {
+      const { after } = request.query;
+      const page = await desk.page({ limit: LETTERS_SHOWN, ...(typeof after === 'string' ? { after } : {}) });
+      const frame = { title: 'Dead letters', here: 'dead-letters' } as const;
+      return show(request, reply, frame, deadLettersPage(page, now(), mayChange(request, reply, 'jobs:redrive')));
+    },
+  );
 
-  const guards = { preHandler: [operatorNeeded, formGuard(app)] };
+  const guards = guardsOf(app, 'jobs:redrive');
   app.post<{ Params: { runKey: string } }>('/runs/:runKey/redrive', guards, async (request, reply) => {
     const { runKey } = request.params;
+    permitRunKey(accountOf(request), runKey);
     const [result] = await desk.redrive([runKey]);
     if (result?.error !== undefined) {
       const { code, message, details = {} } = result.error;

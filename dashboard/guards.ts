@@ -6,11 +6,16 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../shared/errors.ts';
+import { may, type Permission, permit } from '../shared/governance/roles.ts';
 import type { Account, Accounts } from '../shared/store/ports.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     account: Account | null;
+  }
+  interface FastifyContextConfig {
+    /** What an account must be permitted to be answered here; absent: the route is open to everybody. */
+    permission?: Permission;
   }
 }
 
@@ -47,9 +52,20 @@ export async function loginNeeded(request: FastifyRequest, reply: FastifyReply):
   return reply.redirect(`/login${to}`, 303);
 }
 
-/** A hook: viewers may look, operators and admins may change. */
-export async function operatorNeeded(request: FastifyRequest): Promise<void> {
-  if (!isSafe(request) && request.account?.role === 'viewer') throw new AppError('AUTH_ROLE_MISSING');
+/** Whether the account of the request has a permission. */
+export const hasPermission = ({ account }: FastifyRequest, permission: Permission): boolean =>
+  account !== null && may(account, permission);
+
+/** The account of a request that has one. */
+export function accountOf({ account }: FastifyRequest): Account {
+  if (account === null) throw new AppError('AUTH_LOGIN_NEEDED');
+  return account;
+}
+
+/** A hook: a page or form that needs a permission is for the roles that have it. */
+export async function permissionNeeded(request: FastifyRequest): Promise<void> {
+  const { permission } = request.routeOptions.config;
+  if (permission !== undefined) permit(accountOf(request), permission);
 }
 
 /** Where to go after the login: one of our own paths, never another site. */

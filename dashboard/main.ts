@@ -4,6 +4,8 @@ import { redisTls } from '../shared/contract-kit/tls.ts';
 import pino from 'pino';
 import { readConfig } from '../shared/config.ts';
 import { attend, listen, runMain, serviceChecks } from '../shared/http/serve.ts';
+import { TrailDesk } from '../shared/governance/trail-desk.ts';
+import { keepTrailHeads } from '../shared/governance/trail-heads.ts';
 import { logEvents } from '../shared/telemetry/log-events.ts';
 import { openProcessTelemetry } from '../shared/telemetry/open-telemetry.ts';
 import { openStore, storeAt } from '../shared/store/mongo/open.ts';
@@ -20,8 +22,11 @@ await runMain(async () => {
   const redis = new Redis(config.redisUrl, { ...redisTls(config.redisUrl, config.redisTls), maxRetriesPerRequest: 1 });
   redis.on('error', (error: Error) => log.warn({ reason: error.message }, 'Redis does not answer'));
   const queues = openQueues(redis, config.prefix);
-  const app = await buildDashboard({ store, redis, queues, config, log, telemetry });
+  keepTrailHeads(store.trail, redis, config.prefix);
+  const desk = new TrailDesk(store.trail);
+  const app = await buildDashboard({ store, redis, queues, config, log, telemetry, desk });
   app.addHook('onClose', async () => {
+    await desk[Symbol.asyncDispose]();
     await Promise.all(queues.map((queue) => queue.close()));
     redis.disconnect();
     await store[Symbol.asyncDispose]();

@@ -4,14 +4,13 @@ import { AdmittingQueue } from '../jobs/client/admitting-queue.ts';
 import { makeJob } from '../jobs/client/make-job.ts';
 import { rerunKey } from '../jobs/client/pipelines-client.ts';
 import { pipeline } from '../jobs/pipeline/contract.ts';
+import { permitKind } from '../jobs/gateway/job-classes.ts';
 import { AppError } from '../shared/errors.ts';
 import type { PipelineRunDocument } from '../shared/store/ports.ts';
 import { hold, type Operator, rollBack, unhold } from '../shared/store/release-pointer.ts';
-import { formGuard } from './auth.ts';
-import { operatorNeeded } from './guards.ts';
+import { guardsOf } from './auth.ts';
+import { accountOf } from './guards.ts';
 import type { OverviewSources } from './overview/read.ts';
-
-const guardsOf = (app: FastifyInstance) => ({ preHandler: [operatorNeeded, formGuard(app)] });
 
 export async function readPipelineRun({ store, tenant }: OverviewSources, id: string): Promise<PipelineRunDocument> {
   const run = await store.pipelineRuns.read(id);
@@ -20,7 +19,7 @@ export async function readPipelineRun({ store, tenant }: OverviewSources, id: st
 }
 
 export function registerReleaseChanges(app: FastifyInstance, { store, tenant }: OverviewSources): void {
-  const guards = guardsOf(app);
+  const guards = guardsOf(app, 'releases:write');
   const by = (request: FastifyRequest): Operator => ({ by: request.account?.user ?? '' });
 
   app.post<{ Params: { version: string } }>('/release/:version/rollback', guards, async (request, reply) => {
@@ -40,7 +39,8 @@ export function registerReleaseChanges(app: FastifyInstance, { store, tenant }: 
 /** Under the client's key: whoever asks, and however often, it is one job. */
 export function registerReruns(app: FastifyInstance, sources: OverviewSources): void {
   const { redis, prefix, tenant, now } = sources;
-  app.post<{ Params: { id: string } }>('/pipelines/:id/rerun', guardsOf(app), async (request, reply) => {
+  app.post<{ Params: { id: string } }>('/pipelines/:id/rerun', guardsOf(app, 'jobs:write'), async (request, reply) => {
+    permitKind(accountOf(request), pipeline.kind);
     const run = await readPipelineRun(sources, request.params.id);
     if (run.state === 'failed' || run.state === 'cancelled') {
       const made = makeJob(pipeline, { rerun: { run: run.id } }, { tenant, key: rerunKey(run.id), asOf: now() });

@@ -70,18 +70,22 @@ const emptyReport = (source: string): SourceReport => ({ source, score: Number.N
 export function registerSources(app: FastifyInstance, sources: OverviewSources, show: Show): void {
   const { store, tenant } = sources;
 
-  app.get('/sources', async (request, reply) => {
+  app.get('/sources', { config: { permission: 'jobs:read' } }, async (request, reply) => {
     const [lines, heldAccounts] = await Promise.all([readLines(sources), store.verdicts.count(tenant)]);
     return show(request, reply, { title: 'Sources', here: 'sources' }, sourcesPage(lines, heldAccounts, DAYS_SHOWN));
   });
 
-  app.get<{ Params: { source: string } }>('/sources/:source', async (request, reply) => {
-    const { source } = request.params;
-    const found = sourceNameSchema.safeParse(source).success
-      ? (await readLines(sources)).find(({ name }) => name === source)
-      : undefined;
-    if (found === undefined)
-      throw new AppError('NOT_FOUND', { message: `Nothing came from such a source in the last ${DAYS_SHOWN} days.` });
-    return show(request, reply, { title: `Source ${source}`, here: 'sources' }, sourcePage(found, DAYS_SHOWN));
-  });
+  app.get<{ Params: { source: string } }>(
+    '/sources/:source',
+    { config: { permission: 'jobs:read' } },
+    async (request, reply) => {
+      const { source } = request.params;
+      const found = sourceNameSchema.safeParse(source).success
+        ? (await readLines(sources)).find(({ name }) => name === source)
+        : undefined;
+      if (found === undefined)
+        throw new AppError('NOT_FOUND', { message: `Nothing came from such a source in the last ${DAYS_SHOWN} days.` });
+      return show(request, reply, { title: `Source ${source}`, here: 'sources' }, sourcePage(found, DAYS_SHOWN));
+    },
+  );
 }

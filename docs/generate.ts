@@ -7,13 +7,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { CONTRACTS } from '../jobs/registry.ts';
+import { JOB_CLASS } from '../jobs/gateway/job-classes.ts';
+import { CONTRACTS, JOB_KINDS } from '../jobs/registry.ts';
 import type { Contract } from '../shared/contract-kit/define-job.ts';
 import { consentSchema, eventSchema, itemSchema, personSchema } from '../shared/contract-kit/event.ts';
 import type { Shape } from './json-shape.ts';
 import { ERROR_CODES } from '../shared/errors.ts';
+import { JOB_CLASSES, PERMISSIONS, type Role, ROLES } from '../shared/governance/roles.ts';
 import { EVENTS } from '../shared/telemetry/events.ts';
 import { EVENT_METRICS, GAUGES, PROCESS_METRICS } from '../shared/telemetry/metrics.ts';
+import { CLASSES_HEAD, ROLES_HEAD } from './roles-words.ts';
 import { METRICS_HEAD, TELEMETRY_HEAD } from './telemetry-words.ts';
 
 const NOTE = '<!-- Written by `npm run docs`; change the code, not this page. -->';
@@ -232,6 +235,41 @@ function telemetryPage(): string {
   return `${text.join('\n')}\n`;
 }
 
+/** docs/roles.md. */
+function rolesPage(): string {
+  const marks = (roles: readonly Role[]): string[] => ROLES.map((role) => (roles.includes(role) ? 'yes' : ''));
+  const permissions = Object.entries(PERMISSIONS).map(([name, { what, roles, trail }]) => [
+    code(name),
+    what,
+    ...marks(roles),
+    trail,
+  ]);
+  const classes = Object.entries(JOB_CLASSES).map(([name, { what, roles }]) => [
+    name,
+    what,
+    JOB_KINDS.filter((kind) => JOB_CLASS[kind] === name)
+      .map(code)
+      .join(' '),
+    ...marks(roles),
+  ]);
+  const text = [
+    '# Roles',
+    '',
+    NOTE,
+    '',
+    ...ROLES_HEAD,
+    '',
+    ...table(['Permission', 'To', ...ROLES, 'Trail'], permissions),
+    '',
+    '## Kinds of jobs',
+    '',
+    ...CLASSES_HEAD,
+    '',
+    ...table(['Class', 'Of', 'Kinds', ...ROLES], classes),
+  ];
+  return `${text.join('\n')}\n`;
+}
+
 /** As the gate wants it: Biome sets tables, too. */
 function formatted(name: string, text: string): string {
   const biome = join(import.meta.dirname, '..', 'node_modules', '.bin', 'biome');
@@ -242,6 +280,7 @@ function formatted(name: string, text: string): string {
 export const pages = (): Readonly<Record<string, string>> => ({
   'errors.md': formatted('errors.md', errorsPage()),
   'contracts.md': formatted('contracts.md', contractsPage()),
+  'roles.md': formatted('roles.md', rolesPage()),
   'telemetry.md': formatted('telemetry.md', telemetryPage()),
 });
 

@@ -43,6 +43,7 @@ const environmentSchema = z.object({
   MILLRACE_KEEP_RELEASES: z.coerce.number().int().min(1).max(10_000).default(10),
   MILLRACE_KEEP_EXPOSURES_DAYS: z.coerce.number().min(1).max(36_500).default(400),
   MILLRACE_KEEP_LINEAGE_DAYS: z.coerce.number().min(1).max(36_500).default(400),
+  MILLRACE_KEEP_TRAIL_DAYS: z.coerce.number().min(30).max(36_500).default(1_095),
   MILLRACE_THREADS: z.coerce.number().int().min(1).max(64).optional(),
   MILLRACE_CHECKPOINT_EPOCHS: z.coerce.number().int().min(1).max(10_000).default(1),
   MILLRACE_CHECKPOINT_SECONDS: z.coerce.number().min(0).max(86_400).default(30),
@@ -127,6 +128,8 @@ export interface Config {
   readonly keepReleases: number;
   readonly keepExposuresMs: number;
   readonly keepLineageMs: number;
+  /** Entries of the audit trail stay so long. */
+  readonly keepTrailMs: number;
   /** Threads of the compute pool; absent: what the machine has. */
   readonly threads?: number;
   readonly checkpoints: CheckpointRules;
@@ -272,6 +275,7 @@ export function readConfig(environment: Environment = process.env): Config {
     keepReleases: e.MILLRACE_KEEP_RELEASES,
     keepExposuresMs: e.MILLRACE_KEEP_EXPOSURES_DAYS * 24 * 3600_000,
     keepLineageMs: e.MILLRACE_KEEP_LINEAGE_DAYS * 24 * 3600_000,
+    keepTrailMs: e.MILLRACE_KEEP_TRAIL_DAYS * 24 * 3600_000,
     ...(e.MILLRACE_THREADS === undefined ? {} : { threads: e.MILLRACE_THREADS }),
     modelAgeMsMax: e.MILLRACE_MODEL_HOURS_MAX * 3600_000,
     checkpoints: Object.freeze({

@@ -76,6 +76,7 @@ export async function testServices(options: { readonly compute?: ComputePool } =
     keepReleases: 10,
     keepExposuresMs: 400 * 24 * 3600_000,
     keepLineageMs: 400 * 24 * 3600_000,
+    keepTrailMs: 1_095 * 24 * 3600_000,
     keepCompletedMs: 24 * 3600_000,
     keepCompletedMax: 10_000,
     threads: 2,

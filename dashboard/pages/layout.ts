@@ -1,5 +1,6 @@
 /** Owns the frame of every page and the small pieces that pages share: states, moments, failures, facts. */
 import { PIPELINE_NAMES } from '../../jobs/pipelines.ts';
+import { may } from '../../shared/governance/roles.ts';
 import type { Account } from '../../shared/store/ports.ts';
 import { html, Markup } from '../html.ts';
 import { explain, type Failure, moment, relative } from '../words.ts';
@@ -9,7 +10,7 @@ export interface Frame {
   readonly account?: Account | undefined;
   readonly csrf?: string | undefined;
   readonly tenant?: string | undefined;
-  readonly here?: 'overview' | 'release' | 'sources' | 'dead-letters' | 'queues';
+  readonly here?: 'overview' | 'release' | 'sources' | 'dead-letters' | 'queues' | 'trail';
   /** Seconds between refreshes of the page's main part; absent: it does not change. */
   readonly refreshSeconds?: number;
 }
@@ -24,7 +25,7 @@ function header({ account, csrf, tenant, here }: Frame, board: string): Markup {
   ${
     account === undefined
       ? ''
-      : html`<nav aria-label="Main">${link('Overview', '/', 'overview')}${link('Release', '/release', 'release')}${link('Sources', '/sources', 'sources')}${link('Dead letters', '/dead-letters', 'dead-letters')}${link('Queues', board, 'queues')}</nav>
+      : html`<nav aria-label="Main">${link('Overview', '/', 'overview')}${link('Release', '/release', 'release')}${link('Sources', '/sources', 'sources')}${link('Dead letters', '/dead-letters', 'dead-letters')}${link('Queues', board, 'queues')}${may(account, 'trail:read') ? link('Trail', '/trail', 'trail') : ''}</nav>
   <form class="who" method="post" action="/logout"><input type="hidden" name="_csrf" value="${csrf}"><span>${account.user}<small>${account.role}${tenant === undefined ? '' : ` of ${tenant}`}</small></span><button>Log out</button></form>`
   }
 </header>`;
@@ -32,7 +33,8 @@ function header({ account, csrf, tenant, here }: Frame, board: string): Markup {
 
 /** A whole page. */
 export function page(frame: Frame, main: Markup): string {
-  const board = frame.account?.role === 'viewer' ? '/queues-read-only' : '/queues';
+  const isLooker = frame.account !== undefined && !may(frame.account, 'queues:write');
+  const board = isLooker ? '/queues-read-only' : '/queues';
   const refresh = frame.refreshSeconds;
   return html`<!doctype html>
 <html lang="en">

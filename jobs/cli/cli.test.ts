@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AppError, ERROR_CODES, type ErrorCodeName } from '../../shared/errors.ts';
 import { asUser, PROJECT_DIR, type User } from '../../test/end-to-end/as-a-user.ts';
+import { COMMAND_PERMISSIONS, wordsOf } from './audited.ts';
 import { buildProgram } from './main.ts';
 import { EXIT, exitCodeOf } from './output.ts';
 
@@ -47,6 +48,10 @@ describe('docs/cli.md', () => {
     const rows = [...docs.matchAll(/^\| (\d+) +\| (\w+) +\|/gm)].map(([, code, name]) => [name!, Number(code)]);
     expect(Object.fromEntries(rows)).toEqual(EXIT);
   });
+});
+
+test('every command is in the table of what goes into the audit trail, and no other', () => {
+  expect(Object.keys(COMMAND_PERMISSIONS).sort()).toEqual([...commands.values()].map(wordsOf).sort());
 });
 
 describe('exit codes', () => {

@@ -1,6 +1,7 @@
 /** Owns the command `millrace`: its sub-commands, how errors leave it, and Ctrl-C. */
 import { Command, CommanderError, Option } from 'commander';
 import { AppError } from '../../shared/errors.ts';
+import { registerAccount } from './commands/account.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerBudget } from './commands/budget.ts';
 import { registerCancel } from './commands/cancel.ts';
@@ -32,10 +33,12 @@ import { registerSource } from './commands/source.ts';
 import { registerStatistics } from './commands/statistics.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrace } from './commands/trace.ts';
+import { registerTrail } from './commands/trail.ts';
 import { registerTune } from './commands/tune.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWebhook } from './commands/webhook.ts';
 import { registerEvaluate } from './evaluate.ts';
+import { audited } from './audited.ts';
 import type { Action, Cli } from './cli.ts';
 import { EXIT, openOutput } from './output.ts';
 import { openSession } from './session.ts';
@@ -60,7 +63,7 @@ async function runAction(command: Command, action: Action): Promise<void> {
   process.once('SIGTERM', onSignal);
   try {
     await using session = openSession(output, stop.signal);
-    await action(session);
+    await audited(command, session, () => action(session));
   } catch (thrown) {
     throw new Exit(output.error(thrown));
   } finally {
@@ -97,6 +100,7 @@ export function buildProgram(): Command {
   registerLinks(cli);
   registerTrace(cli);
   registerLineage(cli);
+  registerTrail(cli);
   registerFeatures(cli);
   registerPerson(cli);
   registerOrganisation(cli);
@@ -113,6 +117,7 @@ export function buildProgram(): Command {
   registerKeys(cli);
   registerMigrate(cli);
   registerPassword(cli);
+  registerAccount(cli);
   registerSchedules(cli);
   return program;
 }

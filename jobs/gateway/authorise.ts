@@ -2,7 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../shared/errors.ts';
-import type { ApiKey, ApiKeys, KeyScope } from '../../shared/store/ports.ts';
+import { may, permissionsOf } from '../../shared/governance/roles.ts';
+import type { ApiKey, ApiKeys, KeyScope, PersonTokens } from '../../shared/store/ports.ts';
+import type { JobKind } from '../registry.ts';
+import { permitKind } from './job-classes.ts';
+import { personOf } from './me.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -11,6 +15,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Scope that the route needs; absent: the route is open to everybody. */
     scope?: KeyScope;
+    /** Kind of jobs that the route has to do with, where that matters for who may ask. */
+    kind?: JobKind;
     /** Pages cannot keep a secret: their key, which may do nothing else, is in the address (`?k=`). */
     keyInQuery?: boolean;
   }
@@ -21,6 +27,8 @@ const KEY_CACHE_MS = 5_000;
 const KEY_CACHE_MAX = 1_000;
 /** Wrong keys that one address may try in a minute. */
 const FAILURES_PER_MINUTE_MAX = 60;
+/** Requests with one token of a person in a minute. */
+const PERSON_PER_MINUTE_MAX = 120;
 const SECRET_LENGTH_MAX = 200;
 const WINDOW_MS = 60_000;
 
@@ -57,14 +65,30 @@ function secretOf(request: FastifyRequest): string | undefined {
   return secret !== undefined && secret.length <= SECRET_LENGTH_MAX ? secret : undefined;
 }
 
+/** Throws AUTH_KEY_EXPIRED, AUTH_SCOPE_MISSING, AUTH_ROLE_MISSING. */
+function permitKey(key: ApiKey, scope: KeyScope, kind: JobKind | undefined): void {
+  if (!may(key, scope))
+    throw new AppError('AUTH_SCOPE_MISSING', {
+      message: `The API key "${key.name}" does not have the scope ${scope}.`,
+      details: { needed: scope, scopes: permissionsOf(key) },
+    });
+  if (kind !== undefined) permitKind(key, kind);
+}
+
+/** The key of an authorised request. */
+export function keyOf({ apiKey }: FastifyRequest): ApiKey {
+  if (apiKey === null) throw new AppError('AUTH_KEY_INVALID');
+  return apiKey;
+}
+
 /** The tenant of an authorised request. */
 export function tenantOf(request: FastifyRequest): string {
-  if (request.apiKey === null) throw new AppError('AUTH_KEY_INVALID');
-  return request.apiKey.tenant;
+  return request.person?.tenant ?? keyOf(request).tenant;
 }
 
 export interface AuthoriseOptions {
   readonly keys: ApiKeys;
+  readonly tokens: PersonTokens;
   readonly now: () => number;
   /** Requests that one key may send in a minute to this process. */
   readonly requestsPerMinuteMax: number;
@@ -83,6 +107,11 @@ export function registerAuthorisation(app: FastifyInstance, options: AuthoriseOp
     timeWindow: WINDOW_MS,
     keyGenerator: (request: FastifyRequest) => `key:${request.apiKey?.id ?? ''}`,
   });
+  const ofPeople = app.createRateLimit({
+    max: PERSON_PER_MINUTE_MAX,
+    timeWindow: WINDOW_MS,
+    keyGenerator: (request: FastifyRequest) => `token:${request.person?.id ?? ''}`,
+  });
   const within = async (limit: typeof requests, request: FastifyRequest): Promise<void> => {
     const answer = await limit(request);
     if (!answer.isAllowed && answer.isExceeded)
@@ -91,7 +120,15 @@ export function registerAuthorisation(app: FastifyInstance, options: AuthoriseOp
 
   app.decorateRequest('apiKey', null);
   app.addHook('onRequest', async (request: FastifyRequest, _reply: FastifyReply) => {
-    const { scope } = request.routeOptions.config;
+    const { scope, kind, person } = request.routeOptions.config;
+    if (person !== undefined) {
+      request.person = await personOf(request, person, options.tokens).catch(async (thrown: unknown) => {
+        await within(failures, request);
+        throw thrown;
+      });
+      await within(ofPeople, request);
+      return;
+    }
     if (scope === undefined) return;
     const secret = secretOf(request);
     const key = secret === undefined ? undefined : await cache.find(secret);
@@ -99,12 +136,10 @@ export function registerAuthorisation(app: FastifyInstance, options: AuthoriseOp
       await within(failures, request);
       throw new AppError('AUTH_KEY_INVALID');
     }
-    if (!key.scopes.includes(scope))
-      throw new AppError('AUTH_SCOPE_MISSING', {
-        message: `The API key "${key.name}" does not have the scope ${scope}.`,
-        details: { needed: scope, scopes: key.scopes },
-      });
     request.apiKey = key;
+    if (key.expiresAt !== undefined && key.expiresAt <= options.now())
+      throw new AppError('AUTH_KEY_EXPIRED', { details: { expiredAt: key.expiresAt } });
+    permitKey(key, scope, kind);
     await within(requests, request);
   });
 }

@@ -16,9 +16,12 @@ import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { Config } from '../../shared/config.ts';
 import { sealRing } from '../../shared/contract-kit/seal.ts';
 import { AppError } from '../../shared/errors.ts';
+import { TrailDesk } from '../../shared/governance/trail-desk.ts';
 import { asHttpError, statusOf } from '../../shared/http/errors.ts';
 import { followCertificate, hstsOf, httpsOf } from '../../shared/http/certificate.ts';
 import { observeRequests, traceOfRequest } from '../../shared/http/observe.ts';
+import { listRoutes } from '../../shared/http/route-table.ts';
+import { newRequestId, trailRequests } from '../../shared/http/trail.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import { framesOf } from '../../shared/telemetry/fatal.ts';
@@ -27,6 +30,7 @@ import { type EnqueueJournal, RedisTransport } from '../client/redis-transport.t
 import type { Transport } from '../client/transport.ts';
 import { registerAuthorisation } from './authorise.ts';
 import { StoreDesk } from './dead-letter-desk.ts';
+import { openDoorForPeople } from './me.ts';
 import { QueueSet } from './queue-set.ts';
 import { recommender } from './recommend.ts';
 import { registerBudget } from './routes/budget.ts';
@@ -39,6 +43,7 @@ import { Jobs, registerJobs } from './routes/jobs.ts';
 import { registerLineage } from './routes/lineage.ts';
 import { registerMobile } from './routes/mobile.ts';
 import { registerPeople } from './routes/people.ts';
+import { registerPersonTokens } from './routes/person-tokens.ts';
 import { registerPipelines } from './routes/pipelines.ts';
 import { registerPixel } from './routes/pixel.ts';
 import { registerPrompts } from './routes/prompts.ts';
@@ -47,8 +52,10 @@ import { registerRecords } from './routes/records.ts';
 import { registerSocial } from './routes/social.ts';
 import { registerReleases } from './routes/releases.ts';
 import { registerSums } from './routes/sums.ts';
+import { registerTrailRoute } from './routes/trail.ts';
 import { registerWebhooks } from './routes/webhooks.ts';
 import { Tenants } from './tenants.ts';
+import { asking } from './trail.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const REQUESTS_PER_MINUTE_MAX = 30_000;
@@ -65,6 +72,15 @@ export interface GatewayOptions {
   readonly requestsPerMinuteMax?: number;
   readonly log?: FastifyBaseLogger;
   readonly telemetry?: Telemetry;
+  /** Writes the audit trail; the caller closes it before the store. Absent: one of the gateway's own. */
+  readonly desk?: TrailDesk;
+}
+
+function deskFor(app: FastifyInstance, { store, desk }: GatewayOptions): TrailDesk {
+  if (desk !== undefined) return desk;
+  const own = new TrailDesk(store.trail);
+  app.addHook('onClose', () => own[Symbol.asyncDispose]());
+  return own;
 }
 
 async function registerDocumentation(app: FastifyInstance): Promise<void> {
@@ -76,7 +92,12 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
         description:
           'Events in, jobs, recommendations out. Every error is `{ code, message, details }`; see docs/errors.md.',
       },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer' },
+          person: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        },
+      },
       tags: [
         { name: 'records', description: 'What comes in' },
         { name: 'pixel', description: 'What web pages and apps talk to' },
@@ -99,6 +120,7 @@ async function registerDocumentation(app: FastifyInstance): Promise<void> {
 /** Route and code only: addresses carry people's ids, bodies their data. */
 function answerError(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = asHttpError(thrown, request.routeOptions.bodyLimit);
+  request.refusal = error.code;
   if (error.status >= 500)
     request.log.error(
       { code: error.code, cause: framesOf(error.cause), route: request.routeOptions.url },
@@ -157,6 +179,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
     ...httpsOf(config.https),
     ...(log === undefined ? {} : { loggerInstance: log }),
     bodyLimit: BODY_BYTES_MAX,
+    genReqId: newRequestId,
     logController: new LogController({ disableRequestLogging: true }), // addresses carry ids of people
     routerOptions: { maxParamLength: 1_000 },
   }) as FastifyInstance;
@@ -167,6 +190,7 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
     answerError(request, reply, new AppError('NOT_FOUND', { message: 'There is no such route; see /docs.' })),
   );
   followCertificate(app, config.https);
+  listRoutes(app);
   observeRequests(app, 'gateway', telemetry);
   app.addHook('onClose', () => tenants.close());
   await app.register(helmet, {
@@ -175,7 +199,9 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   });
   await app.register(rateLimit, { global: false, cache: RATES_REMEMBERED_MAX });
   await registerDocumentation(app);
-  registerAuthorisation(app, { keys: store.apiKeys, now, requestsPerMinuteMax });
+  trailRequests(app, { people: store.people, desk: deskFor(app, options), now, asking });
+  openDoorForPeople(app, store.personTokens);
+  registerAuthorisation(app, { keys: store.apiKeys, tokens: store.personTokens, now, requestsPerMinuteMax });
   registerHealth(app, store);
   registerRecords(app, tenants);
   registerFeedback(app, tenants);
@@ -192,11 +218,13 @@ export async function buildGateway(options: GatewayOptions): Promise<FastifyInst
   registerReads(app, recommender(store, now));
   registerPrompts(app, store, now);
   registerPeople(app, store, tenants);
+  registerPersonTokens(app, store);
   registerConsents(app, store, tenants, now);
   registerIdentities(app, store, now);
   registerSums(app, store, now);
   registerBudget(app, store, now);
   registerLineage(app, store);
+  registerTrailRoute(app, store);
   registerWebhooks(app, store, config.webhookPrivate);
   return app;
 }

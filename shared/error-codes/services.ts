@@ -14,6 +14,12 @@ export const SERVICE_CODES = {
     what: 'The dashboard has a default password outside the demo.',
     todo: 'Set one with `millrace password reset`.',
   },
+  AUTH_KEY_EXPIRED: {
+    retry: 'never',
+    status: 401,
+    what: 'The API key has expired.',
+    todo: 'Make another one with `millrace key create`.',
+  },
   AUTH_KEY_INVALID: {
     retry: 'never',
     status: 401,
@@ -35,14 +41,56 @@ export const SERVICE_CODES = {
   AUTH_ROLE_MISSING: {
     retry: 'never',
     status: 403,
-    what: 'Your account may look but not change anything.',
-    todo: 'Ask an operator or an admin.',
+    what: 'The role does not permit it.',
+    todo: 'Ask somebody in one of the roles in `details.roles`; docs/roles.md has the table.',
   },
   AUTH_SCOPE_MISSING: {
     retry: 'never',
     status: 403,
     what: 'The API key does not have the scope that this route needs.',
     todo: 'Make a key with that scope: `millrace key create --scope SCOPE`.',
+  },
+  AUTH_TOKEN_ACT: {
+    retry: 'never',
+    status: 403,
+    what: 'The token is not good for that.',
+    todo: 'Ask the service for one with the act in `details.needed`.',
+  },
+  AUTH_TOKEN_AUDIENCE: {
+    retry: 'never',
+    status: 401,
+    what: 'The token is for somebody else.',
+    todo: 'Send one that was made for this gateway: POST /v1/people/USER/tokens.',
+  },
+  AUTH_TOKEN_EARLY: {
+    retry: 'never',
+    status: 401,
+    what: 'The token does not hold yet.',
+    todo: 'Send it from its `nbf` on; set the clock of who made it.',
+  },
+  AUTH_TOKEN_EXPIRED: {
+    retry: 'never',
+    status: 401,
+    what: 'The token has expired.',
+    todo: 'Ask the service for another one.',
+  },
+  AUTH_TOKEN_INVALID: {
+    retry: 'never',
+    status: 401,
+    what: 'The token is missing, malformed, or not signed with the key of this deployment.',
+    todo: 'Send `authorization: Bearer TOKEN` with one of POST /v1/people/USER/tokens.',
+  },
+  AUTH_TOKEN_REPLAYED: {
+    retry: 'never',
+    status: 409,
+    what: 'The token was used for a change before.',
+    todo: 'Ask the service for another one: each is good for one change.',
+  },
+  AUTH_TOKEN_TENANT: {
+    retry: 'never',
+    status: 401,
+    what: 'The token is of another tenant than it says.',
+    todo: 'Ask the service for another one.',
   },
   AUTH_TOO_MANY_ATTEMPTS: {
     retry: 'later',
@@ -128,6 +176,18 @@ export const SERVICE_CODES = {
     status: 503,
     what: 'A service could not be reached by TLS.',
     todo: 'Mend the certificates; docs/operating.md says how they are set.',
+  },
+  TRAIL_BROKEN: {
+    retry: 'never',
+    status: 409,
+    what: 'The audit trail is not as it was written.',
+    todo: 'Keep a copy of the store and find out who could write to it; docs/privacy.md tells what the faults mean.',
+  },
+  TRAIL_UNAVAILABLE: {
+    retry: 'backoff',
+    status: 503,
+    what: 'The audit trail cannot be written, and without it nothing about people goes out.',
+    todo: 'Try again; if it stays, look at the store.',
   },
   USAGE: { retry: 'never', status: 400, what: 'The command was not understood.', todo: 'See `millrace --help`.' },
 } as const satisfies Record<string, ErrorCode>;

@@ -1,5 +1,5 @@
 /** Owns what is signed and how it is checked: the canonical JSON of a value (RFC 8785, for the values we sign) and Ed25519 (RFC 8032). */
-import { createPublicKey, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, verify } from 'node:crypto';
 
 /** Keys in the order of their UTF-16 units, no white space; what is undefined is not there. Numbers and strings as ECMAScript writes them, which RFC 8785 asks for. */
 export function canonicalJson(value: unknown): string {
@@ -24,4 +24,12 @@ export function isSignedBy(value: unknown, signature: string, publicKey: string)
   } catch {
     return false;
   }
+}
+
+/** RFC 8410: the octets of an Ed25519 private key follow this in PKCS #8. */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** A key that signs, from 32 secret bytes. */
+export function signingKeyOf(seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' });
 }

@@ -22,6 +22,7 @@ import {
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 import { defineProcessor, type Following, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
 import { olderRuns } from './older-runs.ts';
+import { told } from './told.ts';
 import { placesOf, removeUnjustified, settle } from './withdrawing.ts';
 
 type Asked = ContractParsed<typeof governance>;
@@ -117,11 +118,14 @@ async function readmit({ asked, subject, store, tenant, runKey }: Act<Asked & { 
 }
 
 function carryOut({ asked, ...run }: Omit<Act, 'subject'>): Promise<Output> {
-  if (asked.act === 'settle') return carryOutSaid({ ...run, asked });
+  if (asked.act === 'settle')
+    return told(run, { act: asked.act, ids: [asked.saidBy] }, () => carryOutSaid({ ...run, asked }));
   const [subject] = run.store.people.keys(run.tenant, [asked.user]);
   const act = { ...run, subject: subject! };
-  if (asked.act === 'erase') return erase({ ...act, asked });
-  return asked.act === 'withdraw' ? withdraw({ ...act, asked }) : readmit({ ...act, asked });
+  return told(run, { act: asked.act, subject: act.subject }, () => {
+    if (asked.act === 'erase') return erase({ ...act, asked });
+    return asked.act === 'withdraw' ? withdraw({ ...act, asked }) : readmit({ ...act, asked });
+  });
 }
 
 /** Throws PERSON_UNKNOWN: somebody of whom nothing is held has nothing to withdraw. */

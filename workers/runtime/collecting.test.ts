@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { CollectionReport, CollectionRules } from '../../shared/store/ports.ts';
+import type { CollectionReport, CollectionRules, Store } from '../../shared/store/ports.ts';
 import { COLLECTED } from '../../shared/store/ports.ts';
 import { Telemetry } from '../../shared/telemetry/stream.ts';
 import { silentLog, testServices } from '../../test/services.ts';
@@ -16,10 +16,18 @@ test('one worker collects, once an hour however many turns there are, and tells 
       return { tallies, whole: true } as unknown as CollectionReport;
     },
   };
+  const pruned: unknown[] = [];
+  const trail = {
+    tenants: async () => ['main', 'other'],
+    prune: async (tenant: string, beforeMs: number) => pruned.push([tenant, beforeMs < Date.now() - 1_000]),
+  } as unknown as Store['trail'];
+  let forgotten = 0;
+  const personTokens = { forget: async () => forgotten++ } as unknown as Store['personTokens'];
   const telemetry = new Telemetry();
   const told: unknown[] = [];
   telemetry.subscribe((name, fields) => void told.push({ name, ...fields }));
-  const dutyOf = () => collecting({ config, redis, store: { collector }, telemetry, log: silentLog });
+  const dutyOf = () =>
+    collecting({ config, redis, store: { collector, trail, personTokens }, telemetry, log: silentLog });
   const first = dutyOf();
   expect(await first.attend()).toBe(true);
   await using second = dutyOf();
@@ -34,6 +42,11 @@ test('one worker collects, once an hour however many turns there are, and tells 
       keepExposuresMs: config.keepExposuresMs,
       keepLineageMs: config.keepLineageMs,
     },
+  ]);
+  expect(forgotten).toBe(1);
+  expect(pruned).toEqual([
+    ['main', true],
+    ['other', true],
   ]);
   expect(told).toMatchObject([
     { name: 'collection.ended', whole: true, releases: 0, versions: 1, blocks: 2, exposures: 7, quarantine: 8 },

@@ -19,13 +19,16 @@ export function collecting({
   telemetry,
   log,
 }: {
-  readonly config: Pick<Config, 'prefix' | 'keepRunsMs' | 'keepReleases' | 'keepExposuresMs' | 'keepLineageMs'>;
+  readonly config: Pick<
+    Config,
+    'prefix' | 'keepRunsMs' | 'keepReleases' | 'keepExposuresMs' | 'keepLineageMs' | 'keepTrailMs'
+  >;
   readonly redis: Redis;
-  readonly store: Pick<Store, 'collector'>;
+  readonly store: Pick<Store, 'collector' | 'trail' | 'personTokens'>;
   readonly telemetry: Telemetry;
   readonly log: Log;
 }): Duty {
-  const { prefix, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs } = config;
+  const { prefix, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs, keepTrailMs } = config;
   const rules = { windowMs: COLLECTION_WINDOW_MS, keepRunsMs, keepReleases, keepExposuresMs, keepLineageMs };
   const jobs = new RedisJobs(redis, prefix);
   return new Duty({
@@ -36,6 +39,8 @@ export function collecting({
     work: async (mayGoOn) => {
       if ((await redis.set(`${prefix}:duty:collected`, '1', 'PX', PASS_MS, 'NX')) === null) return;
       const startedAt = performance.now();
+      await store.personTokens.forget();
+      for (const tenant of await store.trail.tenants()) await store.trail.prune(tenant, Date.now() - keepTrailMs);
       const { tallies, whole, heldBy } = await store.collector.collect(rules, jobs, { mayGoOn });
       const gone = Object.fromEntries(COLLECTED.map((what) => [what, tallies[what].gone])) as Record<
         (typeof COLLECTED)[number],

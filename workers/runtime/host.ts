@@ -14,6 +14,7 @@ import { sealKeyIds, sealRing } from '../../shared/contract-kit/seal.ts';
 import { REDIS_TLS_SETTINGS, redisTls, tlsFailure, type TlsTrust } from '../../shared/contract-kit/tls.ts';
 import { AppError, toAppError } from '../../shared/errors.ts';
 import { openJournalOutbox, openOutbox } from '../../shared/store/mongo/outbox.ts';
+import { keepTrailHeads } from '../../shared/governance/trail-heads.ts';
 import { openStore, storeAt } from '../../shared/store/mongo/open.ts';
 import type { Store } from '../../shared/store/ports.ts';
 import type { Log } from '../../shared/telemetry/log.ts';
@@ -136,6 +137,7 @@ export async function startHost({
   );
   const { mongodbUrl: url, mongodbTls: tls, database, prefix } = config;
   const store = stack.use(await openStore({ ...storeAt(config), compute: pool, telemetry }));
+  keepTrailHeads(store.trail, redis, prefix);
   const ring = sealRing(config.sealKeys);
   await store.keyring.admitSeals(sealKeyIds(config.sealKeys));
   const processors = new Map<string, AnyProcessor>();

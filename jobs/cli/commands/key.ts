@@ -1,7 +1,9 @@
 /** Owns `millrace key`: API keys for the gateway. A secret is shown once; the store keeps a hash. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { AppError } from '../../../shared/errors.ts';
-import { KEY_SCOPES, type KeyScope } from '../../../shared/store/ports.ts';
+import { permissionsOf, type Role, ROLES } from '../../../shared/governance/roles.ts';
+import { type ApiKey, KEY_SCOPES, type KeyScope } from '../../../shared/store/ports.ts';
+import { moment } from '../arguments.ts';
 import type { Cli } from '../cli.ts';
 import { table } from '../output.ts';
 
@@ -16,19 +18,41 @@ function scopesOf(texts: readonly string[]): KeyScope[] {
   return [...new Set(names)] as KeyScope[];
 }
 
+interface CreateOptions {
+  readonly scope?: string[];
+  readonly role?: Role;
+  readonly expires?: number;
+  readonly name: string;
+}
+
+function stateOf({ revokedAt, expiresAt }: ApiKey): string {
+  if (revokedAt !== undefined) return 'revoked';
+  if (expiresAt === undefined) return 'active';
+  return `${expiresAt <= Date.now() ? 'expired' : 'active until'} ${new Date(expiresAt).toISOString()}`;
+}
+
 export function registerKey({ program, run }: Cli): void {
   const key = program.command('key').description('API keys for the gateway');
   key
     .command('create')
     .description('make a key; its secret is shown once')
-    .requiredOption('--scope <scope...>', `what the key may do: ${KEY_SCOPES.join(', ')}`)
+    .option('--scope <scope...>', `what the key may do: ${KEY_SCOPES.join(', ')}`)
+    .addOption(new Option('--role <role>', 'or all that a role may do with a key').choices(ROLES))
+    .option('--expires <time>', 'it is no key any more from then on', moment)
     .option('--name <name>', 'what the key is for', 'cli')
-    .action((options: { scope: string[]; name: string }, command: Command) =>
+    .action((options: CreateOptions, command: Command) =>
       run(command, async ({ config, output, store }) => {
-        const scopes = scopesOf(options.scope);
-        const { key: made, secret } = await (await store()).apiKeys.create(config.tenant, options.name, scopes);
-        output.result({ id: made.id, scopes: made.scopes, secret }, () => [
-          `Key ${made.id} (${made.scopes.join(', ')})`,
+        const { role, expires } = options;
+        if ((role === undefined) === (options.scope === undefined))
+          throw new AppError('USAGE', { message: 'A key needs --scope, or --role.' });
+        if (expires !== undefined && expires <= Date.now())
+          throw new AppError('USAGE', { message: 'A key cannot expire in the past.' });
+        const scopes = scopesOf(options.scope ?? []);
+        const more = { ...(role && { role }), ...(expires !== undefined && { expiresAt: expires }) };
+        const { apiKeys } = await store();
+        const { key: made, secret } = await apiKeys.create(config.tenant, options.name, scopes, more);
+        output.result({ id: made.id, scopes: permissionsOf(made), ...more, secret }, () => [
+          `Key ${made.id} (${made.role ?? made.scopes.join(', ')})`,
           secret,
           'This secret is not shown again. Send it as `authorization: Bearer SECRET`.',
         ]);
@@ -47,9 +71,9 @@ export function registerKey({ program, run }: Cli): void {
                 keys.map((k) => [
                   k.id,
                   k.name,
-                  k.scopes.join(','),
+                  k.role ?? k.scopes.join(','),
                   new Date(k.createdAt).toISOString(),
-                  k.revokedAt === undefined ? 'active' : 'revoked',
+                  stateOf(k),
                 ]),
               ),
         );

@@ -5,10 +5,15 @@ import { AppError } from '../../../shared/errors.ts';
 import { generatePassword, hashPassword, PASSWORD_LENGTH_MIN } from '../../../shared/governance/password.ts';
 import type { Cli } from '../cli.ts';
 
+function longEnough(password: string): string {
+  if (password.length >= PASSWORD_LENGTH_MIN) return password;
+  throw new AppError('USAGE', { message: `A password needs at least ${PASSWORD_LENGTH_MIN} characters.` });
+}
+
 /** One line of standard input, for scripts: `echo ... | millrace password reset --stdin`. */
-async function readPassword(): Promise<string> {
+export async function readPassword(): Promise<string> {
   const lines = createInterface({ input: process.stdin });
-  for await (const line of lines) return line;
+  for await (const line of lines) return longEnough(line);
   throw new AppError('USAGE', { message: 'Standard input holds no password.' });
 }
 
@@ -22,8 +27,6 @@ export function registerPassword({ program, run }: Cli): void {
     .action((options: { user: string; stdin?: boolean }, command: Command) =>
       run(command, async ({ output, store }) => {
         const chosen = options.stdin === true ? await readPassword() : generatePassword();
-        if (chosen.length < PASSWORD_LENGTH_MIN)
-          throw new AppError('USAGE', { message: `A password needs at least ${PASSWORD_LENGTH_MIN} characters.` });
         const { accounts } = await store();
         const there = await accounts.read(options.user);
         await accounts.write({

@@ -28,11 +28,16 @@ const organisationVersionSchema = z.object({ version: z.int(), at: z.number(), s
 
 export function registerConsents(plain: FastifyInstance, store: Store, tenants: Tenants, now: () => number): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
-  const desk = (request: FastifyRequest): ConsentDesk => ({ store, tenant: tenantOf(request), now, by: 'service' });
+  const desk = (request: FastifyRequest): ConsentDesk => ({
+    store,
+    tenant: tenantOf(request),
+    now,
+    by: request.person === null ? 'service' : 'principal',
+  });
   app.route({
     method: 'GET',
     url: '/v1/people/:user/consents',
-    config: { scope: 'people:read' },
+    config: { scope: 'people:read', me: true },
     schema: {
       ...about,
       summary: 'What a person consented to: what stands, what was said, and their receipts',
@@ -44,7 +49,7 @@ export function registerConsents(plain: FastifyInstance, store: Store, tenants: 
   app.route({
     method: 'POST',
     url: '/v1/people/:user/consents',
-    config: { scope: 'people:write' },
+    config: { scope: 'people:write', me: true },
     schema: {
       ...about,
       summary: 'Give consent; holds at once, and the answer is the person’s signed receipt (ISO/IEC TS 27560)',
@@ -58,7 +63,7 @@ export function registerConsents(plain: FastifyInstance, store: Store, tenants: 
   app.route({
     method: 'POST',
     url: '/v1/people/:user/withdrawals',
-    config: { scope: 'people:write' },
+    config: { scope: 'people:write', me: true },
     schema: {
       ...about,
       summary: 'Stop purposes, or opt out of a source, at once; what nothing justifies any more is removed',

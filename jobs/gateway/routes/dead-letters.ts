@@ -10,7 +10,8 @@ import {
   redriveResultsSchema,
 } from '../../client/dead-letters.ts';
 import { JOB_KINDS } from '../../registry.ts';
-import { tenantOf } from '../authorise.ts';
+import { keyOf, tenantOf } from '../authorise.ts';
+import { permitRunKey } from '../job-classes.ts';
 import { errorAnswers, idSchema } from './answers.ts';
 
 const askSchema = z.strictObject({
@@ -74,6 +75,10 @@ export function registerDeadLetters(plain: FastifyInstance, deskOf: (tenant: str
       body: bodySchema,
       response: { 200: redriveResultsSchema, ...errorAnswers },
     },
-    handler: async (request) => ({ results: await deskOf(tenantOf(request)).redrive(request.body.runKeys) }),
+    handler: async (request) => {
+      const { runKeys } = request.body;
+      for (const runKey of runKeys) permitRunKey(keyOf(request), runKey);
+      return { results: await deskOf(tenantOf(request)).redrive(runKeys) };
+    },
   });
 }

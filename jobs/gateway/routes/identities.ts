@@ -12,7 +12,7 @@ export function registerIdentities(plain: FastifyInstance, store: Store, now: ()
   app.route({
     method: 'POST',
     url: '/v1/identities',
-    config: { scope: 'events:write' },
+    config: { scope: 'events:write', trail: 'each' },
     schema: {
       summary: 'Link a device, an anonymous id or a profile to a person or account, for purposes; or take that back',
       tags: ['records'],

@@ -122,7 +122,7 @@ function registerKind(plain: FastifyInstance, jobs: Jobs, kind: JobKind): void {
       method: 'POST',
       url: `/v1/jobs/${kind}`,
       bodyLimit: JOB_BYTES_MAX,
-      config: { scope: 'jobs:write' },
+      config: { scope: 'jobs:write', kind },
       schema: {
         ...about,
         summary: contract.title,
@@ -151,7 +151,7 @@ function registerKind(plain: FastifyInstance, jobs: Jobs, kind: JobKind): void {
   app.route({
     method: 'DELETE',
     url: `/v1/jobs/${kind}/:id`,
-    config: { scope: 'jobs:write' },
+    config: { scope: 'jobs:write', kind },
     schema: {
       ...about,
       summary: `Ask for a job of ${kind} to end`,

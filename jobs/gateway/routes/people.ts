@@ -1,14 +1,19 @@
 /** Owns the routes for what people may ask of their data: to see it, to be erased, to come back; and for the reports of erasures. */
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { runKeyOf } from '../../../shared/contract-kit/names.ts';
 import { AppError } from '../../../shared/errors.ts';
+import { hexOf } from '../../../shared/governance/keys.ts';
 import { personData } from '../../../shared/store/person-data.ts';
 import type { Store } from '../../../shared/store/ports.ts';
-import type { InputOf } from '../../registry.ts';
+import { GOVERNANCE_ACTS } from '../../governance/contract.ts';
+import type { InputOf, OutputOf } from '../../registry.ts';
 import { tenantOf } from '../authorise.ts';
 import type { Tenants } from '../tenants.ts';
-import { enqueuedSchema, errorAnswers, idSchema, keySchema } from './answers.ts';
+import { enqueuedSchema, errorAnswers, idSchema, jobAnswer, keySchema } from './answers.ts';
+import { Jobs } from './jobs.ts';
 
 const LISTED_MAX = 100;
 const userSchema = z.string().min(1).max(200).describe('The id that the sources use.');
@@ -31,6 +36,14 @@ const signedReportSchema = z.object({
   publicKey: z.string(),
 });
 
+const requestedSchema = enqueuedSchema.extend({
+  request: z.string().describe('Name of the request: GET .../requests/:request tells how far it is.'),
+});
+
+const requestAnswer = jobAnswer(z.unknown())
+  .omit({ id: true, kind: true, output: true })
+  .extend({ act: z.enum(GOVERNANCE_ACTS).optional(), report: signedReportSchema.optional() });
+
 /** What is held about a person is whatever it is: the shape of an envelope is the caller's own. */
 const heldSchema = z.object({ user: z.string(), isErased: z.boolean() }).loose();
 
@@ -40,7 +53,7 @@ export function registerPeople(plain: FastifyInstance, store: Store, tenants: Te
   app.route({
     method: 'GET',
     url: '/v1/people/:user',
-    config: { scope: 'people:read' },
+    config: { scope: 'people:read', me: true },
     schema: {
       ...about,
       summary: 'Everything that is held about a person',
@@ -52,26 +65,39 @@ export function registerPeople(plain: FastifyInstance, store: Store, tenants: Te
       return { ...held };
     },
   });
-  registerActs(plain, tenants);
+  registerActs(plain, store, tenants);
+  registerProgress(plain, store, new Jobs(store, tenants));
   registerReports(plain, store);
 }
 
-/** Each is a job of kind `governance`, to be asked for with GET /v1/jobs/governance/:id. */
-function registerActs(plain: FastifyInstance, tenants: Tenants): void {
+/**
+ * Under whose subject key a request goes, so that nobody can ask for another person's: a pseudonym in a hash. A key of the caller is one of that person's.
+ */
+const onceOf = (store: Store, tenant: string, user: string, request: string): string =>
+  `${hexOf(store.people.keys(tenant, [user])[0]!)}.${request}`;
+
+/** Each is a job of kind `governance`; how far it is, GET .../requests/:request tells. */
+function registerActs(plain: FastifyInstance, store: Store, tenants: Tenants): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
-  const enqueue = async (request: FastifyRequest, input: InputOf<'governance'>, once: string | undefined) => {
-    const { client } = tenants.get(tenantOf(request));
-    const { id, runKey } = await client.job('governance').enqueue(input, once === undefined ? {} : { key: once });
-    return { id, runKey };
+  const enqueue = async (
+    request: FastifyRequest,
+    input: InputOf<'governance'> & { readonly user: string },
+    given: string | undefined,
+  ) => {
+    const tenant = tenantOf(request);
+    const name = given ?? randomUUID();
+    const key = onceOf(store, tenant, input.user, name);
+    const { id, runKey } = await tenants.get(tenant).client.job('governance').enqueue(input, { key });
+    return { id, runKey, request: name };
   };
   const config = { scope: 'people:write' } as const;
   const schema = { tags: ['people'], security: [{ key: [] }], params };
-  const response = { 202: enqueuedSchema, ...errorAnswers };
+  const response = { 202: requestedSchema, ...errorAnswers };
   const keyed = z.strictObject({ key }).nullish();
   app.route({
     method: 'POST',
     url: '/v1/people/:user/erasure',
-    config,
+    config: { ...config, me: true },
     schema: { ...schema, summary: 'Erase a person from everything', body: keyed, response },
     handler: async (request, reply) => {
       const { user } = request.params;
@@ -91,6 +117,31 @@ function registerActs(plain: FastifyInstance, tenants: Tenants): void {
     handler: async (request, reply) => {
       const { user } = request.params;
       return reply.code(202).send(await enqueue(request, { act: 'readmit', user }, request.body?.key));
+    },
+  });
+}
+
+function registerProgress(plain: FastifyInstance, store: Store, jobs: Jobs): void {
+  const app = plain.withTypeProvider<ZodTypeProvider>();
+  app.route({
+    method: 'GET',
+    url: '/v1/people/:user/requests/:request',
+    config: { scope: 'people:read', me: true },
+    schema: {
+      tags: ['people'],
+      security: [{ key: [] }],
+      summary: 'How far an erasure or a readmission of a person is; once it has ended, with the signed report',
+      params: params.extend({ request: keySchema.describe('`request` of the answer that asked for it.') }),
+      response: { 200: requestAnswer, ...errorAnswers },
+    },
+    handler: async (request) => {
+      const tenant = tenantOf(request);
+      const { user, request: name } = request.params;
+      const runKey = runKeyOf(tenant, 'governance', onceOf(store, tenant, user, name));
+      const { id: _id, kind: _kind, output, ...state } = await jobs.read(tenant, 'governance', runKey);
+      const { act, report: id } = (output ?? {}) as Partial<OutputOf<'governance'>>;
+      const report = id === undefined ? undefined : await store.erasures.read(tenant, id);
+      return { ...state, ...(act && { act }), ...(report && { report: plainReport(report) }) };
     },
   });
 }

@@ -33,7 +33,7 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
     app.route({
       method: 'POST',
       url: `/v1/pipelines/${name}`,
-      config: { scope: 'jobs:write' },
+      config: { scope: 'jobs:write', kind: 'pipeline' },
       schema: {
         ...about,
         summary: pipelineOf(name).title,
@@ -52,7 +52,7 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
   app.route({
     method: 'POST',
     url: '/v1/pipelines/:name',
-    config: { scope: 'jobs:write' },
+    config: { scope: 'jobs:write', kind: 'pipeline' },
     schema: { hide: true, params: z.object({ name: z.string().max(100) }) },
     handler: async (request) => {
       throw new AppError('PIPELINE_UNKNOWN', {
@@ -77,7 +77,7 @@ export function registerPipelines(plain: FastifyInstance, store: Store, tenants:
   app.route({
     method: 'DELETE',
     url: '/v1/pipelines/runs/:id',
-    config: { scope: 'jobs:write' },
+    config: { scope: 'jobs:write', kind: 'pipeline' },
     schema: {
       ...about,
       summary: 'Ask for a pipeline run to end',
@@ -101,7 +101,7 @@ function registerBackfill(plain: FastifyInstance, tenants: Tenants, name: Pipeli
   plain.withTypeProvider<ZodTypeProvider>().route({
     method: 'POST',
     url: `/v1/pipelines/${name}/backfill`,
-    config: { scope: 'jobs:write' },
+    config: { scope: 'jobs:write', kind: 'pipeline' },
     schema: {
       tags: ['pipelines'],
       security: [{ key: [] }],
@@ -131,7 +131,7 @@ function registerRerun(plain: FastifyInstance, store: Store, tenants: Tenants): 
   plain.withTypeProvider<ZodTypeProvider>().route({
     method: 'POST',
     url: '/v1/pipelines/runs/:id/rerun',
-    config: { scope: 'jobs:write' },
+    config: { scope: 'jobs:write', kind: 'pipeline' },
     schema: {
       tags: ['pipelines'],
       security: [{ key: [] }],

@@ -57,6 +57,9 @@ const SUMMARIES: Readonly<Record<RecordList, string>> = {
   consents: 'Take in consents and withdrawals',
 };
 
+/** Who said what about people, or for them, is told each time, and not counted. */
+const ABOUT_PEOPLE: ReadonlySet<RecordList> = new Set(['people', 'consents']);
+
 export function registerRecords(plain: FastifyInstance, tenants: Tenants): void {
   const app = plain.withTypeProvider<ZodTypeProvider>();
   const take = async (
@@ -75,7 +78,7 @@ export function registerRecords(plain: FastifyInstance, tenants: Tenants): void 
       method: 'POST',
       url: `/v1/${list}`,
       bodyLimit: RECORDS_BYTES_MAX,
-      config: { scope: 'events:write' },
+      config: { scope: 'events:write', ...(ABOUT_PEOPLE.has(list) && { trail: 'each' }) },
       schema: {
         summary: SUMMARIES[list],
         tags: ['records'],

@@ -22,10 +22,15 @@ class MongoApiKeys implements ApiKeys {
     this.#clock = clock;
   }
 
-  async create(tenant: string, name: string, scopes: readonly KeyScope[]): ReturnType<ApiKeys['create']> {
+  async create(
+    tenant: string,
+    name: string,
+    scopes: readonly KeyScope[],
+    more: Pick<ApiKey, 'role' | 'expiresAt'> = {},
+  ): ReturnType<ApiKeys['create']> {
     const id = randomBytes(8).toString('hex');
     const secret = `mr_${id}_${randomBytes(32).toString('base64url')}`;
-    const key: ApiKey = { id, tenant, name, scopes, createdAt: this.#clock() };
+    const key: ApiKey = { id, tenant, name, scopes, ...more, createdAt: this.#clock() };
     const { id: _id, ...rest } = key;
     await this.#keys.insertOne({ _id, ...rest, hash: hash('sha256', secret, 'buffer') });
     return { key, secret };
@@ -55,8 +60,12 @@ function toKey({ _id, hash: _hash, ...rest }: KeyDocument): ApiKey {
   return { id: _id, ...rest };
 }
 
+type AccountDocument = Omit<Account, 'user'> & { _id: string };
+
+const toAccount = ({ _id, ...rest }: AccountDocument): Account => ({ user: _id, ...rest });
+
 class MongoAccounts implements Accounts {
-  readonly #accounts: Collection<Omit<Account, 'user'> & { _id: string }>;
+  readonly #accounts: Collection<AccountDocument>;
 
   constructor(db: Db) {
     this.#accounts = db.collection(COLLECTIONS.accounts);
@@ -64,9 +73,15 @@ class MongoAccounts implements Accounts {
 
   async read(user: string): Promise<Account | undefined> {
     const found = await this.#accounts.findOne({ _id: user });
-    if (found === null) return undefined;
-    const { _id, ...rest } = found;
-    return { user: _id, ...rest };
+    return found === null ? undefined : toAccount(found);
+  }
+
+  async list(): Promise<Account[]> {
+    return (await this.#accounts.find().sort({ _id: 1 }).toArray()).map(toAccount);
+  }
+
+  async remove(user: string): Promise<void> {
+    await this.#accounts.deleteOne({ _id: user });
   }
 
   async write({ user, ...rest }: Account): Promise<void> {

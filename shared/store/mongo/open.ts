@@ -6,6 +6,7 @@ import type { TlsTrust } from '../../contract-kit/tls.ts';
 import { AppError } from '../../errors.ts';
 import { deriveKey, masterRing } from '../../governance/crypto.ts';
 import { personalKeys } from '../../governance/keys.ts';
+import { signingKeyOf } from '../../governance/signing.ts';
 import type { Telemetry } from '../../telemetry/stream.ts';
 import type { Store } from '../ports.ts';
 import { mongoAccounts, mongoApiKeys } from './access.ts';
@@ -17,7 +18,7 @@ import { mongoCollector } from './collection/collector.ts';
 import { createClaimIndexes, mongoClaims } from './claims.ts';
 import { mongoConsents } from './consents.ts';
 import { guarded, hostsOf, mongodbTls, translated, unavailable, type Watch } from './driver-errors.ts';
-import { createErasureIndexes, mongoErasures, signingKeyOf } from './erasure/erasures.ts';
+import { createErasureIndexes, mongoErasures } from './erasure/erasures.ts';
 import { mongoEvents } from './events.ts';
 import { createExposureIndexes, mongoExposures } from './exposures.ts';
 import { createFormatIndexes, mongoFormats, WriteFormat } from './formats.ts';
@@ -34,6 +35,7 @@ import { Partitions } from './partitions.ts';
 import { mongoOrganisations } from './organisations.ts';
 import { mongoPeople } from './people.ts';
 import { mongoPersonWindows } from './person-windows.ts';
+import { mongoPersonTokens } from './person-tokens.ts';
 import { createPipelineRunIndexes, mongoPipelineRuns } from './pipeline-runs.ts';
 import { mongoPrompts } from './prompts.ts';
 import { createQuarantineIndexes, mongoMappings, mongoQuarantine } from './quarantine.ts';
@@ -44,6 +46,7 @@ import { mongoKeyring } from './rotation.ts';
 import { mongoServed } from './served.ts';
 import { createSumIndexes, mongoSums } from './sums.ts';
 import { mongoTicks } from './ticks.ts';
+import { mongoTrail } from './trail.ts';
 import { mongoTunings } from './tunings.ts';
 import { mongoVersions } from './versions.ts';
 import { mongoWebhooks } from './webhooks.ts';
@@ -246,7 +249,9 @@ function portsOver(
     claims: port('claims', mongoClaims(db, clock)),
     journal: port('journal', mongoJournal(db)),
     apiKeys: port('apiKeys', mongoApiKeys(db, clock)),
+    personTokens: port('personTokens', mongoPersonTokens(db, options.tenantKey, clock)),
     accounts: port('accounts', mongoAccounts(db)),
+    trail: port('trail', mongoTrail({ db, ring, tenantKey: options.tenantKey, clock })),
     webhooks: port('webhooks', mongoWebhooks(db, ring, clock)),
     lineage: port('lineage', mongoLineage(db, ring)),
     lineageEvents: port('lineageEvents', mongoLineageEvents(db, clock)),

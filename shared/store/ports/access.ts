@@ -1,4 +1,5 @@
 /** Owns the ports of payload claims, API keys and accounts of the dashboard. */
+import type { Role } from '../../governance/roles.ts';
 
 export interface StoredClaim {
   readonly tenant: string;
@@ -47,6 +48,7 @@ export const KEY_SCOPES = [
   'mobile:write',
   'sums:give',
   'sums:run',
+  'trail:read',
 ] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 export interface ApiKey {
@@ -54,6 +56,10 @@ export interface ApiKey {
   readonly tenant: string;
   readonly name: string;
   readonly scopes: readonly KeyScope[];
+  /** It may do what the role may, as far as keys can; then `scopes` is empty. */
+  readonly role?: Role;
+  /** From then on it is no key any more. */
+  readonly expiresAt?: number;
   readonly createdAt: number;
   readonly revokedAt?: number;
 }
@@ -63,6 +69,7 @@ export interface ApiKeys {
     tenant: string,
     name: string,
     scopes: readonly KeyScope[],
+    more?: Pick<ApiKey, 'role' | 'expiresAt'>,
   ): Promise<{ readonly key: ApiKey; readonly secret: string }>;
   /** The key of a secret, or undefined. Constant-time comparison. */
   find(secret: string): Promise<ApiKey | undefined>;
@@ -73,12 +80,15 @@ export interface Account {
   readonly user: string;
   /** PHC string of argon2id. */
   readonly passwordHash: string;
-  readonly role: 'admin' | 'operator' | 'viewer';
+  readonly role: Role;
   /** The password was made by the first start and has not been changed. */
   readonly initial: boolean;
 }
 export interface Accounts {
   read(user: string): Promise<Account | undefined>;
   write(account: Account): Promise<void>;
+  /** In order of their names. */
+  list(): Promise<Account[]>;
+  remove(user: string): Promise<void>;
   count(): Promise<number>;
 }

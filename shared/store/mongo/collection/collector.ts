@@ -39,6 +39,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.texts,
   COLLECTIONS.items,
   COLLECTIONS.consentLog,
+  COLLECTIONS.trail,
   COLLECTIONS.counters,
   COLLECTIONS.claims,
   COLLECTIONS.quarantine,
@@ -48,6 +49,7 @@ const NOT_READ: ReadonlySet<string> = new Set<string>([
   COLLECTIONS.apiKeys,
   COLLECTIONS.webhooks,
   COLLECTIONS.accounts,
+  COLLECTIONS.spentTokens,
 ]);
 
 class MongoCollector implements Collector {

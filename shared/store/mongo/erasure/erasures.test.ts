@@ -6,7 +6,8 @@ import { EVENT_ROWS, type Store } from '../../ports.ts';
 import { eventRow, TEST_MASTER_KEY, TEST_TENANT_KEY, type TestStore, testStore } from '../../testing.ts';
 import { mongoBlocks } from '../block-store.ts';
 import { Partitions } from '../partitions.ts';
-import { mongoErasures, signingKeyOf } from './erasures.ts';
+import { signingKeyOf } from '../../../governance/signing.ts';
+import { mongoErasures } from './erasures.ts';
 
 const TENANT = 'main';
 const USERS = ['asha', 'ben', 'cleo'];

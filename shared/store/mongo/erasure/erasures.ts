@@ -4,7 +4,7 @@
  * Order: what can be found by the person's key goes last, so that a pass that was cut off finds again what it has not finished. Nothing here is visible as
  * half done: whoever reads meanwhile meets a block with the person or its successor without.
  */
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import type { Collection, Db } from 'mongodb';
 import type { MasterRing } from '../../../governance/crypto.ts';
 import type { PersonalKeys } from '../../../governance/keys.ts';
@@ -205,14 +205,6 @@ const artefact = (name: string, checked: number, removed: number, left: number):
   removed,
   left,
 });
-
-/** RFC 8410: the octets of an Ed25519 private key follow this in PKCS #8. */
-const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
-
-/** The key that signs reports, from 32 secret bytes. */
-export function signingKeyOf(seed: Uint8Array): KeyObject {
-  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' });
-}
 
 export function mongoErasures(parts: Parts): Erasures {
   return new MongoErasures(parts);
