@@ -10,6 +10,7 @@ import {
   type Protection,
   type Sensitivity,
 } from '../../shared/governance/differential-privacy/mechanism.ts';
+import { numberOf, plus } from '../../shared/governance/differential-privacy/rational.ts';
 import { RandomBits } from '../../shared/governance/differential-privacy/random-bits.ts';
 import type { StatisticInput, ToldGroup } from './asked.ts';
 import type { Tally } from './tally.task.ts';
@@ -39,8 +40,8 @@ export function noisesOf(input: StatisticInput, protection: Protection): Noises 
   const values = mechanismFor(protection, sensitivityOf(input), parts);
   const groups = BigInt(contribution.groups);
   const people = countsApart ? mechanismFor(protection, { sum: groups, squares: groups }, parts) : undefined;
-  const rho = values.rho + (people?.rho ?? 0);
-  return { values, people, rho, pico: picoSpent(rho) };
+  const rho = people === undefined ? values.rho : plus(values.rho, people.rho);
+  return { values, people, rho: numberOf(rho), pico: picoSpent(rho) };
 }
 
 const wholes = (figures: Float64Array | Int32Array): bigint[] => Array.from(figures, (figure) => BigInt(figure));

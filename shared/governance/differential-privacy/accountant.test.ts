@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { epsilonOf, picoAllowed, picoSpent, rhoFor, rhoOfPure } from './accountant.ts';
 import { gaussianMechanism, laplaceMechanism, mechanismFor } from './mechanism.ts';
-import { rational, rationalOf } from './rational.ts';
+import { numberOf, rational, rationalOf, times } from './rational.ts';
 
 interface Golden {
   readonly conversions: readonly { rho: number; delta: number; opendp: number; dpAccounting: number }[];
@@ -44,7 +44,7 @@ test('noise costs what OpenDP says', () => {
   for (const { sensitivity, scale, epsilon } of golden.laplaces) {
     const made = laplaceMechanism(rationalOf(epsilon), { sum: BigInt(sensitivity), squares: 0n });
     expect(Math.abs(made.deviation / (Math.SQRT2 * scale) - 1)).toBeLessThan(1e-9);
-    expect(made.rho).toBeCloseTo(rhoOfPure(epsilon), 12);
+    expect(numberOf(made.rho)).toBeCloseTo(epsilon ** 2 / 2, 12);
   }
 });
 
@@ -63,8 +63,10 @@ test('more spent is more epsilon, a smaller delta too; together they stay below 
 });
 
 test('sums of what is spent are exact, and rounded against whoever spends', () => {
-  expect(picoSpent(0.1) * 3).toBe(300_000_000_000);
-  expect(picoSpent(1e-15)).toBe(1);
+  expect(picoSpent(rationalOf(0.1)) * 3).toBe(300_000_000_000);
+  // As doubles 0.1 squared and halved is more than 0.005.
+  expect(picoSpent(rhoOfPure(rationalOf(0.1))) * 4).toBe(picoAllowed(0.02));
+  expect(picoSpent(rationalOf(1e-15))).toBe(1);
   expect(picoAllowed(1e-15)).toBe(0);
 });
 
@@ -72,10 +74,10 @@ test('shares of a protection cost it together', () => {
   const sensitivity = { sum: 4n, squares: 8n };
   const whole = mechanismFor({ mechanism: 'gaussian', rho: 0.3 }, sensitivity);
   const part = mechanismFor({ mechanism: 'gaussian', rho: 0.3 }, sensitivity, 3);
-  expect(part.rho * 3).toBeCloseTo(whole.rho, 12);
+  expect(times(part.rho, rational(3n))).toEqual(whole.rho);
   expect(part.deviation).toBeCloseTo(whole.deviation * Math.sqrt(3), 9);
   const half = mechanismFor({ mechanism: 'laplace', epsilon: 1 }, sensitivity, 2);
-  expect(half.rho).toBeCloseTo(0.125, 12);
+  expect(half.rho).toEqual(rational(1n, 8n));
 });
 
 test('95 of 100 draws lie within the width that is told', () => {

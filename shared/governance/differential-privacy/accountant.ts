@@ -5,6 +5,7 @@
  * What is spent is counted in whole trillionths of rho (`pico`), rounded against whoever spends: sums are exact in any order.
  */
 import { AppError } from '../../errors.ts';
+import { type Rational, rational, rationalOf } from './rational.ts';
 
 export const PICO = 1e12;
 /** Most that a ledger can count: sums stay exact. */
@@ -14,10 +15,19 @@ export const RHO_MAX = 1_000;
 export const DELTA_TOLD = 1e-6;
 
 /** Noise of a scale that makes an answer epsilon-private is (epsilon^2 / 2)-concentrated. */
-export const rhoOfPure = (epsilon: number): number => (epsilon * epsilon) / 2;
+export const rhoOfPure = ({ n, d }: Rational): Rational => rational(n * n, 2n * d * d);
 
-export const picoSpent = (rho: number): number => Math.ceil(rho * PICO);
-export const picoAllowed = (rho: number): number => Math.floor(rho * PICO);
+const pico = ({ n, d }: Rational): { readonly whole: bigint; readonly isMore: boolean } => {
+  const parts = n * BigInt(PICO);
+  return { whole: parts / d, isMore: parts % d !== 0n };
+};
+
+export function picoSpent(rho: Rational): number {
+  const { whole, isMore } = pico(rho);
+  return Number(isMore ? whole + 1n : whole);
+}
+
+export const picoAllowed = (rho: number): number => Number(pico(rationalOf(rho)).whole);
 
 /** Halvings and thirds of a search: doubles have no more digits. */
 const STEPS_MAX = 200;

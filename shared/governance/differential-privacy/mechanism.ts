@@ -21,7 +21,7 @@ export interface Sensitivity {
 export interface Mechanism {
   readonly draw: Sampler;
   /** What one answer with this noise costs. */
-  readonly rho: number;
+  readonly rho: Rational;
   /** Standard deviation of the noise, about. */
   readonly deviation: number;
   /** Noise is at most so far from 0 in at least 95 of 100 draws. */
@@ -43,7 +43,7 @@ export function laplaceMechanism(epsilon: Rational, { sum }: Sensitivity): Mecha
   const width = numberOf(scale);
   return {
     draw: discreteLaplace(scale),
-    rho: rhoOfPure(numberOf(epsilon)),
+    rho: rhoOfPure(epsilon),
     deviation: Math.SQRT2 * width,
     within95: laplaceWithin(width),
   };
@@ -54,7 +54,7 @@ export function gaussianMechanism(rho: Rational, { squares }: Sensitivity): Mech
   const deviation = Math.sqrt(numberOf(variance));
   return {
     draw: discreteGaussian(variance),
-    rho: numberOf(rho),
+    rho,
     deviation,
     // Its tails are no heavier than those of the continuous one, a step further out (proposition 25 of the paper).
     within95: Math.ceil(NORMAL_975 * deviation) + 1,

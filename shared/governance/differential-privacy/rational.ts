@@ -30,6 +30,7 @@ export function rationalOf(value: number): Rational {
   return power < 0 ? rational(digits, 10n ** BigInt(-power)) : rational(digits * 10n ** BigInt(power));
 }
 
+export const plus = (a: Rational, b: Rational): Rational => rational(a.n * b.d + b.n * a.d, a.d * b.d);
 export const times = (a: Rational, b: Rational): Rational => rational(a.n * b.n, a.d * b.d);
 export const over = (a: Rational, b: Rational): Rational => rational(a.n * b.d, a.d * b.n);
 
