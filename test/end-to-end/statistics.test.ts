@@ -14,6 +14,10 @@ interface Told {
   readonly groups: readonly { readonly group: string; readonly value: number; readonly people: number | null }[];
 }
 
+interface Compacted {
+  readonly dataset: { readonly version: string };
+}
+
 /** Twelve people who view and like; returns the version of events. */
 async function fill(user: User): Promise<string> {
   const names = Array.from({ length: PEOPLE }, (_, n) => `person-${n}`);
@@ -26,9 +30,7 @@ async function fill(user: User): Promise<string> {
   ]);
   const input = { source: 'films', events, allowUnknownItems: true };
   await user.json('enqueue', 'ingestion', '--input', JSON.stringify(input), '--wait');
-  const { dataset } = await user.json<{ dataset: { version: string } }>(
-    ...['enqueue', 'ingestion', '--input', '{"compact":{}}', '--wait'],
-  );
+  const { dataset } = await user.json<Compacted>('enqueue', 'ingestion', '--input', '{"compact":{}}', '--wait');
   return dataset.version;
 }
 
