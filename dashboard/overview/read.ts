@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.ts';
 import { asHttpError } from '../../shared/http/errors.ts';
 import type { PipelineRunDocument, RunDocument, Store } from '../../shared/store/ports.ts';
 import type { Failure } from '../words.ts';
+import { type BudgetSection, readBudget } from './budget.ts';
 import { type Published, readLive } from './published.ts';
 import { type QueueLine, readQueues } from './queues.ts';
 import { readSchedules, type ScheduleLine } from './schedules.ts';
@@ -31,6 +32,7 @@ export interface Overview {
   readonly runs: Section<readonly RunDocument[]>;
   readonly queues: Section<readonly QueueLine[]>;
   readonly schedules: Section<readonly ScheduleLine[]>;
+  readonly budget: Section<BudgetSection | undefined>;
 }
 
 export interface OverviewSources {
@@ -71,13 +73,14 @@ async function readTotals(store: Store, tenant: string): Promise<Totals> {
 
 export async function readOverview(sources: OverviewSources): Promise<Overview> {
   const { store, queues, redis, prefix, tenant, now } = sources;
-  const [totals, published, pipelines, runs, queueLines, schedules] = await Promise.all([
+  const [totals, published, pipelines, runs, queueLines, schedules, budget] = await Promise.all([
     section('MongoDB', readTotals(store, tenant)),
     section('MongoDB', readLive(store, tenant)),
     section('MongoDB', store.pipelineRuns.latest(tenant, PIPELINES_SHOWN)),
     section('MongoDB', store.ledger.latest(tenant, RUNS_SHOWN)),
     section('Redis', readQueues(queues)),
     section('Redis', readSchedules(redis, prefix, store, tenant, now())),
+    section('MongoDB', readBudget(store, tenant, now())),
   ]);
-  return { at: now(), tenant, totals, published, pipelines, runs, queues: queueLines, schedules };
+  return { at: now(), tenant, totals, published, pipelines, runs, queues: queueLines, schedules, budget };
 }

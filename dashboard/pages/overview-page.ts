@@ -4,6 +4,7 @@ import { html, type Markup } from '../html.ts';
 import type { QueueLine } from '../overview/queues.ts';
 import type { Overview, Section } from '../overview/read.ts';
 import { count, countOf, explain, moment, shortId, span } from '../words.ts';
+import { budgetParts } from './budget-parts.ts';
 import { failureBox, pipelineLink, runLink, state, when } from './layout.ts';
 import { publishedParts } from './published-parts.ts';
 import { missedTicks, schedules } from './schedule-parts.ts';
@@ -81,5 +82,6 @@ ${published === undefined ? '' : publishedParts(published)}
 <section aria-labelledby="h-queues"><h2 id="h-queues">Queues</h2>${show(overview.queues, (value) => queues(value, board, now))}</section>
 <section aria-labelledby="h-schedules"><h2 id="h-schedules">Schedules</h2>${show(overview.schedules, (value) => schedules(value, now))}</section>
 </div>
+${show(overview.budget, (value) => (value === undefined ? html`` : budgetParts(value, now)))}
 <section aria-labelledby="h-runs"><h2 id="h-runs">Latest runs</h2>${show(overview.runs, (value) => runs(value, now))}</section>`;
 }

@@ -49,6 +49,7 @@ export function registerSums(plain: FastifyInstance, store: Store, now: () => nu
     handler: async (request) => {
       const {
         agreed: _,
+        cleared: _cleared,
         openedAt: _at,
         ...terms
       } = await party(request).open({

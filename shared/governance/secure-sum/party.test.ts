@@ -113,6 +113,20 @@ test('refuses few people, and sets of a series that differ by few', async () => 
   expect((await party!.add(second.round, await agreed(second))).people).toBe(7);
 });
 
+test('a party that was cut off between fixing a set and looking at the others looks when it is asked again', async () => {
+  const first = await partiesOf(ADDITIVE, 'cut-off');
+  await give(first, VALUES, ADDITIVE);
+  const told = await first.parties[0]!.add(first.round, await agreed(first));
+  const second = await partiesOf(ADDITIVE, 'cut-off');
+  await give(second, VALUES, ADDITIVE);
+  const fewer = ['ann', 'bob', 'cleo'];
+  await stores[0]!.store.sums.fix('party-0', second.round, fewer);
+  // What was told before is not taken back for it.
+  expect(await first.parties[0]!.add(first.round, await agreed(first))).toEqual(told);
+  await expect(second.parties[0]!.add(second.round, fewer)).rejects.toMatchObject({ code: 'COHORT_OVERLAPS' });
+  expect((await second.parties[0]!.add(second.round, await agreed(second))).people).toBe(4);
+});
+
 test('refuses rounds, values and shares that cannot be', async () => {
   const { round, parties } = await partiesOf(ADDITIVE, 'bad');
   const [party] = parties;

@@ -69,8 +69,8 @@ export class SumParty {
     const fixed = await sums.fix(this.#tenant, name, people);
     if (fixed.length !== people.length || fixed.some((one, n) => one !== people[n]))
       throw new AppError('SUM_CLOSED', { details: { round: name } });
-    // Written before the others are looked at: of two rounds at once at least one sees the other.
-    if (round.agreed === undefined) await this.#refuseOverlap(round, people);
+    // Written before the others are looked at: of two rounds at once at least one sees the other. Who was cut off in between looks again.
+    if (round.cleared !== true) await this.#refuseOverlap(round, people);
     return { round: name, party: round.party, people: people.length, sum: addShares(shares.values()) };
   }
 
@@ -83,6 +83,7 @@ export class SumParty {
       await sums.unfix(this.#tenant, round.round);
       throw new AppError('COHORT_OVERLAPS', { details: { round: other } });
     }
+    await sums.clear(this.#tenant, round.round);
   }
 
   async #round(name: string): Promise<SumRound> {

@@ -73,8 +73,12 @@ export function mongoSums(db: Db): Sums {
       await rounds.updateOne(open, { $set: { agreed } });
       return (await read(tenant, round))?.agreed ?? [];
     },
+    async clear(tenant, round) {
+      await rounds.updateOne({ _id: idOf(tenant, round) }, { $set: { cleared: true } });
+    },
     async unfix(tenant, round) {
-      await rounds.updateOne({ _id: idOf(tenant, round) }, { $unset: { agreed: '' } });
+      const open = { _id: idOf(tenant, round), cleared: { $exists: false } };
+      await rounds.updateOne(open, { $unset: { agreed: '' } });
     },
   };
 }

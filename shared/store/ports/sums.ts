@@ -15,6 +15,8 @@ export interface SumRound {
   readonly openedAt: number;
   /** Who is added up, ascending, once it is fixed; it is fixed once. */
   readonly agreed?: readonly string[];
+  /** The set was found to overlap with no other: its sum may be told, and it stays. */
+  readonly cleared?: true;
 }
 
 export interface Sums {
@@ -30,6 +32,8 @@ export interface Sums {
   fixed(tenant: string, series: string, limit: number): Promise<SumRound[]>;
   /** Fixes the set if none is; returns the one that is fixed. */
   fix(tenant: string, round: string, agreed: readonly string[]): Promise<readonly string[]>;
-  /** Takes back a set that was found to overlap, before anything was told of it. */
+  /** The fixed set stays for good. */
+  clear(tenant: string, round: string): Promise<void>;
+  /** Takes back a set that was found to overlap, unless it was cleared before. */
   unfix(tenant: string, round: string): Promise<void>;
 }
