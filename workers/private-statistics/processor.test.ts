@@ -7,7 +7,6 @@ import type { Budgets } from '../../shared/store/ports.ts';
 import { withdraw } from '../conformance/consents.ts';
 import { SOURCE } from '../conformance/platform.ts';
 import { NOW, openWorld, type RunOptions, runOnce, TENANT, type World } from '../conformance/world.ts';
-import governance from '../governance/processor.ts';
 import ingestion from '../ingestion/processor.ts';
 import type { Ports } from '../runtime/processor.ts';
 import privateStatistics from './processor.ts';
@@ -239,21 +238,4 @@ test('answers of devices are counted of who allows it, and chance is taken out a
   for (const { value, low, high } of output.groups) expect(low! < value && value < high!).toBe(true);
   const few = { ...input, release: 'few', cohortMin: 23 };
   await expect(runOnce(world.ports, privateStatistics, few)).rejects.toMatchObject({ code: 'COHORT_TOO_SMALL' });
-});
-
-test('who withdraws measurement, or is erased, leaves no answers', async () => {
-  const { answers, people } = world.store;
-  const { users } = await crowd(4);
-  await answers.declare(TENANT, { question: 'walks', choices: ['yes', 'no'], epsilon: 1, declaredAt: NOW });
-  const subjects = people.keys(TENANT, users);
-  await answers.keep(
-    TENANT,
-    subjects.map((subject) => ({ question: 'walks', subject, choice: 0, source: SOURCE, at: NOW })),
-  );
-  await runOnce(world.ports, governance, { act: 'withdraw', user: users[0]!, purposes: ['recommendation'] });
-  expect(await answers.given(TENANT, subjects[0]!)).toHaveLength(1);
-  await runOnce(world.ports, governance, { act: 'withdraw', user: users[0]!, purposes: ['measurement'] });
-  await runOnce(world.ports, governance, { act: 'erase', user: users[1]! });
-  const left = await Promise.all(subjects.map((subject) => answers.given(TENANT, subject)));
-  expect(left.map((own) => own.length)).toEqual([0, 0, 1, 1]);
 });
