@@ -3,11 +3,9 @@
  * q = 1 / (e^eps + k - 1); so a share s of answers stands for (s - q) / (p - q) people of it (Warner 1965; Kairouz et al. 2014).
  */
 import { answerChances } from '../../shared/contract-kit/randomised-response.ts';
+import { NORMAL_975 } from '../../shared/governance/differential-privacy/mechanism.ts';
 import type { PrivateQuestion } from '../../shared/store/ports.ts';
 import type { ToldGroup } from './asked.ts';
-
-/** 97.5 % of a normal distribution lie below. */
-const NORMAL_975 = 1.959963984540054;
 
 /** Estimated people behind each choice, unbiased, so possibly below 0; intervals hold what chance on the devices adds. O(choices). */
 export function estimated({ choices, epsilon }: PrivateQuestion, counts: readonly number[]): ToldGroup[] {

@@ -30,7 +30,7 @@ export interface Mechanism {
 
 const MISSED = 0.05;
 /** 97.5 % of a normal distribution lie below. */
-const NORMAL_975 = 1.959963984540054;
+export const NORMAL_975 = 1.959963984540054;
 
 /** Least w with P(|noise| > w) = 2 q^(w+1) / (1 + q) <= 5 %, q = exp(-1 / scale). */
 function laplaceWithin(scale: number): number {
