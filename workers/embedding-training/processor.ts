@@ -65,6 +65,8 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
       message: 'Nobody who allows recommendations has liked anything yet.',
       details: { dataset: input.dataset },
     });
+  if (liked.capped.length > 0)
+    context.log.warn({ runKey: context.runKey, capped: liked.capped }, 'sources count for less than they claim');
   const view = await withItemFacts(liked, params, context);
   const evaluated = input.holdout > 0;
   const measured = evaluated ? await measure(view, loaded, context) : undefined;
