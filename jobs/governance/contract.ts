@@ -5,6 +5,9 @@ import { externalId, timestampSchema } from '../../shared/contract-kit/event.ts'
 import { sourceNameSchema } from '../../shared/contract-kit/names.ts';
 import { PURPOSES, purposeSchema } from '../../shared/contract-kit/purposes.ts';
 
+/** Stands for the person in an input once they are erased; nobody is called so. */
+export const NOBODY_LEFT = '(erased)';
+
 export const GOVERNANCE_ACTS = ['erase', 'withdraw', 'readmit', 'settle'] as const;
 
 const RUN_KEY_CHARS_MAX = 300;

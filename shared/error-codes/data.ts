@@ -146,6 +146,12 @@ export const DATA_CODES = {
     what: 'Blocks are not written in the newest format yet, so none is brought up to it.',
     todo: 'Once no process of an older version runs: `millrace migrate enable`, then `millrace migrate run`.',
   },
+  INFERENCE_BLOCKED: {
+    retry: 'never',
+    status: 422,
+    what: 'A view of features would tell what must not be inferred about people.',
+    todo: 'Leave the words out where the view is made; `details` names what they are about.',
+  },
   KERNEL_MISSING: {
     retry: 'later',
     status: 500,

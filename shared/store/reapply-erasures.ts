@@ -74,7 +74,11 @@ export async function reapplyErasures(
       const report = byMark.get(store.erasures.mark(tenant, subject));
       if (report === undefined) continue;
       await store.consents.erase(tenant, `restored.${report.id}`, subject);
-      const options = { externalId, isQuiet: true, keep: new Set<string>(), ...(signal && { signal }) };
+      const options = {
+        externalId,
+        quiet: async () => ({ isQuiet: true, keep: new Set<string>() }),
+        ...(signal && { signal }),
+      };
       const { artefacts } = await store.erasures.sweep(tenant, subject, options);
       const left = artefacts.filter((one) => one.left > 0).map(({ artefact }) => artefact);
       if (left.length > 0) throw new AppError('ERASURE_INCOMPLETE', { details: { left, report: report.id } });

@@ -13,6 +13,7 @@ import { PLANTS } from './plants.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
 
 import { progressBar } from '../../jobs/cli/progress-bar.ts';
+import { simulateConsent, tellConsent } from '../simulation/run.ts';
 import { openServers } from './servers.ts';
 import { tellRun, verdictOf } from './verdict.ts';
 
@@ -21,11 +22,12 @@ const SETTLE_MS_MAX = 120_000;
 const USAGE = [
   'npm run chaos -- [--seed N] [--seconds S] [--kills N | --faults NAME=COUNT,...] [--workers N] [--jobs-per-second N]',
   `                 [--plant ${PLANTS.join('|')}] [--plain] [--write-docs] [--verbose]`,
+  'npm run chaos -- --consent [--seed N] [--executions N]',
   'npm run chaos -- --write-rows',
   '',
   'Kills, freezes and cuts off real worker processes and their servers, then judges what is in the stores. The last line is the',
   'verdict; the exit code is 1 on a violation, 2 for a wrong argument. --write-docs writes docs/guarantees.md, --write-rows its',
-  'first table alone, without a run.',
+  'first table alone, without a run. --consent runs jobs in simulated worlds instead, against what people had said.',
   `Faults: ${FAULTS.join(', ')}.`,
 ].join('\n');
 
@@ -42,6 +44,8 @@ function readArguments() {
       plain: { type: 'boolean', default: false },
       'write-docs': { type: 'boolean', default: false },
       'write-rows': { type: 'boolean', default: false },
+      consent: { type: 'boolean', default: false },
+      executions: { type: 'string', default: '100000' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -54,7 +58,10 @@ function readArguments() {
     writeRows();
     process.exit(0);
   }
-  const whole = (name: 'seed' | 'seconds' | 'kills' | 'workers' | 'jobs-per-second', min: number): number => {
+  const whole = (
+    name: 'seed' | 'seconds' | 'kills' | 'workers' | 'jobs-per-second' | 'executions',
+    min: number,
+  ): number => {
     const value = Number(values[name]);
     if (Number.isSafeInteger(value) && value >= min) return value;
     throw new RangeError(`--${name} takes a whole number from ${min}`);
@@ -64,6 +71,7 @@ function readArguments() {
   const seconds = whole('seconds', 1);
   return {
     seed: whole('seed', 0),
+    ...(values.consent && { consent: whole('executions', 1) }),
     seconds,
     workers: whole('workers', 1),
     jobsPerSecond: whole('jobs-per-second', 1),
@@ -88,8 +96,18 @@ function argumentsOrExit(): ReturnType<typeof readArguments> {
   }
 }
 
+async function judgeConsent(seed: number, executions: number): Promise<boolean> {
+  const bar = progressBar({ title: 'consent' });
+  const onProgress = (done: number): void => bar.update(done, executions, 'executions');
+  const report = await simulateConsent({ seed, executions, onProgress });
+  bar.end('judged');
+  for (const line of tellConsent(seed, report)) console.log(line);
+  return report.violations.length === 0;
+}
+
 async function main(): Promise<boolean> {
-  const { isPlainToo, writesDocs, ...scenario } = argumentsOrExit();
+  const { isPlainToo, writesDocs, consent, ...scenario } = argumentsOrExit();
+  if (consent !== undefined) return judgeConsent(scenario.seed, consent);
   const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
   try {
     await using servers = await openServers(folder, process.env.MONGODB_URL);

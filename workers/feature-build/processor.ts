@@ -11,6 +11,7 @@ import { admitFor, allowsFor, loadEvents } from '../reading/dataset.ts';
 import { defineProcessor, type RunContext, type Written as WrittenRun } from '../runtime/processor.ts';
 import { type FeatureEvents, isPersonView } from './features.task.ts';
 import { buildGraphView } from './graph-view.ts';
+import { holdBackSensitive } from './held-back.ts';
 import { buildNetworkView, type OwnShape } from './network-view.ts';
 import { buildPersonView, type Catalogue, readCatalogue } from './person-view.ts';
 import { type Profiles, readProfiles } from './profiles.ts';
@@ -70,6 +71,7 @@ async function compute(loaded: Loaded, context: RunContext): Promise<Computed> {
   if (shaped.rows === 0 && isPersonView(view))
     throw new AppError('DATASET_EMPTY', { message: 'Nobody had done anything by then.', details: { asOf } });
   const features = shaped.kept.map((column) => featuresOfView(view)[column]!);
+  holdBackSensitive(view, features, shaped.facts);
   const built = { ...shaped, asOf, names: features };
   const skew = loaded.learned && (await compareWithLive(built, loaded.learned, context));
   return { ...shaped, features, skew, loaded: { view, dataset, asOf, halfLifeDays, seed } };

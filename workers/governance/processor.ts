@@ -6,11 +6,14 @@
  * of them idempotent. An erasure ends after the runs that had begun before it: they may hold what they read of the person, and their commit looks at the log
  * again.
  */
-import { governance } from '../../jobs/governance/contract.ts';
+import { governance, NOBODY_LEFT } from '../../jobs/governance/contract.ts';
+import { ingestion } from '../../jobs/ingestion/contract.ts';
+import { migration } from '../../jobs/migration/contract.ts';
 import type { ContractOutput, ContractParsed } from '../../shared/contract-kit/define-job.ts';
 import { AppError } from '../../shared/errors.ts';
 import { isHeardOf } from '../../shared/store/heard-of.ts';
 import {
+  type Consents,
   type ErasedArtefact,
   type Intent,
   type RecordOrder,
@@ -21,7 +24,7 @@ import {
 } from '../../shared/store/ports.ts';
 import { keepPending, readPending, shredPending } from '../runtime/pending-payload.ts';
 import { defineProcessor, type Following, type Ports, type RunContext, type Written } from '../runtime/processor.ts';
-import { olderRuns } from './older-runs.ts';
+import { actsBefore, keysOf, olderRuns, unfinishedActs } from './older-runs.ts';
 import { told } from './told.ts';
 import { placesOf, removeUnjustified, settle } from './withdrawing.ts';
 
@@ -37,6 +40,9 @@ interface Plan {
 interface Act<A extends Asked = Asked> extends Ports, Following {
   readonly tenant: string;
   readonly runKey: string;
+  /** When it was first claimed, and when it committed. */
+  readonly createdAt: number;
+  readonly endedAt: number;
   readonly asked: A;
   readonly subject: SubjectKey;
   readonly plan: Plan;
@@ -49,26 +55,58 @@ const REPORT_ID_CHARS = 24;
 const reportIdOf = (runKey: string): string => runKey.slice(runKey.lastIndexOf('.') + 1).slice(0, REPORT_ID_CHARS);
 /** Every record is newer. */
 const NOTHING_SAID: RecordOrder = '';
-const retrainingKey = (id: string): string => `governance.${id}`;
+/** What is asked together is answered by one refresh: it begins so long after the first act that asks for it, and after every act that asks until then. */
+const RETRAINING = { key: 'governance.refresh', together: { waitMs: 30_000 } } as const;
+
+/** What people may no longer be used for holds at once; what is rewritten waits for the acts before it. */
+async function takeTurn(act: Omit<Act, 'subject'>): Promise<void> {
+  const before = await actsBefore(act, act.createdAt);
+  if (before.length > 0) throw new AppError('ERASURE_PENDING', { details: { runs: keysOf(before) } });
+}
+
+/** Blocks that hold requests, this one's too; and acts of which nobody can say yet in which blocks theirs lies, which wait for nobody. */
+async function requestsThatWait(
+  act: Omit<Act, 'subject'>,
+): Promise<{ readonly open: RunDocument[]; readonly keep: Set<string> }> {
+  const acts = await unfinishedActs(act);
+  const plans = [act.plan, ...acts.flatMap(({ plan }) => (plan === undefined ? [] : [plan as Plan]))];
+  const keep = plans.flatMap(({ pending }) => pending.blocks.map((ref) => (ref as { block: string }).block));
+  return { open: acts.filter(({ state }) => state === 'running'), keep: new Set(keep) };
+}
+
+/** Somebody who asked to come back before may have come back while this waited for its turn: what was asked last holds. */
+async function stillErased({ store, tenant, runKey, subject }: Act): ReturnType<Consents['erase']> {
+  const snapshot = await store.consents.snapshot(tenant);
+  return store.consents.erase(tenant, snapshot.isErased(subject) ? runKey : `${runKey}.again`, subject);
+}
 
 async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
   const { asked, subject, store, tenant, runKey, signal, clock, progress } = act;
-  const { epoch, at } = await store.consents.erase(tenant, runKey, subject);
-  const waiting = await olderRuns(act, at);
+  await store.consents.erase(tenant, runKey, subject);
+  await takeTurn(act);
+  const { epoch, at } = await stillErased(act);
   const payloads = await act.payloads?.forget(tenant, asked.user, runKey, signal);
+  let waiting: readonly RunDocument[] = [];
   const passed = await store.erasures.sweep(tenant, subject, {
     externalId: asked.user,
-    isQuiet: waiting.length === 0,
-    keep: new Set(act.plan.pending.blocks.map((ref) => (ref as { block: string }).block)),
+    quiet: async () => {
+      const { open, keep } = await requestsThatWait(act);
+      waiting = [...(await olderRuns(act, at)), ...open];
+      return { isQuiet: waiting.length === 0, keep };
+    },
     signal,
     onProgress: (done, total) => progress({ done, total, label: 'blocks' }),
   });
   const id = reportIdOf(runKey);
   const ofJobs = { artefact: JOB_INPUTS, checked: payloads?.checked ?? 0, removed: payloads?.rewritten ?? 0, left: 0 };
-  const sweep = await store.erasures.note(tenant, id, { ...passed, artefacts: [...passed.artefacts, ofJobs] });
+  const pass = { ...passed, artefacts: [...passed.artefacts, ofJobs] };
+  const found = removedOf(passed.artefacts, EVENT_ROWS) > 0 ? { foundAt: clock.now() } : {};
+  const { foundAt, ...sweep } = await store.erasures.note(tenant, id, { ...pass, ...found });
+  // Who merges blocks writes anew what was in them: what is merged since before they were clean may lie there still, with nobody to name it.
+  if (foundAt !== undefined && waiting.length === 0) waiting = (await olderRuns(act, foundAt)).filter(isMerging);
   const left = sweep.artefacts.filter((artefact) => artefact.left > 0);
   if (waiting.length > 0)
-    throw new AppError('ERASURE_PENDING', { details: { runs: waiting.slice(0, 10), left: placesOf(left) } });
+    throw new AppError('ERASURE_PENDING', { details: { runs: keysOf(waiting), left: placesOf(left) } });
   if (left.length > 0) throw new AppError('ERASURE_INCOMPLETE', { details: { left: placesOf(left) } });
   await store.erasures.keep({
     id,
@@ -78,7 +116,7 @@ async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
     finishedAt: clock.now(),
     consentEpoch: epoch,
     ...sweep,
-    ...(sweep.versions.length > 0 ? { retraining: retrainingKey(id) } : {}),
+    ...(sweep.versions.length > 0 ? { retraining: RETRAINING.key } : {}),
   });
   return {
     act: asked.act,
@@ -90,25 +128,35 @@ async function erase(act: Act<Asked & { act: 'erase' }>): Promise<Output> {
   };
 }
 
+const MERGING: ReadonlySet<string> = new Set([ingestion.kind, migration.kind]);
+const isMerging = ({ kind }: RunDocument): boolean => MERGING.has(kind);
+
 const JOB_INPUTS = 'inputs of jobs';
 
 const removedOf = (artefacts: readonly ErasedArtefact[], name: string): number =>
   artefacts.find(({ artefact }) => artefact === name)?.removed ?? 0;
 
 async function withdraw(act: Act<Asked & { act: 'withdraw' }>): Promise<Output> {
-  const { asked, store, tenant, runKey, clock } = act;
+  const { asked, store, tenant, runKey, clock, endedAt } = act;
   const { user, purposes, source, at = clock.now() } = asked;
   const said = { user, purposes, source, state: 'withdrawn' as const, basis: 'consent' as const, at };
   const consentEpoch = await store.consents.record(tenant, runKey, [said]);
-  return { act: asked.act, consentEpoch, ...(await removeUnjustified({ ...act, user })) };
+  await takeTurn(act);
+  // The moment at which it was recorded first, whoever carries it out now.
+  const [recorded] = await store.consents.saidBy(tenant, runKey);
+  const since = Math.max(endedAt, recorded?.at ?? 0);
+  return { act: asked.act, consentEpoch, ...(await removeUnjustified({ ...act, user }, since)) };
 }
 
 async function carryOutSaid(act: Omit<Act<Asked & { act: 'settle' }>, 'subject'>): Promise<Output> {
-  const removed = await settle(act, act.asked.saidBy);
+  await takeTurn(act);
+  const removed = await settle(act, act.asked.saidBy, act.createdAt);
   return { act: act.asked.act, consentEpoch: await act.store.consents.epoch(act.tenant), ...removed };
 }
 
-async function readmit({ asked, subject, store, tenant, runKey }: Act<Asked & { act: 'readmit' }>): Promise<Output> {
+async function readmit(act: Act<Asked & { act: 'readmit' }>): Promise<Output> {
+  const { asked, subject, store, tenant, runKey } = act;
+  await takeTurn(act);
   const snapshot = await store.consents.snapshot(tenant);
   if (!snapshot.isErased(subject)) return { act: asked.act, consentEpoch: snapshot.epoch };
   const { epoch } = await store.consents.readmit(tenant, runKey, subject);
@@ -128,17 +176,18 @@ function carryOut({ asked, ...run }: Omit<Act, 'subject'>): Promise<Output> {
   });
 }
 
-/** Throws PERSON_UNKNOWN: somebody of whom nothing is held has nothing to withdraw. */
+/** Throws PERSON_UNKNOWN: somebody of whom nothing is held has nothing to withdraw; and PERSON_ERASED for who was erased while it waited. */
 async function load(asked: Asked, { store, tenant }: RunContext): Promise<Asked> {
+  if (asked.act !== 'settle' && asked.user === NOBODY_LEFT) throw new AppError('PERSON_ERASED');
   if (asked.act === 'withdraw' && !(await isHeardOf(store, tenant, asked.user))) throw new AppError('PERSON_UNKNOWN');
   return asked;
 }
 
 /** Models that may have learned from the person are trained anew without them, once all is done. */
-async function retraining(asked: Asked, { store, tenant, runKey }: RunContext): Promise<Intent[]> {
+async function retraining(asked: Asked, { store, tenant }: RunContext): Promise<Intent[]> {
   if (asked.act === 'readmit' || (await store.versions.latest(tenant, 'embeddings', 1)).length === 0) return [];
   const input = { start: { pipeline: 'refresh', params: {} } };
-  return [{ type: 'enqueue', kind: 'pipeline', key: retrainingKey(reportIdOf(runKey)), input }];
+  return [{ type: 'enqueue', kind: 'pipeline', ...RETRAINING, input }];
 }
 
 /** Of a request that was carried out before the process could say so: nothing of it is left but the report. */
@@ -170,11 +219,11 @@ export default defineProcessor({
   },
 
   async follow(run, ports, following = UNWATCHED): Promise<Output | undefined> {
-    const { tenant, runKey, kind } = run;
+    const { tenant, runKey, kind, createdAt, endedAt = createdAt } = run;
     const plan = run.plan as Plan;
     const asked = await readPending<Asked>(tenant, plan.pending, ports.store);
     if (asked === undefined) return outputBefore(run, ports);
-    const output = await carryOut({ ...ports, ...following, tenant, runKey, asked, plan });
+    const output = await carryOut({ ...ports, ...following, tenant, runKey, createdAt, endedAt, asked, plan });
     await ports.payloads?.blank(kind, runKey);
     await shredPending(tenant, plan.pending, ports.store);
     return output;

@@ -2,12 +2,13 @@
  * Owns what follows from words of withdrawal once they are in the log: what is served for a purpose that is allowed no more, and events that no purpose
  * justifies any more, go. Every pass looks at what is allowed then, so that it may be repeated, and a consent that was given anew meanwhile is kept to.
  */
+import { ingestion } from '../../jobs/ingestion/contract.ts';
 import { PURPOSES, type Purpose } from '../../shared/contract-kit/purposes.ts';
 import { AppError } from '../../shared/errors.ts';
 import { hexOf } from '../../shared/governance/keys.ts';
 import { type ErasedArtefact, EVENT_ROWS, type SubjectKey } from '../../shared/store/ports.ts';
 import type { Following, Ports } from '../runtime/processor.ts';
-import { olderRuns } from './older-runs.ts';
+import { keysOf, olderRuns } from './older-runs.ts';
 
 /** Whose words are carried out, and in which run. */
 export interface Withdrawing extends Ports, Following {
@@ -22,15 +23,21 @@ export interface Removed {
   readonly versions: number;
 }
 
-/** The words must be recorded. Throws ERASURE_PENDING where somebody merged the same blocks at the same moment: once more. */
-export async function removeUnjustified(act: Withdrawing): Promise<Removed> {
-  const { subject, user, store, tenant, clock, signal } = act;
+/**
+ * The words must be recorded, at `since`. Throws ERASURE_PENDING while batches are about to be stored that came in before, and where somebody merged the same
+ * blocks at the same moment: once more.
+ */
+export async function removeUnjustified(act: Withdrawing, since: number): Promise<Removed> {
+  const { subject, user, store, tenant, signal } = act;
+  const storing = (await olderRuns(act, since)).filter(({ kind }) => kind === ingestion.kind);
+  if (storing.length > 0) throw new AppError('ERASURE_PENDING', { details: { runs: keysOf(storing) } });
   const allowed = await allowedBy(act);
   await dropServed(act, allowed.purposes);
   await forgetAnswers(act);
   const gone = new Set(allowed.sources.filter(({ purposes: left }) => left.length === 0).map(({ name }) => name));
-  const isQuiet = (await olderRuns(act, clock.now())).length === 0;
-  const options = { externalId: user, sources: gone, isQuiet, keep: new Set<string>(), signal };
+  // Somebody may allow it again meanwhile: what is on its way in then is theirs to keep.
+  const quiet = async () => ({ isQuiet: false, keep: new Set<string>() });
+  const options = { externalId: user, sources: gone, quiet, signal };
   const sweep = gone.size === 0 ? undefined : await store.erasures.sweep(tenant, subject, options);
   const rows = sweep?.artefacts.find(({ artefact }) => artefact === EVENT_ROWS);
   if (rows !== undefined && rows.left > 0)
@@ -46,8 +53,12 @@ async function forgetAnswers({ subject, store, tenant }: Withdrawing): Promise<v
     if (!snapshot.allows(subject, 'measurement', source)) await store.answers.forget(tenant, subject, source);
 }
 
-/** What came in as plain records with one ingestion run. Of whom nothing is held any more, nothing is to be done. */
-export async function settle(act: Omit<Withdrawing, 'subject' | 'user'>, saidBy: string): Promise<Removed> {
+/** What came in as plain records with one ingestion run, before `since`. Of whom nothing is held any more, nothing is to be done. */
+export async function settle(
+  act: Omit<Withdrawing, 'subject' | 'user'>,
+  saidBy: string,
+  since: number,
+): Promise<Removed> {
   const { store, tenant, signal } = act;
   const words = await store.consents.saidBy(tenant, saidBy);
   const withdrawn = words.filter(({ state }) => state === 'withdrawn');
@@ -58,7 +69,7 @@ export async function settle(act: Omit<Withdrawing, 'subject' | 'user'>, saidBy:
     signal.throwIfAborted();
     const person = people.get(name);
     if (person === undefined) continue;
-    const { events, versions } = await removeUnjustified({ ...act, subject, user: person.id });
+    const { events, versions } = await removeUnjustified({ ...act, subject, user: person.id }, since);
     all.events += events;
     all.versions += versions;
   }

@@ -32,6 +32,7 @@ import { AloneCounts, Isolation } from './isolation.ts';
 import { LineageRecorder } from './lineage-recorder.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { OutboxRelay } from './outbox-relay.ts';
+import { relayOf } from './relay.ts';
 import { FETCH_MS_MAX, WorkerPool } from './pool.ts';
 import type { AnyProcessor, Ports } from './processor.ts';
 import { JobPayloads } from './payloads.ts';
@@ -185,7 +186,7 @@ export async function startHost({
     telemetry,
     ...(lineage === undefined ? {} : { lineage }),
   });
-  const relay = relayOf(orchestrator, enqueuer);
+  const relay = relayOf({ orchestrator, enqueuer, ledger: store.ledger, clock: systemClock });
   await adoptSchedulers(enqueuer.queue('pipeline'), redis, prefix);
   await declareSourceRates(redis, prefix);
   const known = await restoreSchedules(store, redis, prefix);
@@ -278,11 +279,4 @@ function watch(
       windowMs: windowMs + FETCH_MS_MAX,
       answeredAt: () => worker.fetchedAt,
     });
-}
-
-function relayOf(orchestrator: Orchestrator, enqueuer: Enqueuer): Relay {
-  return async (intent, run) => {
-    if (intent.type === 'advance') return orchestrator.advance(intent.run);
-    await enqueuer.enqueue(intent.kind, intent.input, { tenant: run.tenant, key: intent.key, asOf: run.asOf });
-  };
 }

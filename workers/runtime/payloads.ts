@@ -7,6 +7,7 @@ import type { Job, JobType } from 'bullmq';
 import type { Contract } from '../../shared/contract-kit/define-job.ts';
 import { type Envelope, envelopeSchema } from '../../shared/contract-kit/envelope.ts';
 import { seal, type SealRing } from '../../shared/contract-kit/seal.ts';
+import { NOBODY_LEFT } from '../../jobs/governance/contract.ts';
 import { mentions } from '../../shared/governance/mentions.ts';
 import type { Claims } from '../../shared/store/ports.ts';
 import { readInputText } from '../../jobs/client/make-job.ts';
@@ -65,7 +66,7 @@ export class JobPayloads implements Payloads {
     if (job === undefined || !envelope.success || this.#ring === undefined) return;
     const input = await this.#read(envelope.data, this.#enqueuer.contract(kind));
     if (typeof input !== 'object' || input === null || !('user' in input)) return;
-    const sealed = seal(this.#ring, JSON.stringify({ ...input, user: BLANK }), runKey);
+    const sealed = seal(this.#ring, JSON.stringify({ ...input, user: NOBODY_LEFT }), runKey);
     await job.updateData({ ...envelope.data, sealed });
   }
 
@@ -89,7 +90,7 @@ export class JobPayloads implements Payloads {
   ): Promise<'kept' | 'rewritten' | 'unreadable'> {
     const read = await this.#read(envelope, contract);
     if (read === undefined || this.#ring === undefined) return 'unreadable';
-    const left = withoutPerson(read, user);
+    const left = isActOf(read, user) ? blanked(read, await job.getState()) : withoutPerson(read, user);
     if (left === read) return 'kept';
     const sealed = seal(this.#ring, JSON.stringify(left), envelope.runKey);
     const { claim, ...rest } = envelope;
@@ -128,8 +129,18 @@ export function withoutPerson(input: unknown, user: string): unknown {
   return changed ? left : input;
 }
 
-/** Instead of a person's id in the input of a run that has ended. */
-const BLANK = 'erased';
+/** What a person asks of their own data. */
+type ActInput = Readonly<Record<'act' | 'user', unknown>>;
+
+const isActOf = (input: unknown, user: string): input is ActInput =>
+  typeof input === 'object' && input !== null && 'act' in input && 'user' in input && input.user === user;
+
+/** An act of somebody who leaves is about nothing any more; but who has asked to come back, and waits, is heard. */
+function blanked(input: ActInput, state: string): ActInput {
+  const isOver = state === 'completed' || state === 'failed';
+  return isOver || input.act !== 'readmit' ? { ...input, user: NOBODY_LEFT } : input;
+}
+
 /** Fields in which no person is named; of canonical records alone, since what others call their fields is theirs. */
 const NOT_PEOPLE: ReadonlySet<string> = new Set(['item', 'type', 'source']);
 

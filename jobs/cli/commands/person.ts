@@ -58,7 +58,9 @@ function reportLines({ report, signature, publicKey }: SignedErasureReport): str
       ]),
     ]),
     `Versions that can be read no more: ${versions.length === 0 ? 'none' : versions.join(', ')}`,
-    retraining === undefined ? 'No model had learned from them.' : `Models are trained anew: ${retraining}`,
+    retraining === undefined
+      ? 'No model had learned from them.'
+      : `Models are trained anew, together with what others asked for: ${retraining}`,
     `Signature (Ed25519): ${isSignedBy(report, signature, publicKey) ? 'valid' : 'NOT VALID'}`,
   ];
 }

@@ -112,7 +112,8 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
     const known = new KnownKeys(keys);
     await known.admit();
     await createIndexes(db);
-    return portsOver(client, keys, known, hosts, options);
+    const store = portsOver(keys, known, hosts, options);
+    return { ...store, [Symbol.asyncDispose]: () => client.close() };
   } catch (thrown) {
     await client.close();
     throw connectFailure(thrown, hosts, options.tls !== undefined);
@@ -200,18 +201,20 @@ async function createIndexes(db: Db): Promise<void> {
   ]);
 }
 
-function keysOf(db: Db, { masterKey, tenantKey, clock = Date.now }: OpenStoreOptions): KeyringParts {
+type OverOptions = Omit<OpenStoreOptions, 'url' | 'database'>;
+
+/** The ports over a database that somebody else has opened, and closes; its keys and indexes are theirs to look after as well. */
+export function storeOver(db: Db, options: OverOptions): Store {
+  const keys = keysOf(db, options);
+  return portsOver(keys, new KnownKeys(keys), 'the address given', options);
+}
+
+function keysOf(db: Db, { masterKey, tenantKey, clock = Date.now }: OverOptions): KeyringParts {
   const ring = masterRing(masterKey instanceof Uint8Array ? [masterKey] : masterKey);
   return { db, ring, tenantKey, personal: personalKeys(tenantKey), clock };
 }
 
-function portsOver(
-  client: MongoClient,
-  keys: KeyringParts,
-  known: KnownKeys,
-  hosts: string,
-  options: OpenStoreOptions,
-): Store {
+function portsOver(keys: KeyringParts, known: KnownKeys, hosts: string, options: OverOptions): Store {
   const { db, ring, personal, clock } = keys;
   const blocks = mongoBlocks(db, ring, options.compute);
   const people = mongoPeople(db, ring, personal, clock);
@@ -263,7 +266,7 @@ function portsOver(
     verdicts: port('verdicts', mongoVerdicts(db, clock)),
     collector: port('collector', mongoCollector(db, clock)),
     ping: () => ping(db, hosts),
-    [Symbol.asyncDispose]: () => client.close(),
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 

@@ -20,15 +20,21 @@ export interface ErasureSweep {
   readonly versions: readonly string[];
 }
 
+export interface NotedSweep extends ErasureSweep {
+  /** When the last pass ended that found anything of the person, ms since 1970; absent: none has. */
+  readonly foundAt?: number;
+}
+
 export interface ErasureOptions {
   /** Only what these sources gave of the person's events, and what was learned from it; absent: everything. */
   readonly sources?: ReadonlySet<string>;
   /** Of the person: finds what is not read yet (quarantine, parts that wait). */
   readonly externalId: string;
-  /** Nothing that began before the person was put on the list is at work any more: what nobody names may go. */
-  readonly isQuiet: boolean;
-  /** Blocks that hold the request itself: they go last. */
-  readonly keep: ReadonlySet<string>;
+  /**
+   * Asked once what there is has been listed: whether nothing that may hold the person is at work any more, so that what nobody names may go; and the blocks
+   * that hold requests of people, which stay.
+   */
+  quiet(): Promise<{ readonly isQuiet: boolean; readonly keep: ReadonlySet<string> }>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -43,7 +49,7 @@ export interface ErasureReport {
   readonly consentEpoch: number;
   readonly artefacts: readonly ErasedArtefact[];
   readonly versions: readonly string[];
-  /** The pipeline run key under which models are trained anew; absent: none had learned from the person. */
+  /** Whatever was erased until it begins is one refresh: what the keys of those begin with. Absent: no model had learned from the person. */
   readonly retraining?: string;
 }
 
@@ -59,7 +65,7 @@ export interface Erasures {
   /** One pass over everything. Idempotent; what a pass that was cut off has left is found by the next. */
   sweep(tenant: string, subject: SubjectKey, options: ErasureOptions): Promise<ErasureSweep>;
   /** Adds what a pass has removed to what the passes before it did, and returns all of it; what is left is what the last one left. */
-  note(tenant: string, id: string, pass: ErasureSweep): Promise<ErasureSweep>;
+  note(tenant: string, id: string, pass: NotedSweep): Promise<NotedSweep>;
   /** Signs and keeps a report, in the place of what was noted under its id. Idempotent by its id: the first one stays. */
   keep(report: ErasureReport): Promise<SignedErasureReport>;
   read(tenant: string, id: string): Promise<SignedErasureReport | undefined>;

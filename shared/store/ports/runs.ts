@@ -6,7 +6,17 @@ export type RunState = (typeof RUN_STATES)[number];
 
 /** What follows from a committed run; relayed after the commit, idempotent by its own key. */
 export type Intent =
-  | { readonly type: 'enqueue'; readonly kind: string; readonly key: string; readonly input: unknown }
+  | {
+      readonly type: 'enqueue';
+      readonly kind: string;
+      readonly key: string;
+      readonly input: unknown;
+      /**
+       * One job for all that ask for the key until it begins, so that what each of them did lies before it; it begins that long after the first of them asked.
+       * Absent: the key is one job, for ever.
+       */
+      readonly together?: { readonly waitMs: number };
+    }
   | { readonly type: 'advance'; readonly run: string };
 
 export interface RunError {

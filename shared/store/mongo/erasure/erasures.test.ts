@@ -69,7 +69,7 @@ test.each(['before', 'between'] as const)(
       await other.events.freeze(TENANT, 'run-f', 1, Date.now());
     });
     const [subject] = of.store.people.keys(TENANT, USERS);
-    const options = { externalId: 'asha', isQuiet: true, keep: new Set<string>() };
+    const options = { externalId: 'asha', quiet: async () => ({ isQuiet: true, keep: new Set<string>() }) };
     const leftOf = async (): Promise<number> => {
       const { artefacts } = await erasures.sweep(TENANT, subject!, options);
       return artefacts.find(({ artefact }) => artefact === EVENT_ROWS)!.left;
@@ -89,8 +89,7 @@ test('each place is told of once', async () => {
   const [subject] = of.store.people.keys(TENANT, USERS);
   const { artefacts } = await of.store.erasures.sweep(TENANT, subject!, {
     externalId: 'asha',
-    isQuiet: true,
-    keep: new Set(),
+    quiet: async () => ({ isQuiet: true, keep: new Set<string>() }),
   });
   const names = artefacts.map(({ artefact }) => artefact);
   expect(names).toEqual([...new Set(names)]);

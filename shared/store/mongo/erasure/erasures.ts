@@ -16,6 +16,7 @@ import {
   type ErasureReport,
   type Erasures,
   type ErasureSweep,
+  type NotedSweep,
   EVENT_ROWS,
   type SignedErasureReport,
   type SubjectKey,
@@ -43,7 +44,7 @@ interface ReportDocument extends Partial<SignedErasureReport> {
   tenant: string;
   at: number;
   /** Until it is signed: what the passes so far have done. */
-  noted?: ErasureSweep;
+  noted?: NotedSweep;
 }
 
 interface Parts {
@@ -96,10 +97,12 @@ class MongoErasures implements Erasures {
   async #sweepBlocks(person: Person, options: ErasureOptions): Promise<ErasureSweep> {
     const { db, ring, blocks } = this.#parts;
     const { tenant, subject, externalId } = person;
-    const { sources, isQuiet, keep, signal, onProgress } = options;
+    const { sources, signal, onProgress } = options;
     const whose = { subject, sources };
     const search: Search = { blocks, ...whose, externalId, signal };
-    const found = await searchBlocks(await blocksOf(db, tenant), { ...search, onProgress });
+    const listed = await blocksOf(db, tenant);
+    const { isQuiet, keep } = await options.quiet();
+    const found = await searchBlocks(listed, { ...search, onProgress });
     const lineage = await forgetLineage(db, ring, person, found.eventIds);
     const format = await this.#parts.writes.current();
     const rewritten = await rewritePartitions({ ...this.#parts, format }, tenant, whose, found.ofPerson);
@@ -157,7 +160,7 @@ class MongoErasures implements Erasures {
     }
   }
 
-  async note(tenant: string, id: string, pass: ErasureSweep): Promise<ErasureSweep> {
+  async note(tenant: string, id: string, pass: NotedSweep): Promise<NotedSweep> {
     const _id = idOf(tenant, id);
     const before = (await this.#reports.findOne({ _id }))?.noted;
     const noted = before === undefined ? pass : together(before, pass);
@@ -185,11 +188,13 @@ class MongoErasures implements Erasures {
 }
 
 /** Two passes as one: what both removed, what the later one checked and left. */
-function together(before: ErasureSweep, pass: ErasureSweep): ErasureSweep {
+function together(before: NotedSweep, pass: NotedSweep): NotedSweep {
   const removed = new Map(before.artefacts.map((one) => [one.artefact, one.removed]));
+  const foundAt = pass.foundAt ?? before.foundAt;
   return {
     artefacts: pass.artefacts.map((one) => ({ ...one, removed: one.removed + (removed.get(one.artefact) ?? 0) })),
     versions: [...new Set([...before.versions, ...pass.versions])].sort(),
+    ...(foundAt !== undefined && { foundAt }),
   };
 }
 
