@@ -165,10 +165,13 @@ export function recommender(store: Store, now: () => number): Recommender {
 
   return {
     async recommend(tenant, user, k) {
-      const { release, candidates, subject, origin, items: shown } = await readList(tenant, user, k);
+      const [{ release, candidates, subject, origin, items: shown }, consents] = await Promise.all([
+        readList(tenant, user, k),
+        store.consents.snapshot(tenant),
+      ]);
       const requestId = randomUUID();
       const model = origin === 'model' ? (release.embeddings ?? candidates) : candidates;
-      await store.exposures.write({
+      const exposure = {
         requestId,
         tenant,
         subject,
@@ -178,7 +181,9 @@ export function recommender(store: Store, now: () => number): Recommender {
         policy: POLICY,
         source: EXPOSURE_SOURCE,
         items: shown.map(({ key }) => ({ item: key, propensity: null })),
-      });
+      };
+      // Whoever was erased gets what newcomers get, and leaves no trace by it.
+      if (!consents.isErased(subject)) await store.exposures.write(exposure);
       return {
         requestId,
         user,

@@ -18,6 +18,7 @@ import {
   type Intent,
   type RecordOrder,
   type RunDocument,
+  type Store,
   type SubjectKey,
   type VersionDraft,
   EVENT_ROWS,
@@ -176,9 +177,15 @@ function carryOut({ asked, ...run }: Omit<Act, 'subject'>): Promise<Output> {
   });
 }
 
+async function isErased(user: string, store: Store, tenant: string): Promise<boolean> {
+  const [subject] = store.people.keys(tenant, [user]);
+  return (await store.consents.snapshot(tenant)).isErased(subject!);
+}
+
 /** Throws PERSON_UNKNOWN: somebody of whom nothing is held has nothing to withdraw; and PERSON_ERASED for who was erased while it waited. */
 async function load(asked: Asked, { store, tenant }: RunContext): Promise<Asked> {
   if (asked.act !== 'settle' && asked.user === NOBODY_LEFT) throw new AppError('PERSON_ERASED');
+  if (asked.act === 'withdraw' && (await isErased(asked.user, store, tenant))) throw new AppError('PERSON_ERASED');
   if (asked.act === 'withdraw' && !(await isHeardOf(store, tenant, asked.user))) throw new AppError('PERSON_UNKNOWN');
   return asked;
 }

@@ -27,7 +27,6 @@ import { collecting } from './collecting.ts';
 import { codeVersion } from './code-version.ts';
 import { Duty } from './duty.ts';
 import { Enqueuer } from './enqueuer.ts';
-import type { Relay } from './follow.ts';
 import { AloneCounts, Isolation } from './isolation.ts';
 import { LineageRecorder } from './lineage-recorder.ts';
 import { Orchestrator } from './orchestrator.ts';
