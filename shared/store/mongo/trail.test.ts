@@ -70,7 +70,10 @@ test('people stand under a pseudonym that nobody can make any more once their en
   expect(raw).not.toContain(Buffer.from(asha!).toString('hex'));
 
   await consents.erase('main', 'main.governance.r1', asha!);
-  await erasures.sweep('main', asha!, { externalId: 'asha', isQuiet: true, keep: new Set() });
+  await erasures.sweep('main', asha!, {
+    externalId: 'asha',
+    quiet: async () => ({ isQuiet: true, keep: new Set<string>() }),
+  });
   const later = await own.another();
   await later.trail.note('main', [noteOf(3, { subject: asha! })]);
   const [after, , , first] = await later.trail.read('main', {}, 10);
