@@ -47,7 +47,7 @@ export interface Watched {
 }
 
 export interface Violation {
-  readonly what: 'read' | 'accepted' | 'served' | 'unmarked' | 'left';
+  readonly what: 'read' | 'accepted' | 'served' | 'unmarked' | 'left' | 'unreadable';
   readonly step: number;
   readonly run: string;
   readonly user: string;
@@ -63,8 +63,8 @@ function blocksOf(call: string, answer: unknown): readonly string[] {
 export class Oracle {
   readonly truth: Truth;
   readonly violations: Violation[] = [];
-  /** When the queue was last looked through for somebody who leaves. */
-  readonly lookedThrough = new Map<string, number>();
+  /** When somebody was put on the list of the erased, last. */
+  readonly leftAt = new Map<string, number>();
   /** Blocks that attempts wrote which had lost their job: nobody names them, nobody reads them, and collection takes them away. */
   readonly orphans = new Set<string>();
   /** Signals that were judged: people and sources read, events taken in, documents served. */
@@ -102,10 +102,10 @@ export class Oracle {
     const step = this.#now();
     if (call === 'consents.record')
       this.truth.record(step, given[1] as string, given[2] as ConsentRecord[], 'withdrawn');
-    else if (call === 'consents.erase') this.truth.erase(step, given[1] as string, this.#user(given[2] as SubjectKey));
+    if (call === 'consents.erase') this.leftAt.set(this.#user(given[2] as SubjectKey), step);
+    if (call === 'consents.erase') this.truth.erase(step, given[1] as string, this.#user(given[2] as SubjectKey));
     else if (call === 'consents.withdraw')
       this.truth.record(step, given[1] as string, [given[2] as ConsentRecord], 'withdrawn');
-    else if (call === 'payloads.forget') this.lookedThrough.set(given[1] as string, step);
     if (attempt === undefined) return;
     if (call === 'events.prepare') this.#accepted(attempt, given[3] as readonly EventRow[]);
     if (WRITES.has(call)) attempt.wroteAt = step;

@@ -27,7 +27,7 @@ const START = Date.UTC(2026, 4, 4, 12);
 const DAY_MS = 24 * 3600_000;
 const PROCESSES = 2;
 const DELIVERIES_AT_ONCE = 3;
-const ACTS = 24;
+const ACTS = 32;
 const CRASHES_MAX = 2;
 /** Clocks of processes differ from the world's by less. */
 const SKEW_MS_MAX = 2_000;
@@ -318,7 +318,7 @@ export class World {
     const look = (place: string, bytes: Buffer, addedAt = -1): void => {
       for (const [user, names] of needles) {
         // What comes in later is refused when it runs, and goes with its job.
-        if (addedAt >= (this.#oracle.lookedThrough.get(user) ?? 0)) continue;
+        if (addedAt >= (this.#oracle.leftAt.get(user) ?? 0)) continue;
         for (const name of names) if (bytes.includes(name)) this.#oracle.accuse('left', place, user, 'erased');
       }
     };
@@ -337,7 +337,12 @@ export class World {
 
   async #judgeSources(user: string): Promise<void> {
     const [subject] = this.#store.people.keys(TENANT, [user]);
-    for (const source of await this.#store.events.sourcesOf(TENANT, subject!))
-      if (this.#oracle.isUnjustified(user, source)) this.#oracle.accuse('left', source, user, 'withdrawn');
+    try {
+      for (const source of await this.#store.events.sourcesOf(TENANT, subject!))
+        if (this.#oracle.isUnjustified(user, source)) this.#oracle.accuse('left', source, user, 'withdrawn');
+    } catch (thrown) {
+      // What a manifest names is gone: nobody can read the rows of others in it any more.
+      this.#oracle.accuse('unreadable', 'events', user, String(thrown));
+    }
   }
 }

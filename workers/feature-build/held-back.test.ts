@@ -40,7 +40,7 @@ test.each(FEATURE_VIEWS)('the features of the view %s pass', (view) => {
 
 test('a view that forgets to hold words back does not get through the job that builds it', async () => {
   await using world = await openWorld(1);
-  await loadPlatform(world.ports, { people: 10, videos: 12, days: 4, events: 300 });
+  await loadPlatform(world.ports, { people: 20, videos: 20, days: 4, events: 300 });
   const dataset = await freeze(world.ports);
   const load: typeof featureBuild.load = async (input, context) => {
     const loaded = await featureBuild.load(input, context);
